@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files made with care: never followed through a symbolic link, closed on exec, and either whole or
+ * absent after a crash. All return 0 or -errno.
+ */
+#ifndef TOCSIN_BASE_FILES_H
+#define TOCSIN_BASE_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Makes `path` and its missing parents (0700 each new one) and opens it. *ret_fd: O_DIRECTORY. */
+int folder_open(const char *path, bool create, int *ret_fd);
+
+/* Is the folder on memory only (tmpfs or ramfs)? */
+bool folder_is_tmpfs(int fd);
+
+/*
+ * Writes `name` in the folder: a temporary file beside it, fsync, rename, fsync of the folder. Mode
+ * 0600. With `durable` false the two fsyncs are left out (readers still never see half a file).
+ */
+int file_replace(int folder, const char *name, const void *bytes, size_t len, bool durable);
+
+/* Reads a whole regular file of at most `max` bytes; *ret has a NUL after it. -EFBIG, -EINVAL. */
+int file_read(int folder, const char *name, size_t max, char **ret, size_t *ret_len);
+
+#endif

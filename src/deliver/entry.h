@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One entry of the log: a set of fields. MESSAGE is clean for a terminal; the other fields keep the
+ * bytes they were given. Fields and message ids are documented in tocsin(7).
+ */
+#ifndef TOCSIN_DELIVER_ENTRY_H
+#define TOCSIN_DELIVER_ENTRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+#include "picture/picture.h"
+
+/* What goes first when the log does not take entries: the last of these; FIRST is never shed. */
+enum entry_class {
+	ENTRY_CLASS_FIRST, /* P1: opened, resolved; what tocsin says of lost ones */
+	ENTRY_CLASS_P2,
+	ENTRY_CLASS_P3,
+	ENTRY_CLASS_SESSION,
+	ENTRY_CLASS_LEAST, /* health, audit lines of attempts that failed */
+};
+#define ENTRY_CLASSES 5
+
+#define ENTRY_FIELDS_MAX 128
+
+struct entry {
+	enum entry_class class;
+	int priority;      /* syslog's number, as in the PRIORITY field */
+	uint64_t sequence; /* given by journal_submit */
+	size_t bytes;      /* of all fields */
+	size_t n_fields;
+	struct iovec fields[ENTRY_FIELDS_MAX]; /* "NAME=value", heap each */
+	struct entry *next;
+};
+
+/* What every entry says and needs. */
+struct entry_context {
+	const char *engine;
+	bool replay, recovered;
+	const char *runbooks_base_url;
+};
+
+/* Kinds of entries that are not alerts, each with a fixed MESSAGE_ID and a page in the catalog. */
+enum entry_kind {
+	ENTRY_KIND_SESSION,
+	ENTRY_KIND_HEALTH,
+	ENTRY_KIND_PAGE,
+	ENTRY_KIND_STARTED, /* the plugin has started */
+	ENTRY_KIND_STOPPED,
+	ENTRY_KIND_TROUBLE, /* something of tocsin's own or of the engine's calls is wrong */
+};
+
+/* 32 hex digits. */
+const char *entry_kind_message_id(enum entry_kind kind);
+
+struct entry *entry_new(enum entry_class class, int priority);
+void entry_free(struct entry *e);
+/* Adds NAME=value; fields past the maximum and without memory are left out. */
+void entry_add(struct entry *e, const char *name, tocsin_str value);
+void entry_addf(struct entry *e, const char *name, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The entry for a piece of news; NULL when there is nothing to log (or no memory). */
+struct entry *entry_of_news(const struct entry_context *c, const struct news *n);
+/* What tocsin says of itself: level is syslog's number, `text` one line. */
+struct entry *entry_of_note(const struct entry_context *c, enum entry_kind kind, int level,
+			    uint64_t wall_ns, const char *text);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The journal writer: a thread of its own that sends entries to journald, or to stderr, because a
+ * send blocks for as long as journald is stopped. Nothing that calls journal_submit waits for it.
+ *
+ * At most JOURNAL_QUEUE_BYTES wait. When more come, the oldest of the least class is shed, counted
+ * and reported once the log takes entries again; entries of ENTRY_CLASS_FIRST are never shed.
+ *
+ * A send's success proves nothing where no journald listens, so the socket is looked at first:
+ * while it is absent or refuses, entries wait.
+ */
+#ifndef TOCSIN_DELIVER_JOURNAL_H
+#define TOCSIN_DELIVER_JOURNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "deliver/entry.h"
+#include "settings.h"
+
+#define JOURNAL_QUEUE_BYTES (16u * 1024 * 1024)
+
+struct journal;
+
+struct journal_options {
+	enum log_target
+		target;     /* AUTO: journald where its socket is there at the start, else stderr */
+	const char *socket; /* NULL: /run/systemd/journal/socket */
+	const char *cpus;
+	const struct entry_context *context; /* for its own reports; must outlive the journal */
+};
+
+int journal_new(const struct journal_options *o, struct journal **ret);
+/* What AUTO became. */
+enum log_target journal_target(const struct journal *j);
+
+/* Takes the entry (NULL is ignored and returns the last sequence). Any thread. */
+uint64_t journal_submit(struct journal *j, struct entry *e);
+/* Everything up to this sequence is written or counted as lost. Any thread. */
+uint64_t journal_settled(const struct journal *j);
+uint64_t journal_written(const struct journal *j);
+uint64_t journal_lost(const struct journal *j);
+/* Called on the journal's thread whenever journal_settled has moved; set it before submitting. */
+void journal_on_progress(struct journal *j, void (*progress)(void *userdata), void *userdata);
+
+/* Writes what waits, at most for timeout_ns, counts the rest as lost, ends the thread. -ETIMEDOUT:
+ * the thread still hangs in a send; call again. */
+int journal_stop(struct journal *j, uint64_t timeout_ns);
+/* After a successful stop. Takes NULL. */
+void journal_free(struct journal *j);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A page: one message to people about one incident, the same at every attempt. Immutable once made,
+ * so threads share it by counting references. The body is rendered for each attempt, because it
+ * says by how much it comes late.
+ */
+#ifndef TOCSIN_DELIVER_PAGE_H
+#define TOCSIN_DELIVER_PAGE_H
+
+#include <jansson.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include "picture/alerts.h"
+
+#define PAGE_ID_SIZE (ALERT_ID_SIZE + 24)
+/* Bytes of a rendered body at most; metadata and then the message are cut to fit. */
+#define PAGE_BODY_MAX 20000
+
+enum page_type { PAGE_TYPE_RAISED, PAGE_TYPE_RESOLVED, PAGE_TYPE_SUMMARY, PAGE_TYPE_TEST };
+
+struct page {
+	atomic_uint references;
+	char id[PAGE_ID_SIZE]; /* webhook-id: alert_id + .raised, .repeat-N or .resolved */
+	char alert_id[ALERT_ID_SIZE];
+	char code[TOCSIN_CODE_MAX + 1];
+	enum page_type type;
+	uint32_t priority;     /* 1..3 */
+	uint64_t made_wall_ns; /* when it fell due: its timestamp, and what lateness counts from */
+	json_t *data;          /* the generic format's data, but for delayed_by_s */
+};
+
+/* What a page says beside its incident. */
+struct page_context {
+	const char *engine, *host;
+	const char *runbooks_base_url;
+	bool replay;
+};
+
+/* kind is not PAGE_NONE. -ENOMEM. */
+int page_new(const struct page_context *c, const struct incident *incident, enum page_kind kind,
+	     struct moment at, struct page **ret);
+struct page *page_ref(struct page *p);
+/* Returns NULL; takes NULL. */
+struct page *page_unref(struct page *p);
+
+const char *page_type_name(enum page_type type); /* "alert.raised", ... */
+
+/* The page as the outbox keeps it: a JSON object with "format": 1. Heap. -ENOMEM. */
+int page_to_file(const struct page *p, const char *endpoint, char **ret, size_t *ret_len);
+/* *ret_endpoint is heap. -EBADMSG: damaged; -EPROTONOSUPPORT: a later version's. */
+int page_from_file(const char *bytes, size_t len, struct page **ret, char **ret_endpoint);
+
+/* How a receiver wants pages: one row a format. */
+struct page_format {
+	const char *name;
+	const char *content_type;
+	/* Heap, at most PAGE_BODY_MAX bytes. -ENOMEM. */
+	int (*render)(const struct page *p, uint64_t now_wall_ns, char **ret, size_t *ret_len);
+	/* Does this answer mean that the receiver has taken the page? */
+	bool (*taken)(long http_status, const char *body, size_t len);
+};
+
+/* NULL when there is none of that name. */
+const struct page_format *page_format_find(const char *name);
+
+#endif

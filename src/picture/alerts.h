@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Alerts and the incidents they open. An incident is known by its key; raised again while open it
+ * counts up. Which of its changes is paged is decided here: once when it opens (or when it has
+ * stayed open for its page_after), again after repeat_interval or at once when its priority rises
+ * above what was last paged, and when it is resolved, if it was ever paged.
+ *
+ * At most ALERTS_OPEN_MAX incidents are open; the oldest of the least priority goes first, an open
+ * P1 never. At most ALERTS_RECENT_MAX resolved ones are remembered, for 24 hours.
+ */
+#ifndef TOCSIN_PICTURE_ALERTS_H
+#define TOCSIN_PICTURE_ALERTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/moment.h"
+#include "picture/metadata.h"
+#include "record/recorder.h"
+
+#define ALERTS_OPEN_MAX 256
+#define ALERTS_RECENT_MAX 512
+#define ALERTS_RECENT_NS (UINT64_C(86400) * NS_PER_S)
+/* epoch (32 hex digits) - position - rule, and a NUL */
+#define ALERT_ID_SIZE 80
+
+/* What is known of a code before anything is raised: its runbook's head. */
+struct code_facts {
+	uint32_t priority;      /* 1..3 */
+	uint64_t page_after_ns; /* for incidents that a rule raises */
+};
+
+/* Looks `code` up; a code without a runbook gets GENERAL's facts. */
+typedef void code_lookup(void *userdata, tocsin_str code, struct code_facts *ret);
+
+enum page_kind { PAGE_NONE, PAGE_RAISED, PAGE_REPEAT, PAGE_RESOLVED };
+
+struct incident {
+	char id[ALERT_ID_SIZE]; /* alert_id */
+	char *key;              /* CODE session=S source=S instance=I, those that apply */
+	char *code;
+	char *raw_code; /* as given, when `code` became GENERAL; else NULL */
+	char *message;  /* of the last raise; all texts with their bytes as given, cut at NUL */
+	char *session_id, *source, *instance; /* NULL when absent */
+	struct metadata metadata;
+	double value, limit;
+	bool has_value, has_limit, truncated;
+	bool open;
+	bool by_rule;
+	uint32_t priority; /* the highest raised, 1..3 */
+	uint64_t number;   /* of the last raise: its event's position; for a deadline its cause's */
+	uint64_t count;    /* raises */
+	struct moment opened, raised, resolved; /* raised: the last time */
+	uint64_t page_at_ns;     /* deadline of its first page on the clock, 0 = none */
+	uint32_t paged_priority; /* of the last page, 0 = never paged */
+	uint64_t paged_at_ns;    /* on the clock */
+	uint32_t repeats;        /* .repeat-N pages so far */
+	uint32_t endpoints;      /* bit per endpoint that was given a page; set by the dispatcher */
+	struct incident *next;   /* in order of `raised`, newest first */
+};
+
+/* What a raise says, whoever makes it. */
+struct raise {
+	const char *rule; /* "call", "feed", "stall", ...: part of the alert_id */
+	bool by_rule;
+	tocsin_str code;   /* as given; unusable ones become GENERAL */
+	uint32_t priority; /* 0 = the code's own; above 3 is 3 */
+	tocsin_str message, session_id, source, instance;
+	const tocsin_kv *kv;
+	size_t n_kv;
+	double value, limit;
+	bool has_value, has_limit, truncated;
+	uint64_t cause; /* position of the event that opens it */
+};
+
+/* Told for each change of an incident. */
+typedef void alerts_tell(void *userdata, struct incident *incident, enum page_kind page,
+			 struct moment at);
+
+struct alerts_settings {
+	uint8_t epoch[RECORDER_EPOCH_SIZE];
+	uint64_t repeat_interval_ns; /* 0: never again */
+	bool has_page_after;         /* page_after_ns overrides every code's */
+	uint64_t page_after_ns;
+	code_lookup *lookup;
+	void *lookup_userdata;
+};
+
+struct alerts;
+
+struct alerts *alerts_new(const struct alerts_settings *settings, alerts_tell *tell,
+			  void *userdata);
+void alerts_free(struct alerts *a);
+
+/* Opens an incident or counts it up, and tells. -ENOMEM. */
+int alerts_raise(struct alerts *a, const struct raise *raise, struct moment at);
+/* Resolves the incident of that key, and tells; -ENOENT when none is open. */
+int alerts_clear(struct alerts *a, bool by_rule, tocsin_str code, tocsin_str session_id,
+		 tocsin_str source, tocsin_str instance, struct moment at);
+/* The open incident of that key, or NULL. */
+const struct incident *alerts_find(const struct alerts *a, bool by_rule, tocsin_str code,
+				   tocsin_str session_id, tocsin_str source, tocsin_str instance);
+
+/* The earliest page_after deadline and whose it is; UINT64_MAX, NULL when there is none. */
+uint64_t alerts_next_deadline(const struct alerts *a, const char **ret_key);
+/* Pages the incident whose deadline that is. `at` is the deadline's moment. */
+void alerts_fire(struct alerts *a, struct moment at);
+
+/* Newest raise first: open ones and those resolved within 24 h of `now`. Follow ->next. */
+const struct incident *alerts_recent(struct alerts *a, struct moment now);
+/* Raises so far of priority 1..3, since the engine's first start under this checkpoint. */
+uint64_t alerts_raised(const struct alerts *a, uint32_t priority);
+size_t alerts_open(const struct alerts *a);
+
+/* May this code stand as it is: [A-Z][A-Z0-9_]*, at most TOCSIN_CODE_MAX bytes? */
+bool alert_code_is_usable(tocsin_str code);
+
+#endif

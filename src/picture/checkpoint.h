@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The picture as bytes, for the recorder's checkpoint: sessions, status, feeds, open incidents and
+ * counts. A sequence of tagged, length-prefixed items, so that a later version can add some and an
+ * earlier one step over them. The maxima of the picture make it fit RECORDER_CHECKPOINT_MAX.
+ */
+#ifndef TOCSIN_PICTURE_CHECKPOINT_H
+#define TOCSIN_PICTURE_CHECKPOINT_H
+
+#include "picture/picture.h"
+
+/* Appends the picture to `buf`, whose capacity is reused from call to call. -ENOMEM. */
+struct checkpoint_buffer {
+	uint8_t *ptr;
+	size_t len, size;
+};
+
+int checkpoint_encode(const struct picture *p, struct checkpoint_buffer *buf);
+/* Into a new picture that nothing was applied to. -EBADMSG: damaged; the picture is then unusable.
+ */
+int checkpoint_decode(struct picture *p, const uint8_t *bytes, size_t len);
+
+#endif

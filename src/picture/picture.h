@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The operators' picture: sessions, status and alerts, with the rules that turn health into alerts.
+ * It is a pure machine: records and time go in, news come out through one callback, and the same
+ * records at the same times give the same news. One thread uses it.
+ *
+ * A deadline at or before a record's time fires before that record, at the deadline's own time;
+ * deadlines fire in the order of (time, key).
+ */
+#ifndef TOCSIN_PICTURE_PICTURE_H
+#define TOCSIN_PICTURE_PICTURE_H
+
+#include <jansson.h>
+#include "base/moment.h"
+#include "picture/alerts.h"
+#include "picture/sessions.h"
+#include "picture/status.h"
+#include "record/record.h"
+
+enum news_kind {
+	NEWS_SESSION, /* a session was created or changed: `record`, `session` */
+	NEWS_HEALTH,  /* a health event came: `record` */
+	NEWS_ALERT,   /* an incident changed: `incident`, `page` */
+	NEWS_TROUBLE, /* something told cannot be right: `text`, `record` */
+};
+
+/* One thing worth telling. Pointers live for the call. */
+struct news {
+	enum news_kind kind;
+	struct moment at;
+	uint64_t position; /* of the event it comes from; of a deadline: the one applied last */
+	const struct record *record;
+	const struct session *session;
+	struct incident *incident; /* its `endpoints` may be set by the listener */
+	enum page_kind page;
+	const char *text; /* NEWS_TROUBLE: one line for a person */
+};
+
+typedef void picture_tell(void *userdata, const struct news *news);
+
+struct picture_settings {
+	struct alerts_settings alerts;
+	uint64_t feed_stale_after_ns; /* 0: rule off, as for all below */
+	uint64_t heartbeat_timeout_ns;
+};
+
+struct picture;
+
+int picture_new(const struct picture_settings *settings, struct moment at, picture_tell *tell,
+		void *userdata, struct picture **ret);
+void picture_free(struct picture *p);
+
+/*
+ * When the recorder last refused an event, on the clock; 0 never. A feed or heartbeat deadline
+ * whose interval contains a loss raises EVENTS_DROPPED instead.
+ */
+void picture_note_loss(struct picture *p, uint64_t clock_ns);
+
+/* Fires what is due at or before `at`, then applies the record. */
+void picture_apply(struct picture *p, const struct record *r, uint64_t position, struct moment at);
+/* Fires what is due at or before `now`. */
+void picture_advance(struct picture *p, struct moment now);
+/* When picture_advance has something to do, at the latest; UINT64_MAX: nothing is armed. */
+uint64_t picture_next_deadline(const struct picture *p);
+
+const struct sessions *picture_sessions(const struct picture *p);
+const struct status *picture_status(const struct picture *p);
+struct alerts *picture_alerts(struct picture *p);
+
+#endif

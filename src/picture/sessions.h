@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sessions the engine has told of. At most SESSIONS_MAX are kept; when one more comes, the one
+ * that goes is the least recently updated of those that have ended, else of all.
+ */
+#ifndef TOCSIN_PICTURE_SESSIONS_H
+#define TOCSIN_PICTURE_SESSIONS_H
+
+#include <stdbool.h>
+#include "base/moment.h"
+#include "picture/metadata.h"
+
+#define SESSIONS_MAX 256
+
+struct session {
+	char *id; /* the bytes given, NUL-terminated; id_len tells of a NUL inside */
+	size_t id_len;
+	char *status;
+	size_t status_len;
+	struct moment started, updated;
+	struct metadata metadata;
+	struct session *older; /* the one created before it, or NULL */
+};
+
+struct sessions;
+
+struct sessions *sessions_new(void);
+void sessions_free(struct sessions *s);
+
+/* An empty status is `started`. -EEXIST leaves the session as it was. *ret may be NULL. */
+int sessions_create(struct sessions *s, tocsin_str id, tocsin_str status, const tocsin_kv *kv,
+		    size_t n_kv, struct moment at, const struct session **ret);
+/* An empty status keeps the one there is. -ENOENT for an unknown id. */
+int sessions_update(struct sessions *s, tocsin_str id, tocsin_str status, const tocsin_kv *kv,
+		    size_t n_kv, struct moment at, const struct session **ret);
+const struct session *sessions_get(const struct sessions *s, tocsin_str id);
+/* The one created last; follow ->older for the rest. NULL when there is none. */
+const struct session *sessions_newest(const struct sessions *s);
+/* The first of `from` and those older whose status is `status`; NULL when there is none. */
+const struct session *sessions_with_status(const struct session *from, tocsin_str status);
+size_t sessions_count(const struct sessions *s);
+
+/* Is its status `started` or `running`? */
+bool session_runs(const struct session *session);
+/* Since when at least one session has run without a break; false when none runs. */
+bool sessions_running_since(const struct sessions *s, struct moment *ret);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine's and its feeds' state: uptimes, last reconnect, last drift report, metadata. At most
+ * STATUS_FEEDS_MAX feeds are kept; the least recently heard of goes first.
+ */
+#ifndef TOCSIN_PICTURE_STATUS_H
+#define TOCSIN_PICTURE_STATUS_H
+
+#include <stdbool.h>
+#include "base/moment.h"
+#include "picture/metadata.h"
+#include "record/record.h"
+
+#define STATUS_FEEDS_MAX 256
+
+/* A feed, and what the rules must remember of it. Zero wall_ns in a moment = never. */
+struct feed {
+	char *source; /* NUL-terminated, source_len tells of a NUL inside */
+	size_t source_len;
+	bool up;
+	struct moment up_since;
+	struct moment last_pulse;
+	/* The feed rule's: */
+	struct moment last_sign;     /* pulse, feed_up or reconnect, whichever came last */
+	uint64_t last_sign_position; /* its event */
+	uint64_t stale_at_ns;        /* deadline on the clock, 0 = not armed */
+	bool pulsed;                 /* a pulse has come once */
+};
+
+struct status {
+	bool started;                 /* a health `start` came */
+	struct moment started_at;     /* that, or the plugin's own start */
+	struct moment last_reconnect; /* zero: never */
+	struct moment last_drift_report;
+	struct moment last_heartbeat;
+	uint64_t last_heartbeat_position;
+	struct metadata metadata;
+	struct feed *feeds; /* STATUS_FEEDS_MAX of room, heap */
+	size_t n_feeds;
+};
+
+int status_init(struct status *s, struct moment at);
+void status_done(struct status *s);
+
+/* Takes what a health event says about the state; the rules are judged elsewhere. */
+void status_apply(struct status *s, const struct record *r, uint64_t position, struct moment at);
+
+/* NULL when it is not known; status_feed makes it. */
+struct feed *status_find_feed(const struct status *s, tocsin_str source);
+struct feed *status_feed(struct status *s, tocsin_str source);
+
+/* Whole seconds, 0 before the start or while no feed is up. */
+uint64_t status_system_uptime(const struct status *s, struct moment now);
+/* Of the feed that came up last. */
+uint64_t status_feed_uptime(const struct status *s, struct moment now);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The recorder: a ring of events in a file that survives the process. Any number of threads push;
+ * one reader takes records in order. A push is one compare-and-swap, a copy and a release-store: no
+ * syscall, lock, allocation or wake-up, and it never waits for another push.
+ *
+ * The file holds a header page, a page of counters, two checkpoint areas used in turn and the
+ * slots. A slot is reused only when the checkpoint has passed it: released <= checkpoint <=
+ * durable. Beside the file stands a small lock file whose robust mutex the reader holds: its
+ * owner's death is what tells a dead run from a living one.
+ */
+#ifndef TOCSIN_RECORD_RECORDER_H
+#define TOCSIN_RECORD_RECORDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RECORDER_FORMAT 1
+#define RECORDER_SLOT_SIZE 512
+/* Bytes of a checkpoint area: the picture's maxima fit into it (see picture/checkpoint.h). */
+#define RECORDER_CHECKPOINT_MAX (2304 * 1024)
+#define RECORDER_EPOCH_SIZE 16
+
+/* How much of the ring an event may use: all, seven eighths, three quarters. */
+enum recorder_class { RECORDER_CLASS_FIRST, RECORDER_CLASS_MIDDLE, RECORDER_CLASS_LEAST };
+/* Which counter a refusal goes to. */
+enum recorder_loss {
+	RECORDER_LOSS_P1,
+	RECORDER_LOSS_P2,
+	RECORDER_LOSS_P3,
+	RECORDER_LOSS_OTHER,
+	RECORDER_N_LOSSES,
+};
+
+struct recorder;
+
+struct recorder_options {
+	int folder;              /* where ring-<epoch> is made; -1: in memory only */
+	size_t size;             /* bytes of all slots, rounded up to a power of two */
+	uint64_t first_position; /* of the first slot, at least 1 */
+	const char *engine;      /* name kept in the header, at most 255 bytes */
+};
+
+/*
+ * Makes the file whole (allocated and touched, so that no push can fault) and its lock file. The
+ * epoch is drawn at random. -ENOSPC and others of open, fallocate, mmap; nothing is left behind.
+ */
+int recorder_create(const struct recorder_options *o, struct recorder **ret);
+
+/* Unmaps; with `remove` the files go too (a clean stop). Takes NULL. */
+void recorder_free(struct recorder *r, bool remove);
+
+const uint8_t *recorder_epoch(const struct recorder *r);
+/* The file's name in its folder, "" when in memory. */
+const char *recorder_name(const struct recorder *r);
+
+/*
+ * [hot] Pushes `len` bytes (1..RECORD_SIZE_MAX). *ret_position (unless NULL) gets the event's
+ * position. -ENOBUFS when the class's share of the ring is used: counted under `loss`, with mono_ns
+ * kept as the time of the last loss.
+ */
+int recorder_push(struct recorder *r, enum recorder_class class, enum recorder_loss loss,
+		  uint64_t mono_ns, const void *bytes, size_t len, uint64_t *ret_position);
+
+/* Where the next push will go: everything before it was accepted. [any] */
+uint64_t recorder_head(const struct recorder *r);
+/* Refusals so far under `loss`, and when (CLOCK_MONOTONIC) the last one of any kind was. [any] */
+uint64_t recorder_losses(const struct recorder *r, enum recorder_loss loss);
+uint64_t recorder_last_loss(const struct recorder *r);
+/* Slots in all, and slots in use now. [any] */
+uint64_t recorder_slots(const struct recorder *r);
+uint64_t recorder_used(const struct recorder *r);
+
+/* --- the reader: one thread, which holds the lock --- */
+
+/* Takes the lock file's mutex for the calling thread, for as long as it lives. */
+int recorder_hold(struct recorder *r);
+/* Lets it go: the run has ended cleanly. */
+void recorder_release_hold(struct recorder *r);
+
+/*
+ * The next record, copied out (valid until the next call). *ret_next is the position after it. 0
+ * when the ring is empty, 1 with a record, -EAGAIN when the next one is reserved but not yet
+ * written.
+ */
+int recorder_next(struct recorder *r, const uint8_t **ret_bytes, size_t *ret_len,
+		  uint64_t *ret_position, uint64_t *ret_next);
+
+/*
+ * Writes a checkpoint that has passed everything before `position`, then lets pushes reuse the
+ * slots before it. wall_offset_ns: CLOCK_REALTIME - CLOCK_MONOTONIC now, kept to date events later.
+ * -E2BIG.
+ */
+int recorder_checkpoint(struct recorder *r, uint64_t position, int64_t wall_offset_ns,
+			const void *state, size_t len);
+
+/* --- a run's file, dead or alive, read without trusting it --- */
+
+struct recorder_image;
+
+/* -EBADMSG for a damaged or foreign file, -EPROTONOSUPPORT for a format of a later version. */
+int recorder_image_open(int folder, const char *name, struct recorder_image **ret);
+void recorder_image_free(struct recorder_image *i);
+
+struct recorder_image_facts {
+	uint8_t epoch[RECORDER_EPOCH_SIZE];
+	char engine[256];
+	uint64_t head, released, slots;
+	uint64_t checkpoint_position; /* 0: none was written */
+	int64_t wall_offset_ns;
+	uint64_t losses[RECORDER_N_LOSSES];
+	uint64_t started_wall_ns;
+	uint32_t pid;
+};
+
+void recorder_image_facts(const struct recorder_image *i, struct recorder_image_facts *ret);
+/* The newest whole checkpoint's state, or NULL with 0. Lives as long as the image. */
+const uint8_t *recorder_image_checkpoint(const struct recorder_image *i, size_t *ret_len);
+/*
+ * The record at or after *position, which then moves past it; slots reserved but never written are
+ * stepped over and counted in *torn. 0 at the end, 1 with a record (valid until the next call).
+ */
+int recorder_image_next(struct recorder_image *i, uint64_t *position, const uint8_t **ret_bytes,
+			size_t *ret_len, uint64_t *ret_position, uint64_t *torn);
+
+#endif

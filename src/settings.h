@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The settings: one table of section, key, type, default, bounds and help parses, checks and
+ * documents them all. They come from INI files and from options "section.key"; a later one wins.
+ * What is wrong is refused with its place and the nearest right name.
+ */
+#ifndef TOCSIN_SETTINGS_H
+#define TOCSIN_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "tocsin_plugin.h"
+
+#define SETTINGS_ENDPOINTS_MAX 8
+#define SETTINGS_FILE_DEFAULT "tocsin.conf" /* in ${sysconfdir}/tocsin, then tocsin.conf.d */
+
+enum log_target { LOG_TARGET_AUTO, LOG_TARGET_JOURNAL, LOG_TARGET_STDERR };
+enum clock_source { CLOCK_SOURCE_SYSTEM, CLOCK_SOURCE_EVENT };
+
+/* One receiver of pages: [webhook]. Strings are owned; NULL = not given. */
+struct settings_endpoint {
+	char *name; /* "webhook" */
+	char *url;
+	char *format; /* "generic" */
+	char *secret_file;
+	uint64_t connect_timeout_ns; /* default 5 s */
+	uint64_t timeout_ns;         /* of the whole request, default 15 s */
+	bool allow_insecure;         /* http:// to other hosts than loopback */
+	uint32_t priorities;         /* bit 1 << (p - 1); default P1 */
+};
+
+struct settings {
+	char *engine_name; /* NULL: settings_load has found one: see below; never NULL then */
+	char *engine_cpus;
+	bool engine_replay; /* what is logged carries TOCSIN_REPLAY=1 */
+	char *runtime_dir;  /* NULL = default search */
+	char *state_dir;
+	uint64_t recorder_size; /* bytes */
+	enum log_target log_target;
+	bool log_health;
+	struct settings_endpoint endpoints[SETTINGS_ENDPOINTS_MAX];
+	unsigned n_endpoints; /* those with a url */
+	bool has_page_after;
+	uint64_t page_after_ns;
+	uint64_t repeat_interval_ns;
+	uint64_t feed_stale_after_ns;
+	uint64_t heartbeat_timeout_ns;
+	char *runbooks_base_url; /* never NULL: file:// of the installed ones */
+	enum clock_source clock_source;
+};
+
+/*
+ * Reads the option `config` first (a file; absent, the default file and folder when they exist),
+ * then the other options in order, then checks the whole: URLs and their schemes, secrets that must
+ * be readable. On failure err gets one line with file, line and setting: -EINVAL, -ENOMEM or the
+ * error of reading a file. The engine's name defaults to the systemd unit's, else the program's.
+ */
+int settings_load(const tocsin_kv *options, size_t n_options, char *err, size_t err_size,
+		  struct settings **ret);
+void settings_free(struct settings *s);
+
+/* Every setting with default, bounds and help, as text for people. Static. */
+const char *settings_help(void);
+
+/* The table's rows, for tests and documents: "section.key", its default and its help. */
+struct settings_row {
+	const char *name, *fallback, *help;
+};
+size_t settings_rows(const struct settings_row **ret);
+
+#endif
