@@ -10,11 +10,18 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Makes `path` and its missing parents (0700 each new one) and opens it. *ret_fd: O_DIRECTORY. */
+/*
+ * Opens the folder `path`, with `create` after making it and its missing parents (0700 each).
+ * Parents may be symbolic links of root's or of our own. -ELOOP for another's link, -ENOTDIR when
+ * the last component is one.
+ */
 int folder_open(const char *path, bool create, int *ret_fd);
 
 /* Is the folder on memory only (tmpfs or ramfs)? */
 bool folder_is_tmpfs(int fd);
+
+/* How the names of temporary files begin; one that a crash left behind may be removed. */
+#define FILE_TEMPORARY_PREFIX ".tmp-"
 
 /*
  * Writes `name` in the folder: a temporary file beside it, fsync, rename, fsync of the folder. Mode

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "base/lockfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define LOCKFILE_MAGIC "tocsinlk"
+#define LOCKFILE_SIZE 4096
+#define BOOT_ID_SIZE 40
+
+struct content {
+	char magic[8];
+	uint32_t mutex_size; /* another libc's mutex is not ours to touch */
+	uint32_t reserved;
+	char boot_id[BOOT_ID_SIZE]; /* a mutex word from before the last boot means nothing */
+	pthread_mutex_t mutex;
+};
+
+_Static_assert(sizeof(struct content) <= LOCKFILE_SIZE, "one page");
+
+struct lockfile {
+	struct content *content;
+};
+
+static void boot_id_read(char ret[static BOOT_ID_SIZE])
+{
+	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+	memset(ret, 0, BOOT_ID_SIZE);
+	if (fd >= 0 && read(fd, ret, BOOT_ID_SIZE - 1) < 0)
+		memset(ret, 0, BOOT_ID_SIZE);
+}
+
+static int content_init(struct content *c)
+{
+	pthread_mutexattr_t attr;
+	int r;
+
+	memcpy(c->magic, LOCKFILE_MAGIC, sizeof c->magic);
+	c->mutex_size = sizeof c->mutex;
+	boot_id_read(c->boot_id);
+	r = pthread_mutexattr_init(&attr);
+	if (r != 0)
+		return -r;
+	r = pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	if (r == 0)
+		r = pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	if (r == 0)
+		r = pthread_mutex_init(&c->mutex, &attr);
+	pthread_mutexattr_destroy(&attr);
+	return -r;
+}
+
+static bool content_is_usable(const struct content *c)
+{
+	char boot_id[BOOT_ID_SIZE];
+
+	boot_id_read(boot_id);
+	return memcmp(c->magic, LOCKFILE_MAGIC, sizeof c->magic) == 0 &&
+	       c->mutex_size == sizeof c->mutex && memcmp(c->boot_id, boot_id, BOOT_ID_SIZE) == 0;
+}
+
+static int content_map(int fd, struct content **ret)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_size < LOCKFILE_SIZE)
+		return -EBADMSG;
+	void *p = mmap(NULL, LOCKFILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	*ret = p;
+	return 0;
+}
+
+/*
+ * Makes a whole lock under a temporary name, then gives it its own: by link when there must be none
+ * yet (-EEXIST), by rename when an unusable one is to be replaced.
+ */
+static int lockfile_make(int folder, const char *name, bool replace)
+{
+	char temporary[300];
+	struct content *c;
+	int r = snprintf(temporary, sizeof temporary, ".%s.%ld.new", name, (long)getpid());
+
+	if (r < 0 || (size_t)r >= sizeof temporary)
+		return -ENAMETOOLONG;
+	unlinkat(folder, temporary, 0);
+	_cleanup_close_ int fd =
+		openat(folder, temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	r = -posix_fallocate(fd, 0, LOCKFILE_SIZE);
+	if (r == 0)
+		r = content_map(fd, &c);
+	if (r == 0) {
+		r = content_init(c);
+		munmap(c, LOCKFILE_SIZE);
+	}
+	if (r == 0 && replace && renameat(folder, temporary, folder, name) < 0)
+		r = -errno;
+	if (r == 0 && !replace && linkat(folder, temporary, folder, name, 0) < 0)
+		r = -errno;
+	unlinkat(folder, temporary, 0);
+	return r;
+}
+
+static int content_open(int folder, const char *name, struct content **ret)
+{
+	struct content *c;
+	_cleanup_close_ int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	int r = content_map(fd, &c);
+	if (r < 0)
+		return r;
+	if (!content_is_usable(c)) {
+		munmap(c, LOCKFILE_SIZE);
+		return -EBADMSG;
+	}
+	*ret = c;
+	return 0;
+}
+
+int lockfile_open(int folder, const char *name, bool create, struct lockfile **ret)
+{
+	struct content *c = NULL;
+	int r = content_open(folder, name, &c);
+
+	if (create && (r == -ENOENT || r == -EBADMSG)) {
+		r = lockfile_make(folder, name, r == -EBADMSG);
+		if (r == 0 || r == -EEXIST)
+			r = content_open(folder, name, &c);
+	}
+	if (r < 0)
+		return r;
+	struct lockfile *l = malloc(sizeof *l);
+	if (!l) {
+		munmap(c, LOCKFILE_SIZE);
+		return -ENOMEM;
+	}
+	l->content = c;
+	*ret = l;
+	return 0;
+}
+
+int lockfile_try(struct lockfile *l)
+{
+	int r = pthread_mutex_trylock(&l->content->mutex);
+
+	if (r == EOWNERDEAD) {
+		pthread_mutex_consistent(&l->content->mutex);
+		return 1;
+	}
+	return -r;
+}
+
+void lockfile_release(struct lockfile *l)
+{
+	pthread_mutex_unlock(&l->content->mutex);
+}
+
+void lockfile_free(struct lockfile *l)
+{
+	if (!l)
+		return;
+	munmap(l->content, LOCKFILE_SIZE);
+	free(l);
+}
