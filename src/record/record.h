@@ -23,12 +23,13 @@ enum record_type { RECORD_SESSION = 1, RECORD_HEALTH = 2, RECORD_ALERT = 3 };
 /* A decoded event. Its views point into the encoded bytes. */
 struct record {
 	enum record_type type;
-	uint32_t kind;     /* TOCSIN_SESSION_*, TOCSIN_HEALTH_* or TOCSIN_ALERT_* */
-	uint32_t priority; /* alerts: 0..3 as given, 0 = the code's own */
-	bool truncated;    /* something was cut */
-	uint64_t mono_ns;  /* CLOCK_MONOTONIC in the call */
-	uint64_t wall_ns;  /* as the host gave it, 0 = none */
-	double value, limit;
+	uint32_t kind;       /* TOCSIN_SESSION_*, TOCSIN_HEALTH_* or TOCSIN_ALERT_* */
+	uint32_t priority;   /* alerts: 0..3 as given, 0 = the code's own */
+	bool truncated;      /* something was cut */
+	uint64_t mono_ns;    /* CLOCK_MONOTONIC in the call */
+	uint64_t wall_ns;    /* as the host gave it, 0 = none */
+	double value, limit; /* drift and risk */
+	bool has_value;      /* a risk, or a drift report with a value (its limit is not NaN) */
 	tocsin_str session_id, status, source, instance, code, message;
 	size_t n_kv;
 	tocsin_kv kv[RECORD_KV_MAX];

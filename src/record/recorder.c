@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "record/recorder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/lockfile.h"
+#include "base/moment.h"
+#include "record/recorder_layout.h"
+
+#define NAME_SIZE 64
+
+struct recorder {
+	/* What a push reads: never changed after recorder_create. */
+	struct layout_counters *counters;
+	struct layout_slot *slots;
+	uint64_t mask;
+	uint64_t limit[RECORDER_CLASS_LEAST + 1]; /* slots in use at most, by class */
+
+	/* The reader's own. */
+	uint64_t next; /* position it reads next */
+	uint64_t mark; /* of the last checkpoint */
+	uint8_t gathered[LAYOUT_PARTS_MAX * LAYOUT_PAYLOAD];
+
+	struct layout_header *header; /* the whole mapping */
+	size_t size;
+	int folder; /* -1: in memory */
+	bool published;
+	char name[NAME_SIZE], temporary[NAME_SIZE], lock_name[NAME_SIZE];
+	struct lockfile *lock;
+};
+
+/*
+ * --- The hot path, whole ---
+ *
+ * What is written where: `head` is the only word that producers contend for. A producer reads it
+ * and `released`, checks that its class may have the slots, and takes them by one compare-and-swap;
+ * from then on the slots are its own. It copies the record into them, the first slot last, and
+ * stores each slot's stamp (its position) with release order.
+ *
+ * Why it is right:
+ * - `released` is loaded with acquire and after `head`. It pairs with the reader's release store in
+ *   recorder_checkpoint: whoever sees a slot released also sees the reader done with it, so the new
+ *   copy cannot overtake the old read. A stale `released` is smaller, hence only cautious; a stale
+ *   `head` can lie behind a fresh `released` (the difference is then negative), and is read again.
+ *   A refusal is exact too: `head` only grows, so the ring was that full when `released` was read.
+ * - The swap itself may be relaxed. It orders nothing but itself: nobody reads a slot because of
+ *   `head`, only because of its stamp.
+ * - The stamp's release store pairs with the reader's acquire load: a stamp seen is a slot whole.
+ *   Slots of a former lap hold a stamp smaller by a multiple of the ring, never the expected one.
+ * - A kill between two stores leaves a prefix of them in the shared mapping: no stamp, no record.
+ *
+ * A producer that is preempted between swap and stamp stalls no other call; the others take the
+ * next slots. It delays the reader, which takes records in order, until it runs again.
+ */
+static void slots_fill(struct recorder *r, uint64_t position, uint64_t parts, const uint8_t *bytes,
+		       size_t len)
+{
+	for (uint64_t part = parts; part-- > 0;) {
+		struct layout_slot *s = &r->slots[(position + part) & r->mask];
+		size_t from = part * LAYOUT_PAYLOAD;
+		size_t n = len - from < LAYOUT_PAYLOAD ? len - from : LAYOUT_PAYLOAD;
+
+		s->part = (uint16_t)part;
+		s->parts = (uint16_t)parts;
+		s->length = (uint32_t)len;
+		memcpy(s->payload, bytes + from, n);
+		atomic_store_explicit(&s->stamp, position + part, memory_order_release);
+	}
+}
+
+int recorder_push(struct recorder *r, enum recorder_class class, enum recorder_loss loss,
+		  uint64_t mono_ns, const void *bytes, size_t len, uint64_t *ret_position)
+{
+	struct layout_counters *c = r->counters;
+	uint64_t parts = layout_parts(len);
+	uint64_t head = atomic_load_explicit(&c->head, memory_order_relaxed);
+
+	for (;;) {
+		uint64_t released = atomic_load_explicit(&c->released, memory_order_acquire);
+		int64_t used = (int64_t)(head - released);
+
+		if (used < 0) {
+			head = atomic_load_explicit(&c->head, memory_order_relaxed);
+			continue;
+		}
+		if ((uint64_t)used + parts > r->limit[class]) {
+			atomic_store_explicit(&c->last_loss_ns, mono_ns, memory_order_relaxed);
+			atomic_fetch_add_explicit(&c->losses[loss], 1, memory_order_relaxed);
+			return -ENOBUFS;
+		}
+		if (atomic_compare_exchange_weak_explicit(&c->head, &head, head + parts,
+							  memory_order_relaxed,
+							  memory_order_relaxed))
+			break;
+	}
+	slots_fill(r, head, parts, bytes, len);
+	if (ret_position)
+		*ret_position = head;
+	return 0;
+}
+
+/* --- Counters --- */
+
+uint64_t recorder_head(const struct recorder *r)
+{
+	/* Acquire, so that whoever learns the head and then asks the reader asks in that order. */
+	return atomic_load_explicit(&r->counters->head, memory_order_acquire);
+}
+
+uint64_t recorder_losses(const struct recorder *r, enum recorder_loss loss)
+{
+	return atomic_load_explicit(&r->counters->losses[loss], memory_order_relaxed);
+}
+
+uint64_t recorder_last_loss(const struct recorder *r)
+{
+	return atomic_load_explicit(&r->counters->last_loss_ns, memory_order_relaxed);
+}
+
+uint64_t recorder_slots(const struct recorder *r)
+{
+	return r->mask + 1;
+}
+
+uint64_t recorder_used(const struct recorder *r)
+{
+	uint64_t released = atomic_load_explicit(&r->counters->released, memory_order_relaxed);
+	uint64_t head = atomic_load_explicit(&r->counters->head, memory_order_relaxed);
+
+	return head - released;
+}
+
+const uint8_t *recorder_epoch(const struct recorder *r)
+{
+	return r->header->epoch;
+}
+
+const char *recorder_name(const struct recorder *r)
+{
+	return r->name;
+}
+
+/* --- Making --- */
+
+static uint64_t slots_for(size_t size)
+{
+	uint64_t slots = LAYOUT_SLOTS_MIN;
+
+	while (slots < LAYOUT_SLOTS_MAX && slots * RECORDER_SLOT_SIZE < size)
+		slots *= 2;
+	return slots;
+}
+
+static void header_fill(struct layout_header *h, const struct recorder_options *o, uint64_t slots,
+			const uint8_t epoch[static RECORDER_EPOCH_SIZE])
+{
+	memcpy(h->magic, LAYOUT_MAGIC, sizeof h->magic);
+	h->format = RECORDER_FORMAT;
+	h->byte_order = LAYOUT_BYTE_ORDER;
+	h->slot_size = RECORDER_SLOT_SIZE;
+	h->pid = (uint32_t)getpid();
+	h->slots = slots;
+	h->checkpoint_size = LAYOUT_CHECKPOINT_AREA;
+	h->checkpoint_offset[0] = 2 * LAYOUT_PAGE;
+	h->checkpoint_offset[1] = h->checkpoint_offset[0] + LAYOUT_CHECKPOINT_AREA;
+	h->slots_offset = h->checkpoint_offset[1] + LAYOUT_CHECKPOINT_AREA;
+	h->file_size = h->slots_offset + slots * RECORDER_SLOT_SIZE;
+	h->first_position = o->first_position;
+	h->started_wall_ns = clock_realtime_ns();
+	h->started_mono_ns = clock_monotonic_ns();
+	memcpy(h->epoch, epoch, RECORDER_EPOCH_SIZE);
+	snprintf(h->engine, sizeof h->engine, "%s", o->engine);
+	h->checksum = layout_checksum(0, h, offsetof(struct layout_header, checksum));
+}
+
+/* Every page backed and mapped for writing, so that no push faults or finds no room. */
+static int mapping_populate(void *p, size_t size)
+{
+#ifdef MADV_POPULATE_WRITE
+	if (madvise(p, size, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+#endif
+	for (size_t at = 0; at < size; at += LAYOUT_PAGE)
+		((volatile uint8_t *)p)[at] = 0;
+	return 0;
+}
+
+/* The file's memory, under its temporary name; anonymous memory without a folder. */
+static int mapping_make(struct recorder *r, size_t size)
+{
+	_cleanup_close_ int fd = -1;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+
+	if (r->folder >= 0) {
+		flags = MAP_SHARED;
+		fd = openat(r->folder, r->temporary,
+			    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return -errno;
+		/* A clean ENOSPC here, where a store into an unbacked page would be a SIGBUS. */
+		int e = posix_fallocate(fd, 0, (off_t)size);
+		if (e != 0)
+			return -e;
+	}
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	r->header = p;
+	r->size = size;
+	/* A forked child does not need it, and must not touch it. */
+	madvise(p, size, MADV_DONTFORK);
+	return mapping_populate(p, size);
+}
+
+static void names_fill(struct recorder *r, const uint8_t epoch[static RECORDER_EPOCH_SIZE])
+{
+	char hex[2 * RECORDER_EPOCH_SIZE + 1];
+
+	for (size_t i = 0; i < RECORDER_EPOCH_SIZE; i++)
+		snprintf(hex + 2 * i, 3, "%02x", epoch[i]);
+	snprintf(r->name, sizeof r->name, "ring-%s", hex);
+	snprintf(r->temporary, sizeof r->temporary, ".ring-%s.new", hex);
+	snprintf(r->lock_name, sizeof r->lock_name, "lock-%s", hex);
+}
+
+static void recorder_discard(struct recorder *r)
+{
+	recorder_free(r, true);
+}
+
+DEFINE_CLEANUP(struct recorder *, recorder_discard, cleanup_recorder)
+
+int recorder_create(const struct recorder_options *o, struct recorder **ret)
+{
+	uint8_t epoch[RECORDER_EPOCH_SIZE];
+	uint64_t slots = slots_for(o->size);
+	struct layout_header shape = { 0 };
+
+	if (getrandom(epoch, sizeof epoch, 0) != (ssize_t)sizeof epoch)
+		return -errno;
+	_cleanup_(cleanup_recorder) struct recorder *r = calloc(1, sizeof *r);
+	if (!r)
+		return -ENOMEM;
+	r->folder = -1;
+	if (o->folder >= 0) {
+		r->folder = fcntl(o->folder, F_DUPFD_CLOEXEC, 3);
+		if (r->folder < 0)
+			return -errno;
+		names_fill(r, epoch);
+	}
+	header_fill(&shape, o, slots, epoch);
+	int e = mapping_make(r, shape.file_size);
+	if (e < 0)
+		return e;
+	if (r->folder >= 0) {
+		e = lockfile_open(r->folder, r->lock_name, true, &r->lock);
+		if (e < 0)
+			return e;
+	}
+	*r->header = shape;
+
+	uint8_t *base = (uint8_t *)r->header;
+	r->counters = (struct layout_counters *)(void *)(base + LAYOUT_PAGE);
+	r->slots = (struct layout_slot *)(void *)(base + shape.slots_offset);
+	r->mask = slots - 1;
+	r->limit[RECORDER_CLASS_FIRST] = slots;
+	r->limit[RECORDER_CLASS_MIDDLE] = slots - slots / 8;
+	r->limit[RECORDER_CLASS_LEAST] = slots - slots / 4;
+	r->next = o->first_position;
+	atomic_store_explicit(&r->counters->released, o->first_position, memory_order_relaxed);
+	atomic_store_explicit(&r->counters->head, o->first_position, memory_order_relaxed);
+	*ret = TAKE(r);
+	return 0;
+}
+
+void recorder_free(struct recorder *r, bool remove)
+{
+	if (!r)
+		return;
+	if (r->header)
+		munmap(r->header, r->size);
+	lockfile_free(r->lock);
+	if (r->folder >= 0 && remove) {
+		unlinkat(r->folder, r->published ? r->name : r->temporary, 0);
+		unlinkat(r->folder, r->lock_name, 0);
+	}
+	if (r->folder >= 0)
+		close(r->folder);
+	free(r);
+}
+
+/* --- The reader --- */
+
+int recorder_hold(struct recorder *r)
+{
+	if (r->folder < 0)
+		return 0;
+	int e = lockfile_try(r->lock);
+	if (e < 0)
+		return e;
+	/* Only now may others see the file: one without a living holder is a dead run. */
+	if (renameat(r->folder, r->temporary, r->folder, r->name) < 0)
+		return -errno;
+	r->published = true;
+	return 0;
+}
+
+void recorder_release_hold(struct recorder *r)
+{
+	if (r->folder >= 0)
+		lockfile_release(r->lock);
+}
+
+/* A record's first slot, when it is whole and makes sense. */
+static bool slot_begins_record(const struct layout_slot *s)
+{
+	return s->part == 0 && s->length > 0 && s->length <= RECORD_SIZE_MAX &&
+	       s->parts == layout_parts(s->length);
+}
+
+/* Copies the record's parts together; they are all there, for the first slot is stamped last. */
+static const uint8_t *recorder_gather(struct recorder *r, uint64_t position,
+				      const struct layout_slot *first)
+{
+	if (first->parts == 1)
+		return first->payload;
+	for (uint64_t part = 0; part < first->parts; part++)
+		memcpy(r->gathered + part * LAYOUT_PAYLOAD,
+		       r->slots[(position + part) & r->mask].payload, LAYOUT_PAYLOAD);
+	return r->gathered;
+}
+
+int recorder_next(struct recorder *r, const uint8_t **ret_bytes, size_t *ret_len,
+		  uint64_t *ret_position, uint64_t *ret_next)
+{
+	for (;;) {
+		const struct layout_slot *s = &r->slots[r->next & r->mask];
+		/* Pairs with the stamp's release store in slots_fill. */
+		uint64_t stamp = atomic_load_explicit(&s->stamp, memory_order_acquire);
+
+		if (stamp != r->next)
+			return r->next == recorder_head(r) ? 0 : -EAGAIN;
+		if (!slot_begins_record(s)) {
+			/* Only a stray write of the host's can do this: step over the slot. */
+			r->next++;
+			continue;
+		}
+		*ret_bytes = recorder_gather(r, r->next, s);
+		*ret_len = s->length;
+		*ret_position = r->next;
+		r->next += s->parts;
+		*ret_next = r->next;
+		return 1;
+	}
+}
+
+int recorder_checkpoint(struct recorder *r, uint64_t position, int64_t wall_offset_ns,
+			const void *state, size_t len)
+{
+	if (len > RECORDER_CHECKPOINT_MAX)
+		return -E2BIG;
+
+	uint64_t mark = r->mark + 1;
+	uint8_t *base = (uint8_t *)r->header;
+	struct layout_checkpoint *c =
+		(struct layout_checkpoint *)(void *)(base + r->header->checkpoint_offset[mark & 1]);
+
+	/*
+	 * Only this thread writes here, and readers come after its death, when the mapping holds a
+	 * prefix of its stores. The fences keep the compiler, and the machine, from moving the
+	 * content before "being written" or after "valid".
+	 */
+	atomic_store_explicit(&c->mark, 0, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+	c->position = position;
+	c->wall_offset_ns = wall_offset_ns;
+	c->length = len;
+	memcpy(c->state, state, len);
+	c->checksum = layout_checkpoint_checksum(mark, c, c->state);
+	atomic_store_explicit(&c->mark, mark, memory_order_release);
+	atomic_thread_fence(memory_order_seq_cst);
+	r->mark = mark;
+	/* Pairs with the acquire load in recorder_push: this thread's reads of the slots are over.
+	 */
+	atomic_store_explicit(&r->counters->released, position, memory_order_release);
+	return 0;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "record/recorder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "record/recorder_layout.h"
+
+/*
+ * Everything is read with pread into memory of ours: a mapping of a file that somebody cuts short
+ * would be a SIGBUS. Nothing read is believed before it is checked.
+ */
+
+#define CHUNK 64u /* slots read at a time */
+
+struct recorder_image {
+	int fd;
+	struct layout_header header;
+	uint64_t head, released;
+	uint64_t losses[RECORDER_N_LOSSES];
+
+	uint64_t checkpoint_position; /* 0: none */
+	int64_t wall_offset_ns;
+	uint8_t *checkpoint;
+	size_t checkpoint_len;
+
+	uint64_t chunk; /* index of the first slot in `slots`, UINT64_MAX: none */
+	struct layout_slot slots[CHUNK];
+	uint8_t gathered[LAYOUT_PARTS_MAX * LAYOUT_PAYLOAD];
+};
+
+DEFINE_CLEANUP(struct recorder_image *, recorder_image_free, cleanup_image)
+
+static int image_read(const struct recorder_image *i, void *buf, size_t len, uint64_t offset)
+{
+	uint8_t *at = buf;
+
+	while (len > 0) {
+		ssize_t n = pread(i->fd, at, len, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EBADMSG;
+		at += n;
+		offset += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static bool header_is_sound(const struct layout_header *h)
+{
+	return h->byte_order == LAYOUT_BYTE_ORDER && h->slot_size == RECORDER_SLOT_SIZE &&
+	       h->slots >= LAYOUT_SLOTS_MIN && h->slots <= LAYOUT_SLOTS_MAX &&
+	       (h->slots & (h->slots - 1)) == 0 && h->checkpoint_size == LAYOUT_CHECKPOINT_AREA &&
+	       h->checkpoint_offset[0] == 2 * LAYOUT_PAGE &&
+	       h->checkpoint_offset[1] == h->checkpoint_offset[0] + LAYOUT_CHECKPOINT_AREA &&
+	       h->slots_offset == h->checkpoint_offset[1] + LAYOUT_CHECKPOINT_AREA &&
+	       h->first_position > 0 && memchr(h->engine, 0, sizeof h->engine) != NULL;
+}
+
+static int image_read_header(struct recorder_image *i)
+{
+	struct layout_header *h = &i->header;
+	int r = image_read(i, h, sizeof *h, 0);
+
+	if (r < 0)
+		return r;
+	if (memcmp(h->magic, LAYOUT_MAGIC, sizeof h->magic) != 0)
+		return -EBADMSG;
+	if (h->format > RECORDER_FORMAT)
+		return -EPROTONOSUPPORT;
+	if (h->checksum != layout_checksum(0, h, offsetof(struct layout_header, checksum)))
+		return -EBADMSG;
+	return header_is_sound(h) ? 0 : -EBADMSG;
+}
+
+static int image_read_counters(struct recorder_image *i)
+{
+	struct layout_counters c;
+	int r = image_read(i, &c, sizeof c, LAYOUT_PAGE);
+
+	if (r < 0)
+		return r;
+	i->head = atomic_load_explicit(&c.head, memory_order_relaxed);
+	i->released = atomic_load_explicit(&c.released, memory_order_relaxed);
+	for (size_t n = 0; n < RECORDER_N_LOSSES; n++)
+		i->losses[n] = atomic_load_explicit(&c.losses[n], memory_order_relaxed);
+	if (i->released < i->header.first_position || i->head < i->released ||
+	    i->head - i->released > i->header.slots)
+		return -EBADMSG;
+	return 0;
+}
+
+/* Takes the area's checkpoint when it is whole and newer than *mark. */
+static int image_read_checkpoint(struct recorder_image *i, unsigned area, uint64_t *mark)
+{
+	struct layout_checkpoint c;
+	uint64_t offset = i->header.checkpoint_offset[area];
+	int r = image_read(i, &c, sizeof c, offset);
+
+	if (r < 0)
+		return r;
+	uint64_t own = atomic_load_explicit(&c.mark, memory_order_relaxed);
+	if (own <= *mark || c.length > RECORDER_CHECKPOINT_MAX)
+		return 0;
+	_cleanup_free_ uint8_t *state = malloc(c.length > 0 ? c.length : 1);
+	if (!state)
+		return -ENOMEM;
+	r = image_read(i, state, c.length, offset + sizeof c);
+	if (r < 0)
+		return r;
+	if (c.checksum != layout_checkpoint_checksum(own, &c, state) ||
+	    c.position < i->header.first_position || c.position > i->head)
+		return 0;
+	free(i->checkpoint);
+	i->checkpoint = TAKE(state);
+	i->checkpoint_len = c.length;
+	i->checkpoint_position = c.position;
+	i->wall_offset_ns = c.wall_offset_ns;
+	*mark = own;
+	return 0;
+}
+
+int recorder_image_open(int folder, const char *name, struct recorder_image **ret)
+{
+	_cleanup_(cleanup_image) struct recorder_image *i = calloc(1, sizeof *i);
+	uint64_t mark = 0;
+	struct stat st;
+
+	if (!i)
+		return -ENOMEM;
+	i->chunk = UINT64_MAX;
+	i->fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (i->fd < 0)
+		return -errno;
+	if (fstat(i->fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EBADMSG;
+	int r = image_read_header(i);
+	if (r == 0)
+		r = image_read_counters(i);
+	for (unsigned area = 0; r == 0 && area < 2; area++)
+		r = image_read_checkpoint(i, area, &mark);
+	if (r < 0)
+		return r;
+	*ret = TAKE(i);
+	return 0;
+}
+
+void recorder_image_free(struct recorder_image *i)
+{
+	if (!i)
+		return;
+	if (i->fd >= 0)
+		close(i->fd);
+	free(i->checkpoint);
+	free(i);
+}
+
+void recorder_image_facts(const struct recorder_image *i, struct recorder_image_facts *ret)
+{
+	*ret = (struct recorder_image_facts){
+		.head = i->head,
+		.released = i->released,
+		.slots = i->header.slots,
+		.checkpoint_position = i->checkpoint_position,
+		.wall_offset_ns = i->wall_offset_ns,
+		.started_wall_ns = i->header.started_wall_ns,
+		.pid = i->header.pid,
+	};
+	if (!i->checkpoint)
+		ret->wall_offset_ns =
+			(int64_t)(i->header.started_wall_ns - i->header.started_mono_ns);
+	memcpy(ret->epoch, i->header.epoch, sizeof ret->epoch);
+	memcpy(ret->engine, i->header.engine, sizeof ret->engine);
+	memcpy(ret->losses, i->losses, sizeof ret->losses);
+}
+
+const uint8_t *recorder_image_checkpoint(const struct recorder_image *i, size_t *ret_len)
+{
+	*ret_len = i->checkpoint_len;
+	return i->checkpoint;
+}
+
+/* The slot of that position, or NULL when it cannot be read. Valid until the next call. */
+static const struct layout_slot *image_slot(struct recorder_image *i, uint64_t position)
+{
+	uint64_t index = position & (i->header.slots - 1);
+	uint64_t chunk = index - index % CHUNK;
+
+	if (chunk != i->chunk) {
+		i->chunk = UINT64_MAX;
+		if (image_read(i, i->slots, sizeof i->slots,
+			       i->header.slots_offset + chunk * RECORDER_SLOT_SIZE) < 0)
+			return NULL;
+		i->chunk = chunk;
+	}
+	const struct layout_slot *s = &i->slots[index - chunk];
+	return atomic_load_explicit(&s->stamp, memory_order_relaxed) == position ? s : NULL;
+}
+
+/* Gathers the record that begins at `position`; false when it is not whole. */
+static bool image_gather(struct recorder_image *i, uint64_t position, size_t *ret_len)
+{
+	const struct layout_slot *s = image_slot(i, position);
+
+	if (!s || s->part != 0 || s->length == 0 || s->length > RECORD_SIZE_MAX ||
+	    s->parts != layout_parts(s->length) || s->parts > i->head - position)
+		return false;
+	uint16_t parts = s->parts;
+	uint32_t length = s->length;
+	for (uint16_t part = 0; part < parts; part++) {
+		s = image_slot(i, position + part);
+		if (!s || s->part != part || s->parts != parts || s->length != length)
+			return false;
+		memcpy(i->gathered + (size_t)part * LAYOUT_PAYLOAD, s->payload, LAYOUT_PAYLOAD);
+	}
+	*ret_len = length;
+	return true;
+}
+
+int recorder_image_next(struct recorder_image *i, uint64_t *position, const uint8_t **ret_bytes,
+			size_t *ret_len, uint64_t *ret_position, uint64_t *torn)
+{
+	uint64_t oldest = i->header.first_position;
+
+	if (i->head > i->header.slots && i->head - i->header.slots > oldest)
+		oldest = i->head - i->header.slots;
+	if (*position < oldest)
+		*position = oldest;
+	while (*position < i->head) {
+		size_t len;
+
+		if (image_gather(i, *position, &len)) {
+			*ret_bytes = i->gathered;
+			*ret_len = len;
+			*ret_position = *position;
+			*position += layout_parts(len);
+			return 1;
+		}
+		(*position)++;
+		(*torn)++;
+	}
+	return 0;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The recorder's file, format 1, as its writer and its readers see it:
+ *
+ *	header      one page, written once
+ *	counters    one page, the only words that producers share
+ *	checkpoints two areas, used in turn
+ *	slots       a power of two of them
+ *
+ * A position counts slots from the run's first; position p lives in slot p mod slots. A record
+ *takes one slot or several in a row, each with a header of its own, so that payload is never taken
+ *for a record. Numbers are in the machine's byte order, which the header tells.
+ */
+#ifndef TOCSIN_RECORD_RECORDER_LAYOUT_H
+#define TOCSIN_RECORD_RECORDER_LAYOUT_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "record/record.h"
+#include "record/recorder.h"
+
+#define LAYOUT_MAGIC "tocsin\nR"
+#define LAYOUT_BYTE_ORDER 0x01020304u
+#define LAYOUT_PAGE 4096u
+#define LAYOUT_SLOTS_MIN 64u
+#define LAYOUT_SLOTS_MAX (1u << 22)
+
+struct layout_header {
+	char magic[8];
+	uint32_t format;
+	uint32_t byte_order;
+	uint32_t slot_size;
+	uint32_t pid; /* for people; proves nothing */
+	uint64_t slots;
+	uint64_t checkpoint_offset[2];
+	uint64_t checkpoint_size; /* of an area, its head included */
+	uint64_t slots_offset;
+	uint64_t file_size;
+	uint64_t first_position;
+	uint64_t started_wall_ns, started_mono_ns;
+	uint8_t epoch[RECORDER_EPOCH_SIZE];
+	char engine[256];
+	uint64_t checksum; /* of everything above */
+};
+
+#define LAYOUT_LINE 64 /* bytes of a cache line: words of different writers lie apart */
+
+struct layout_counters {
+	_Alignas(LAYOUT_LINE) _Atomic uint64_t head;     /* next position; producers */
+	_Alignas(LAYOUT_LINE) _Atomic uint64_t released; /* first position in use; the reader */
+	_Alignas(LAYOUT_LINE) _Atomic uint64_t losses[RECORDER_N_LOSSES];
+	_Atomic uint64_t last_loss_ns;
+};
+
+struct layout_checkpoint {
+	_Atomic uint64_t mark; /* 0: being written; the greater of the two areas' is the newer */
+	uint64_t position;
+	int64_t wall_offset_ns;
+	uint64_t length;
+	uint64_t checksum; /* of mark, position, wall_offset_ns, length and the state */
+	uint8_t state[];
+};
+
+#define LAYOUT_CHECKPOINT_AREA                                                                     \
+	((sizeof(struct layout_checkpoint) + RECORDER_CHECKPOINT_MAX + LAYOUT_PAGE - 1) /          \
+	 LAYOUT_PAGE * LAYOUT_PAGE)
+
+/* stamp = the position once everything else of the slot is written; an older lap's before. */
+struct layout_slot {
+	_Atomic uint64_t stamp;
+	uint16_t part, parts;
+	uint32_t length; /* of the whole record */
+	uint8_t payload[RECORDER_SLOT_SIZE - 16];
+};
+
+#define LAYOUT_PAYLOAD (RECORDER_SLOT_SIZE - 16)
+#define LAYOUT_PARTS_MAX ((RECORD_SIZE_MAX + LAYOUT_PAYLOAD - 1) / LAYOUT_PAYLOAD)
+
+_Static_assert(sizeof(struct layout_header) <= LAYOUT_PAGE, "the header is a page");
+_Static_assert(sizeof(struct layout_counters) <= LAYOUT_PAGE, "the counters are a page");
+_Static_assert(sizeof(struct layout_slot) == RECORDER_SLOT_SIZE, "slots have no holes");
+_Static_assert(sizeof(_Atomic uint64_t) == sizeof(uint64_t), "atomics are plain words in the file");
+
+/*
+ * Detects damage, not malice: any changed word changes the sum. Chained, so that several pieces can
+ * be summed; start with 0.
+ */
+static inline uint64_t layout_checksum(uint64_t sum, const void *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+
+	while (len > 0) {
+		uint64_t word = 0;
+		size_t n = len < sizeof word ? len : sizeof word;
+
+		memcpy(&word, p, n);
+		sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		sum ^= sum >> 29;
+		p += n;
+		len -= n;
+	}
+	return sum ^ UINT64_C(0x746f6373696e0001);
+}
+
+static inline uint64_t layout_checkpoint_checksum(uint64_t mark, const struct layout_checkpoint *c,
+						  const void *state)
+{
+	uint64_t head[] = { mark, c->position, (uint64_t)c->wall_offset_ns, c->length };
+
+	return layout_checksum(layout_checksum(0, head, sizeof head), state, c->length);
+}
+
+/* Slots that a record of `len` bytes takes. */
+static inline uint64_t layout_parts(size_t len)
+{
+	return (len + LAYOUT_PAYLOAD - 1) / LAYOUT_PAYLOAD;
+}
+
+#endif
