@@ -5,8 +5,9 @@
  * stayed open for its page_after), again after repeat_interval or at once when its priority rises
  * above what was last paged, and when it is resolved, if it was ever paged.
  *
- * At most ALERTS_OPEN_MAX incidents are open; the oldest of the least priority goes first, an open
- * P1 never. At most ALERTS_RECENT_MAX resolved ones are remembered, for 24 hours.
+ * At most ALERTS_OPEN_MAX incidents are open; of those of the least priority the one raised longest
+ * ago goes first, an open P1 never: one that finds no room is told and paged at once and not
+ * remembered. At most ALERTS_RECENT_MAX resolved ones are remembered, for 24 hours.
  */
 #ifndef TOCSIN_PICTURE_ALERTS_H
 #define TOCSIN_PICTURE_ALERTS_H
@@ -110,6 +111,22 @@ const struct incident *alerts_recent(struct alerts *a, struct moment now);
 /* Raises so far of priority 1..3, since the engine's first start under this checkpoint. */
 uint64_t alerts_raised(const struct alerts *a, uint32_t priority);
 size_t alerts_open(const struct alerts *a);
+
+/*
+ * For the checkpoint: an open incident with the lengths of its identifiers (a NUL may be inside).
+ * Walk them from alerts_newest by ->next, resolved ones among them, and restore in that order.
+ */
+struct alerts_saved {
+	const struct incident *incident;
+	size_t session_len, source_len, instance_len;
+};
+
+const struct incident *alerts_newest(const struct alerts *a);
+struct alerts_saved alerts_save(const struct incident *incident);
+/* Copies; -EBADMSG for what cannot have been there. */
+int alerts_restore(struct alerts *a, const struct alerts_saved *saved);
+/* Raises so far of P1, P2, P3. */
+void alerts_restore_raised(struct alerts *a, const uint64_t raised[static 3]);
 
 /* May this code stand as it is: [A-Z][A-Z0-9_]*, at most TOCSIN_CODE_MAX bytes? */
 bool alert_code_is_usable(tocsin_str code);

@@ -9,12 +9,13 @@
 
 #include "picture/picture.h"
 
-/* Appends the picture to `buf`, whose capacity is reused from call to call. -ENOMEM. */
+/* Zero-initialise it; its room is reused from call to call, and whoever owns it frees ptr. */
 struct checkpoint_buffer {
 	uint8_t *ptr;
 	size_t len, size;
 };
 
+/* Writes the picture over what `buf` held. -ENOMEM: it holds nothing then. */
 int checkpoint_encode(const struct picture *p, struct checkpoint_buffer *buf);
 /* Into a new picture that nothing was applied to. -EBADMSG: damaged; the picture is then unusable.
  */

@@ -33,6 +33,7 @@ struct news {
 	const struct session *session;
 	struct incident *incident; /* its `endpoints` may be set by the listener */
 	enum page_kind page;
+	bool page_only;   /* NEWS_ALERT: all that changed is that the first page fell due */
 	const char *text; /* NEWS_TROUBLE: one line for a person */
 };
 
@@ -40,8 +41,11 @@ typedef void picture_tell(void *userdata, const struct news *news);
 
 struct picture_settings {
 	struct alerts_settings alerts;
-	uint64_t feed_stale_after_ns; /* 0: rule off, as for all below */
+	uint64_t feed_stale_after_ns; /* 0: off, as for all below; a feed reported down counts */
 	uint64_t heartbeat_timeout_ns;
+	double drift_high, drift_critical; /* fractions */
+	double hysteresis; /* share of a threshold by which a value must be below it to clear */
+	bool risk, execution_errors, session_failures; /* rules without a setting of their own */
 };
 
 struct picture;
@@ -62,6 +66,8 @@ void picture_apply(struct picture *p, const struct record *r, uint64_t position,
 void picture_advance(struct picture *p, struct moment now);
 /* When picture_advance has something to do, at the latest; UINT64_MAX: nothing is armed. */
 uint64_t picture_next_deadline(const struct picture *p);
+/* The latest moment it has seen. */
+struct moment picture_now(const struct picture *p);
 
 const struct sessions *picture_sessions(const struct picture *p);
 const struct status *picture_status(const struct picture *p);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The sessions the engine has told of. At most SESSIONS_MAX are kept; when one more comes, the one
- * that goes is the least recently updated of those that have ended, else of all.
+ * that goes is the least recently updated of those that no longer run, else of all. Ids and
+ * statuses are cut at TOCSIN_ID_MAX bytes.
  */
 #ifndef TOCSIN_PICTURE_SESSIONS_H
 #define TOCSIN_PICTURE_SESSIONS_H
@@ -44,5 +45,12 @@ size_t sessions_count(const struct sessions *s);
 bool session_runs(const struct session *session);
 /* Since when at least one session has run without a break; false when none runs. */
 bool sessions_running_since(const struct sessions *s, struct moment *ret);
+
+/*
+ * For the checkpoint: puts a session back as it was, the newest first, and since when they run.
+ * -EBADMSG for what cannot have been there.
+ */
+int sessions_restore(struct sessions *s, const struct session *session);
+void sessions_restore_running(struct sessions *s, struct moment since);
 
 #endif

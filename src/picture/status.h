@@ -25,6 +25,9 @@ struct feed {
 	uint64_t last_sign_position; /* its event */
 	uint64_t stale_at_ns;        /* deadline on the clock, 0 = not armed */
 	bool pulsed;                 /* a pulse has come once */
+	bool alarmed;                /* an incident of its own may be open */
+	uint64_t heard_position;     /* of the last event that named it */
+	uint32_t hash;               /* of the source */
 };
 
 struct status {
@@ -37,6 +40,8 @@ struct status {
 	struct metadata metadata;
 	struct feed *feeds; /* STATUS_FEEDS_MAX of room, heap */
 	size_t n_feeds;
+	struct feed *last_used; /* the feed asked for last: most events name the same one again */
+	uint16_t *index;        /* of the feeds by hash, private */
 };
 
 int status_init(struct status *s, struct moment at);
@@ -45,12 +50,13 @@ void status_done(struct status *s);
 /* Takes what a health event says about the state; the rules are judged elsewhere. */
 void status_apply(struct status *s, const struct record *r, uint64_t position, struct moment at);
 
-/* NULL when it is not known; status_feed makes it. */
+/* NULL when it is not known; status_feed makes it (NULL then: no memory). */
 struct feed *status_find_feed(const struct status *s, tocsin_str source);
 struct feed *status_feed(struct status *s, tocsin_str source);
 
 /* Whole seconds, 0 before the start or while no feed is up. */
 uint64_t status_system_uptime(const struct status *s, struct moment now);
+uint64_t feed_uptime(const struct feed *f, struct moment now);
 /* Of the feed that came up last. */
 uint64_t status_feed_uptime(const struct status *s, struct moment now);
 

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "picture/alerts.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "picture/incidents.h"
+
+struct alerts {
+	struct alerts_settings settings;
+	char epoch[2 * RECORDER_EPOCH_SIZE + 1];
+	alerts_tell *tell;
+	void *userdata;
+	struct incidents incidents;
+	uint64_t raised[4]; /* by priority */
+};
+
+DEFINE_CLEANUP(struct incident_node *, incident_free, cleanup_incident)
+
+bool alert_code_is_usable(tocsin_str code)
+{
+	if (code.len == 0 || code.len > TOCSIN_CODE_MAX)
+		return false;
+	for (size_t i = 0; i < code.len; i++) {
+		char c = code.ptr[i];
+		bool letter = c >= 'A' && c <= 'Z';
+
+		if (!letter && (i == 0 || !((c >= '0' && c <= '9') || c == '_')))
+			return false;
+	}
+	return true;
+}
+
+struct alerts *alerts_new(const struct alerts_settings *settings, alerts_tell *tell, void *userdata)
+{
+	static const char digits[] = "0123456789abcdef";
+	struct alerts *a = calloc(1, sizeof *a);
+
+	assert(settings->lookup);
+	if (!a)
+		return NULL;
+	a->settings = *settings;
+	a->tell = tell;
+	a->userdata = userdata;
+	for (size_t i = 0; i < RECORDER_EPOCH_SIZE; i++) {
+		a->epoch[2 * i] = digits[settings->epoch[i] >> 4];
+		a->epoch[2 * i + 1] = digits[settings->epoch[i] & 15];
+	}
+	return a;
+}
+
+void alerts_free(struct alerts *a)
+{
+	if (!a)
+		return;
+	incidents_done(&a->incidents);
+	free(a);
+}
+
+static struct incident_identity identity_of(tocsin_str code, tocsin_str session_id,
+					    tocsin_str source, tocsin_str instance)
+{
+	if (!alert_code_is_usable(code))
+		code = STR("GENERAL");
+	return (struct incident_identity){ code, session_id, source, instance };
+}
+
+/* Makes room for one more open incident of that priority; false when all there are matter more. */
+static bool make_room(struct alerts *a, uint32_t priority)
+{
+	struct incident_node *least;
+
+	if (a->incidents.n_open < ALERTS_OPEN_MAX)
+		return true;
+	least = incidents_least_open(&a->incidents);
+	if (least->incident.priority == 1 || least->incident.priority < priority)
+		return false;
+	incidents_forget_open(&a->incidents, least);
+	return true;
+}
+
+/* What a raise comes to once its code is looked up. */
+struct judged {
+	struct incident_identity identity;
+	tocsin_str raw_code;
+	uint32_t priority;
+	uint64_t page_after_ns;
+};
+
+static uint32_t priority_within(uint32_t priority)
+{
+	return priority < 1 || priority > 3 ? 3 : priority;
+}
+
+static struct judged judge(const struct alerts *a, const struct raise *raise)
+{
+	struct judged j = {
+		.identity =
+			identity_of(raise->code, raise->session_id, raise->source, raise->instance),
+	};
+	struct code_facts facts = { .priority = 3 };
+
+	if (!alert_code_is_usable(raise->code))
+		j.raw_code = raise->code;
+	a->settings.lookup(a->settings.lookup_userdata, j.identity.code, &facts);
+	j.priority = priority_within(raise->priority > 0 ? raise->priority : facts.priority);
+	if (raise->by_rule)
+		j.page_after_ns = a->settings.has_page_after ? a->settings.page_after_ns
+							     : facts.page_after_ns;
+	return j;
+}
+
+static void page_now(struct incident *i, struct moment at)
+{
+	i->page_at_ns = 0;
+	i->paged_priority = i->priority;
+	i->paged_at_ns = at.clock_ns;
+}
+
+/* Sets what the first page waits for, or that it goes now. */
+static enum page_kind page_first(struct incident *i, uint64_t after_ns, struct moment at)
+{
+	if (after_ns == 0) {
+		page_now(i, at);
+		return PAGE_RAISED;
+	}
+	if (__builtin_add_overflow(at.clock_ns, after_ns, &i->page_at_ns))
+		i->page_at_ns = UINT64_MAX;
+	return PAGE_NONE;
+}
+
+static enum page_kind page_again(const struct alerts *a, struct incident *i, struct moment at)
+{
+	uint64_t interval = a->settings.repeat_interval_ns;
+	bool rose = i->priority < i->paged_priority;
+	bool long_ago = interval > 0 && at.clock_ns > i->paged_at_ns &&
+			at.clock_ns - i->paged_at_ns >= interval;
+
+	/* While the first page waits, nothing was paged that this could repeat. */
+	if (i->paged_priority == 0 || (!rose && !long_ago))
+		return PAGE_NONE;
+	page_now(i, at);
+	i->repeats++;
+	return PAGE_REPEAT;
+}
+
+static int raise_again(struct alerts *a, struct incident_node *n, const struct raise *raise,
+		       const struct judged *j, struct moment at)
+{
+	struct incident *i = &n->incident;
+	int r = incident_set(i, raise, j->raw_code);
+
+	if (r < 0)
+		return r;
+	if (j->priority < i->priority)
+		i->priority = j->priority;
+	i->number = raise->cause;
+	i->count++;
+	i->raised = at;
+	a->raised[j->priority]++;
+	incidents_move_newest(&a->incidents, n);
+	a->tell(a->userdata, i, page_again(a, i, at), at);
+	return 0;
+}
+
+static int raise_first(struct alerts *a, const struct raise *raise, const struct judged *j,
+		       struct moment at)
+{
+	_cleanup_(cleanup_incident) struct incident_node *n = NULL;
+	enum page_kind page;
+	struct incident *i;
+	int r = incident_new(raise->by_rule, &j->identity, &n);
+
+	if (r < 0)
+		return r;
+	i = &n->incident;
+	r = incident_set(i, raise, j->raw_code);
+	if (r < 0)
+		return r;
+	snprintf(i->id, sizeof i->id, "%s-%" PRIu64 "-%s", a->epoch, raise->cause, raise->rule);
+	i->priority = j->priority;
+	i->number = raise->cause;
+	i->count = 1;
+	i->opened = i->raised = at;
+	a->raised[j->priority]++;
+
+	if (!make_room(a, j->priority)) {
+		/* Not remembered, so it cannot wait either: told and paged now. */
+		i->open = true;
+		a->tell(a->userdata, i, page_first(i, 0, at), at);
+		return 0;
+	}
+	page = page_first(i, j->page_after_ns, at);
+	incidents_open_newest(&a->incidents, TAKE(n));
+	a->tell(a->userdata, i, page, at);
+	return 0;
+}
+
+int alerts_raise(struct alerts *a, const struct raise *raise, struct moment at)
+{
+	struct judged j = judge(a, raise);
+	struct incident_node *n = incidents_find(&a->incidents, raise->by_rule, &j.identity);
+
+	return n ? raise_again(a, n, raise, &j, at) : raise_first(a, raise, &j, at);
+}
+
+int alerts_clear(struct alerts *a, bool by_rule, tocsin_str code, tocsin_str session_id,
+		 tocsin_str source, tocsin_str instance, struct moment at)
+{
+	struct incident_identity identity = identity_of(code, session_id, source, instance);
+	struct incident_node *n = incidents_find(&a->incidents, by_rule, &identity);
+
+	if (!n)
+		return -ENOENT;
+	n->incident.resolved = at;
+	incidents_resolve(&a->incidents, n);
+	a->tell(a->userdata, &n->incident,
+		n->incident.paged_priority > 0 ? PAGE_RESOLVED : PAGE_NONE, at);
+	if (a->incidents.n_resolved > ALERTS_RECENT_MAX)
+		incidents_forget_resolved(&a->incidents);
+	return 0;
+}
+
+const struct incident *alerts_find(const struct alerts *a, bool by_rule, tocsin_str code,
+				   tocsin_str session_id, tocsin_str source, tocsin_str instance)
+{
+	struct incident_identity identity = identity_of(code, session_id, source, instance);
+	const struct incident_node *n = incidents_find(&a->incidents, by_rule, &identity);
+
+	return n ? &n->incident : NULL;
+}
+
+uint64_t alerts_next_deadline(const struct alerts *a, const char **ret_key)
+{
+	*ret_key = a->incidents.due ? a->incidents.due->incident.key : NULL;
+	return a->incidents.due ? a->incidents.due->incident.page_at_ns : UINT64_MAX;
+}
+
+void alerts_fire(struct alerts *a, struct moment at)
+{
+	struct incident_node *n = a->incidents.due;
+
+	if (!n)
+		return;
+	incidents_cancel_due(&a->incidents, n);
+	page_now(&n->incident, at);
+	a->tell(a->userdata, &n->incident, PAGE_RAISED, at);
+}
+
+const struct incident *alerts_recent(struct alerts *a, struct moment now)
+{
+	const struct incidents *all = &a->incidents;
+
+	while (all->first_resolved && now.clock_ns > ALERTS_RECENT_NS &&
+	       all->first_resolved->incident.resolved.clock_ns < now.clock_ns - ALERTS_RECENT_NS)
+		incidents_forget_resolved(&a->incidents);
+	return alerts_newest(a);
+}
+
+uint64_t alerts_raised(const struct alerts *a, uint32_t priority)
+{
+	return priority >= 1 && priority <= 3 ? a->raised[priority] : 0;
+}
+
+size_t alerts_open(const struct alerts *a)
+{
+	return a->incidents.n_open;
+}
+
+static tocsin_str id_of(const char *text, size_t len)
+{
+	return (tocsin_str){ text, text ? len : 0 };
+}
+
+static bool could_be_open(const struct alerts_saved *s)
+{
+	const struct incident *i = s->incident;
+	size_t id_len = strlen(i->id);
+
+	return alert_code_is_usable(str(i->code)) && i->priority >= 1 && i->priority <= 3 &&
+	       i->paged_priority <= 3 && (i->paged_priority == 0) == (i->page_at_ns != 0) &&
+	       id_len > 0 && strspn(i->id, "0123456789abcdefghijklmnopqrstuvwxyz-") == id_len;
+}
+
+int alerts_restore(struct alerts *a, const struct alerts_saved *saved)
+{
+	const struct incident *i = saved->incident;
+	struct incident_identity identity = {
+		str(i->code),
+		id_of(i->session_id, saved->session_len),
+		id_of(i->source, saved->source_len),
+		id_of(i->instance, saved->instance_len),
+	};
+	struct raise texts = {
+		.message = str(i->message),
+		.kv = i->metadata.kv,
+		.n_kv = i->metadata.n,
+	};
+	_cleanup_(cleanup_incident) struct incident_node *n = NULL;
+	struct incident kept;
+	int r;
+
+	if (!could_be_open(saved) || a->incidents.n_open == ALERTS_OPEN_MAX ||
+	    incidents_find(&a->incidents, i->by_rule, &identity))
+		return -EBADMSG;
+	r = incident_new(i->by_rule, &identity, &n);
+	if (r < 0)
+		return r;
+	r = incident_set(&n->incident, &texts, str(i->raw_code));
+	if (r < 0)
+		return r;
+	if (n->incident.truncated)
+		return -EBADMSG;
+
+	/* The texts are the new one's own, all else is the saved one's. */
+	kept = n->incident;
+	n->incident = *i;
+	n->incident.key = kept.key;
+	n->incident.code = kept.code;
+	n->incident.raw_code = kept.raw_code;
+	n->incident.message = kept.message;
+	n->incident.session_id = kept.session_id;
+	n->incident.source = kept.source;
+	n->incident.instance = kept.instance;
+	n->incident.metadata = kept.metadata;
+	n->incident.next = NULL;
+	incidents_open_oldest(&a->incidents, TAKE(n));
+	return 0;
+}
+
+void alerts_restore_raised(struct alerts *a, const uint64_t raised[static 3])
+{
+	memcpy(&a->raised[1], raised, 3 * sizeof *raised);
+}
+
+struct alerts_saved alerts_save(const struct incident *incident)
+{
+	const struct incident_node *n = (const struct incident_node *)incident;
+
+	return (struct alerts_saved){
+		.incident = incident,
+		.session_len = n->session_len,
+		.source_len = n->source_len,
+		.instance_len = n->instance_len,
+	};
+}
+
+const struct incident *alerts_newest(const struct alerts *a)
+{
+	return a->incidents.newest ? &a->incidents.newest->incident : NULL;
+}

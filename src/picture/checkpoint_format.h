@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bytes of a checkpoint: a head, then items of tag, length and content; sessions, feeds and
+ * incidents hold items in turn. An unknown tag is stepped over. A fixed part may grow at its end:
+ * a reader takes what it knows. Numbers are the machine's; tags are never given again.
+ */
+#ifndef TOCSIN_PICTURE_CHECKPOINT_FORMAT_H
+#define TOCSIN_PICTURE_CHECKPOINT_FORMAT_H
+
+#include "picture/picture.h"
+#include "picture/rules.h"
+
+#define CHECKPOINT_MAGIC 0x74706963u /* "tpic" */
+#define CHECKPOINT_VERSION 1u
+
+struct checkpoint_head {
+	uint32_t magic, version;
+};
+
+/* The length follows the tag without a hole. */
+struct item_head {
+	uint16_t tag;
+	uint16_t len[2]; /* a uint32_t */
+};
+
+/* Before the bytes of each key and value. */
+struct kv_head {
+	uint16_t key_len, value_len;
+};
+
+enum checkpoint_tag {
+	TAG_PICTURE = 1, /* struct picture_fixed */
+	TAG_METADATA = 2,
+	TAG_SESSION = 3, /* newest first */
+	TAG_FEED = 4,
+	TAG_INCIDENT = 5, /* the open ones, newest raise first */
+
+	TAG_FIXED = 16, /* within the three above: their struct below */
+	TAG_ID = 17,
+	TAG_STATUS = 18,
+	TAG_SOURCE = 19,
+	TAG_CODE = 20,
+	TAG_RAW_CODE = 21,
+	TAG_MESSAGE = 22,
+	TAG_SESSION_ID = 23,
+	TAG_INSTANCE = 24,
+};
+
+enum { PICTURE_STARTED = 1, PICTURE_STALLED = 2 };
+enum { FEED_UP = 1, FEED_PULSED = 2, FEED_ALARMED = 4 };
+enum {
+	INCIDENT_BY_RULE = 1,
+	INCIDENT_HAS_VALUE = 2,
+	INCIDENT_HAS_LIMIT = 4,
+	INCIDENT_TRUNCATED = 8,
+};
+
+struct picture_fixed {
+	struct moment now;
+	uint64_t position;
+	struct moment started_at, last_reconnect, last_drift_report, last_heartbeat;
+	uint64_t last_heartbeat_position;
+	struct moment running_since;
+	uint64_t beat_from_ns;
+	struct loss_time losses[2];
+	uint64_t raised[3];
+	uint64_t flags;
+};
+
+struct session_fixed {
+	struct moment started, updated;
+};
+
+struct feed_fixed {
+	struct moment up_since, last_pulse, last_sign;
+	uint64_t last_sign_position, stale_at_ns, heard_position, flags;
+};
+
+struct incident_fixed {
+	double value, limit;
+	uint64_t number, count;
+	struct moment opened, raised;
+	uint64_t page_at_ns, paged_at_ns;
+	uint32_t priority, paged_priority, repeats, endpoints;
+	uint64_t flags;
+};
+
+_Static_assert(sizeof(struct item_head) == 6, "no hole");
+_Static_assert(sizeof(struct picture_fixed) == 184, "no hole");
+_Static_assert(sizeof(struct session_fixed) == 32, "no hole");
+_Static_assert(sizeof(struct feed_fixed) == 80, "no hole");
+_Static_assert(sizeof(struct incident_fixed) == 104, "no hole");
+
+#endif

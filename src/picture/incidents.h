@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All incidents that are remembered: in order of their last raise, the open ones by key and by when
+ * their first page is due, the resolved ones in order of their end. It keeps order and nothing
+ * else; the maxima and what is told are up to alerts. Zero-initialise it.
+ */
+#ifndef TOCSIN_PICTURE_INCIDENTS_H
+#define TOCSIN_PICTURE_INCIDENTS_H
+
+#include "picture/incident.h"
+
+#define INCIDENTS_BUCKETS 256
+
+struct incidents {
+	struct incident_node *newest, *oldest; /* by `raised`, open and resolved ones */
+	struct incident_node *buckets[INCIDENTS_BUCKETS];
+	struct incident_node *first_resolved, *last_resolved;
+	struct incident_node *due; /* the open one whose page_at_ns is next, or NULL */
+	size_t n_open, n_resolved;
+};
+
+/* Frees them all. */
+void incidents_done(struct incidents *all);
+
+/* Takes a new one as open, its page_at_ns set, as the newest or the oldest. */
+void incidents_open_newest(struct incidents *all, struct incident_node *n);
+void incidents_open_oldest(struct incidents *all, struct incident_node *n);
+/* It was raised again. */
+void incidents_move_newest(struct incidents *all, struct incident_node *n);
+/* No page of it is due any more. */
+void incidents_cancel_due(struct incidents *all, struct incident_node *n);
+/* It is open no more but stays remembered. */
+void incidents_resolve(struct incidents *all, struct incident_node *n);
+
+/* Frees an open one, or the one resolved longest ago (there must be one). */
+void incidents_forget_open(struct incidents *all, struct incident_node *n);
+void incidents_forget_resolved(struct incidents *all);
+
+/* The open one of that identity, or NULL. */
+struct incident_node *incidents_find(const struct incidents *all, bool by_rule,
+				     const struct incident_identity *identity);
+/* Of the open ones of the least priority the one raised longest ago; NULL when none is open. */
+struct incident_node *incidents_least_open(const struct incidents *all);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "picture/picture.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "picture/state.h"
+
+DEFINE_CLEANUP(struct picture *, picture_free, cleanup_picture)
+
+static void picture_tell_news(const struct picture *p, struct news *news)
+{
+	news->position = p->position;
+	news->record = p->record;
+	if (p->tell)
+		p->tell(p->userdata, news);
+}
+
+static void tell_alert(void *userdata, struct incident *incident, enum page_kind page,
+		       struct moment at)
+{
+	const struct picture *p = userdata;
+
+	picture_tell_news(p, &(struct news){
+				     .kind = NEWS_ALERT,
+				     .at = at,
+				     .incident = incident,
+				     .page = page,
+				     .page_only = p->page_due,
+			     });
+}
+
+/* `about` may be absent. */
+static void tell_trouble(const struct picture *p, struct moment at, const char *text,
+			 tocsin_str about)
+{
+	_cleanup_free_ char *line = about.len > 0 ? text_to_line(about) : NULL;
+	_cleanup_(text_buffer_done) struct text_buffer b = { 0 };
+
+	text_buffer_add(&b, str(text));
+	if (line) {
+		text_buffer_add(&b, STR(": "));
+		text_buffer_add(&b, str(line));
+	}
+	picture_tell_news(p, &(struct news){
+				     .kind = NEWS_TROUBLE,
+				     .at = at,
+				     .text = b.failed ? text : b.ptr,
+			     });
+}
+
+static void tell_no_memory(const struct picture *p, struct moment at)
+{
+	tell_trouble(p, at, "no memory: the picture misses an event", (tocsin_str){ NULL, 0 });
+}
+
+int picture_new(const struct picture_settings *settings, struct moment at, picture_tell *tell,
+		void *userdata, struct picture **ret)
+{
+	_cleanup_(cleanup_picture) struct picture *p = calloc(1, sizeof *p);
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	p->settings = *settings;
+	p->now = at;
+	p->tell = tell;
+	p->userdata = userdata;
+	p->sessions = sessions_new();
+	p->alerts = alerts_new(&settings->alerts, tell_alert, p);
+	r = status_init(&p->status, at);
+	if (r < 0 || !p->sessions || !p->alerts)
+		return -ENOMEM;
+	rules_init(&p->rules, &p->settings, p->sessions, &p->status, p->alerts);
+	*ret = TAKE(p);
+	return 0;
+}
+
+void picture_free(struct picture *p)
+{
+	if (!p)
+		return;
+	sessions_free(p->sessions);
+	status_done(&p->status);
+	alerts_free(p->alerts);
+	free(p);
+}
+
+void picture_note_loss(struct picture *p, uint64_t clock_ns)
+{
+	rules_note_loss(&p->rules, clock_ns);
+}
+
+static uint64_t picture_due(const struct picture *p, const char **ret_page_key)
+{
+	uint64_t pages = alerts_next_deadline(p->alerts, ret_page_key);
+	uint64_t rules = rules_due(&p->rules);
+
+	return pages < rules ? pages : rules;
+}
+
+static struct moment picture_step(struct picture *p, struct moment at, uint64_t deadline_ns)
+{
+	if (deadline_ns > p->now.clock_ns)
+		p->now = moment_at(at, deadline_ns);
+	return p->now;
+}
+
+/* Fires the first deadline at or before `at`; false when there is none. */
+static bool picture_fire_one(struct picture *p, struct moment at)
+{
+	const char *page_key;
+	struct rules_deadline rule;
+	uint64_t page_at = alerts_next_deadline(p->alerts, &page_key);
+	bool have_rule = rules_take_due(&p->rules, at.clock_ns, &rule);
+	bool have_page = page_key && page_at <= at.clock_ns;
+
+	if (have_rule && have_page && page_at == rule.at_ns)
+		have_page = strcmp(page_key, rule.key) < 0;
+	else if (have_rule && have_page)
+		have_page = page_at < rule.at_ns;
+	if (have_page) {
+		p->page_due = true;
+		alerts_fire(p->alerts, picture_step(p, at, page_at));
+		p->page_due = false;
+		return true;
+	}
+	if (have_rule) {
+		struct moment then = picture_step(p, at, rule.at_ns);
+
+		if (rules_fire(&p->rules, &rule, then) < 0)
+			tell_no_memory(p, then);
+	}
+	return have_rule;
+}
+
+void picture_advance(struct picture *p, struct moment now)
+{
+	const char *key;
+
+	while (picture_due(p, &key) <= now.clock_ns && picture_fire_one(p, now))
+		;
+	if (now.clock_ns > p->now.clock_ns)
+		p->now = now;
+}
+
+uint64_t picture_next_deadline(const struct picture *p)
+{
+	const char *key;
+	uint64_t pages = alerts_next_deadline(p->alerts, &key);
+	uint64_t rules = rules_next_deadline(&p->rules);
+
+	return pages < rules ? pages : rules;
+}
+
+static void apply_session(struct picture *p, const struct record *r, struct moment at)
+{
+	const struct session *session = NULL;
+	bool created = r->kind == TOCSIN_SESSION_CREATED;
+	int error = created ? sessions_create(p->sessions, r->session_id, r->status, r->kv, r->n_kv,
+					      at, &session)
+			    : sessions_update(p->sessions, r->session_id, r->status, r->kv, r->n_kv,
+					      at, &session);
+
+	if (error == -EEXIST)
+		tell_trouble(p, at, "a session was created again and left as it was",
+			     r->session_id);
+	else if (error == -ENOENT)
+		tell_trouble(p, at, "the status of an unknown session was told", r->session_id);
+	else if (error < 0)
+		tell_no_memory(p, at);
+	else
+		picture_tell_news(p, &(struct news){
+					     .kind = NEWS_SESSION,
+					     .at = at,
+					     .session = session,
+				     });
+}
+
+static void apply_health(struct picture *p, const struct record *r, struct moment at)
+{
+	status_apply(&p->status, r, p->position, at);
+	picture_tell_news(p, &(struct news){ .kind = NEWS_HEALTH, .at = at });
+}
+
+static void apply_alert(struct picture *p, const struct record *r, struct moment at)
+{
+	static const tocsin_str none;
+	struct raise raise = {
+		.rule = "call",
+		.code = r->code,
+		.priority = r->priority,
+		.message = r->message,
+		.session_id = r->session_id,
+		.instance = r->instance,
+		.kv = r->kv,
+		.n_kv = r->n_kv,
+		.truncated = r->truncated,
+		.cause = p->position,
+	};
+
+	/* Clearing what is not open is no trouble: an engine may do so at each good check. */
+	if (r->kind == TOCSIN_ALERT_CLEAR)
+		alerts_clear(p->alerts, false, r->code, r->session_id, none, r->instance, at);
+	else if (alerts_raise(p->alerts, &raise, at) < 0)
+		tell_no_memory(p, at);
+}
+
+void picture_apply(struct picture *p, const struct record *r, uint64_t position, struct moment at)
+{
+	static void (*const apply[])(struct picture *, const struct record *, struct moment) = {
+		[RECORD_SESSION] = apply_session,
+		[RECORD_HEALTH] = apply_health,
+		[RECORD_ALERT] = apply_alert,
+	};
+
+	picture_advance(p, at);
+	/* Calls on several threads may come out of order by a little; their labels stay theirs. */
+	at.clock_ns = p->now.clock_ns;
+	p->position = position;
+	p->record = r;
+	apply[r->type](p, r, at);
+	if (rules_judge(&p->rules, r, position, at) < 0)
+		tell_no_memory(p, at);
+	p->record = NULL;
+}
+
+const struct sessions *picture_sessions(const struct picture *p)
+{
+	return p->sessions;
+}
+
+const struct status *picture_status(const struct picture *p)
+{
+	return &p->status;
+}
+
+struct alerts *picture_alerts(struct picture *p)
+{
+	return p->alerts;
+}
+
+struct moment picture_now(const struct picture *p)
+{
+	return p->now;
+}

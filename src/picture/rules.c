@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "picture/rules.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+
+#define FEED_DOWN STR("DATA_FEED_DOWN")
+#define STALLED STR("ENGINE_STALLED")
+#define DROPPED STR("EVENTS_DROPPED")
+#define NOTHING ((tocsin_str){ NULL, 0 })
+
+enum verdict { VERDICT_NONE, VERDICT_RAISE, VERDICT_CLEAR };
+
+/* Which parts of the event its incident's key has. */
+enum { KEY_SESSION = 1, KEY_SOURCE = 2 };
+
+/* An event that raises or clears. */
+struct rule {
+	const char *name; /* part of the alert_id: no two may open one from the same event */
+	const char *code;
+	enum record_type type;
+	uint32_t kind; /* 0: any of the type */
+	unsigned key;
+	/* *limit gets the threshold where there is one. */
+	enum verdict (*judge)(const struct picture_settings *s, const struct record *r,
+			      double *limit);
+	void (*say)(struct text_buffer *b, const struct record *r, double limit);
+};
+
+bool drift_breaches(double drift, double threshold)
+{
+	return !(fabs(drift) < threshold);
+}
+
+bool risk_breaches(double value, double limit)
+{
+	return !isfinite(value) || !(value <= limit);
+}
+
+static enum verdict judge_drift(const struct record *r, double threshold, double hysteresis,
+				double *limit)
+{
+	if (!(threshold > 0) || !r->has_value)
+		return VERDICT_NONE;
+	*limit = threshold;
+	if (drift_breaches(r->value, threshold))
+		return VERDICT_RAISE;
+	return fabs(r->value) <= threshold - hysteresis * threshold ? VERDICT_CLEAR : VERDICT_NONE;
+}
+
+static enum verdict judge_drift_critical(const struct picture_settings *s, const struct record *r,
+					 double *limit)
+{
+	return judge_drift(r, s->drift_critical, s->hysteresis, limit);
+}
+
+static enum verdict judge_drift_high(const struct picture_settings *s, const struct record *r,
+				     double *limit)
+{
+	return judge_drift(r, s->drift_high, s->hysteresis, limit);
+}
+
+static enum verdict judge_risk(const struct picture_settings *s, const struct record *r,
+			       double *limit)
+{
+	if (!s->risk || !r->has_value)
+		return VERDICT_NONE;
+	*limit = r->limit;
+	if (risk_breaches(r->value, r->limit))
+		return VERDICT_RAISE;
+	/* No distance from an infinite limit is too small. */
+	if (isinf(r->limit) || r->value <= r->limit - s->hysteresis * fabs(r->limit))
+		return VERDICT_CLEAR;
+	return VERDICT_NONE;
+}
+
+static enum verdict judge_feed_down(const struct picture_settings *s _unused_,
+				    const struct record *r _unused_, double *limit _unused_)
+{
+	return VERDICT_RAISE;
+}
+
+static enum verdict judge_execution(const struct picture_settings *s,
+				    const struct record *r _unused_, double *limit _unused_)
+{
+	return s->execution_errors ? VERDICT_RAISE : VERDICT_NONE;
+}
+
+static enum verdict judge_session(const struct picture_settings *s, const struct record *r,
+				  double *limit _unused_)
+{
+	return s->session_failures && str_is(r->status, "failed") ? VERDICT_RAISE : VERDICT_NONE;
+}
+
+/* " of SOURCE in session S", as far as they are known. */
+static void say_where(struct text_buffer *b, const struct record *r)
+{
+	if (r->source.len > 0) {
+		text_buffer_add(b, STR(" of "));
+		text_buffer_add(b, r->source);
+	}
+	if (r->session_id.len > 0) {
+		text_buffer_add(b, STR(" in session "));
+		text_buffer_add(b, r->session_id);
+	}
+}
+
+/* The sign of what is not a number means nothing. */
+static double figure(double value)
+{
+	return isnan(value) ? (double)NAN : value;
+}
+
+static void say_feed_down(struct text_buffer *b, const struct record *r, double limit _unused_)
+{
+	text_buffer_add(b, r->source.len > 0 ? STR("feed ") : STR("a feed without a name"));
+	text_buffer_add(b, r->source);
+	text_buffer_add(b, STR(" reported down"));
+}
+
+static void say_drift(struct text_buffer *b, const struct record *r, double limit)
+{
+	text_buffer_printf(b, "drift %.4g", figure(r->value));
+	say_where(b, r);
+	text_buffer_printf(b, " is not below %.4g", limit);
+}
+
+static void say_risk(struct text_buffer *b, const struct record *r, double limit)
+{
+	text_buffer_printf(b, "risk %.4g", figure(r->value));
+	say_where(b, r);
+	text_buffer_printf(b, " is not within its limit %.4g", figure(limit));
+}
+
+static void say_execution(struct text_buffer *b, const struct record *r, double limit _unused_)
+{
+	text_buffer_add(b, STR("execution error"));
+	say_where(b, r);
+}
+
+static void say_session(struct text_buffer *b, const struct record *r, double limit _unused_)
+{
+	text_buffer_add(b, STR("session "));
+	text_buffer_add(b, r->session_id);
+	text_buffer_add(b, STR(" failed"));
+}
+
+static const struct rule table[] = {
+	{ "feed", "DATA_FEED_DOWN", RECORD_HEALTH, TOCSIN_HEALTH_FEED_DOWN, KEY_SOURCE,
+	  judge_feed_down, say_feed_down },
+	{ "drift-critical", "DRIFT_CRITICAL", RECORD_HEALTH, TOCSIN_HEALTH_DRIFT,
+	  KEY_SESSION | KEY_SOURCE, judge_drift_critical, say_drift },
+	{ "drift-high", "DRIFT_HIGH", RECORD_HEALTH, TOCSIN_HEALTH_DRIFT, KEY_SESSION | KEY_SOURCE,
+	  judge_drift_high, say_drift },
+	{ "risk", "RISK_LIMIT_BREACH", RECORD_HEALTH, TOCSIN_HEALTH_RISK, KEY_SESSION | KEY_SOURCE,
+	  judge_risk, say_risk },
+	{ "execution", "EXECUTION_ERROR", RECORD_HEALTH, TOCSIN_HEALTH_EXECUTION_ERROR,
+	  KEY_SESSION | KEY_SOURCE, judge_execution, say_execution },
+	{ "session", "SESSION_FAILED", RECORD_SESSION, 0, KEY_SESSION, judge_session, say_session },
+};
+
+void rules_init(struct rules *rules, const struct picture_settings *settings,
+		const struct sessions *sessions, struct status *status, struct alerts *alerts)
+{
+	*rules = (struct rules){
+		.settings = settings,
+		.sessions = sessions,
+		.status = status,
+		.alerts = alerts,
+		.feeds_due_ns = UINT64_MAX,
+	};
+}
+
+static int rule_act(struct rules *rules, const struct rule *rule, const struct record *r,
+		    uint64_t position, struct moment at)
+{
+	_cleanup_(text_buffer_done) struct text_buffer message = { 0 };
+	tocsin_str session = rule->key & KEY_SESSION ? r->session_id : NOTHING;
+	tocsin_str source = rule->key & KEY_SOURCE ? r->source : NOTHING;
+	double limit = (double)NAN;
+	enum verdict verdict = rule->judge(rules->settings, r, &limit);
+
+	if (verdict == VERDICT_NONE)
+		return 0;
+	if (verdict == VERDICT_CLEAR) {
+		alerts_clear(rules->alerts, true, str(rule->code), session, source, NOTHING, at);
+		return 0;
+	}
+	rule->say(&message, r, limit);
+	if (message.failed)
+		return -ENOMEM;
+	return alerts_raise(rules->alerts,
+			    &(struct raise){
+				    .rule = rule->name,
+				    .by_rule = true,
+				    .code = str(rule->code),
+				    .message = { message.ptr, message.len },
+				    .session_id = session,
+				    .source = source,
+				    .kv = r->kv,
+				    .n_kv = r->n_kv,
+				    .value = r->value,
+				    .limit = limit,
+				    .has_value = r->has_value,
+				    .has_limit = r->has_value,
+				    .truncated = r->truncated,
+				    .cause = position,
+			    },
+			    at);
+}
+
+static uint64_t later_by(uint64_t clock_ns, uint64_t ns)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(clock_ns, ns, &sum) ? UINT64_MAX : sum;
+}
+
+static void feed_arm(struct rules *rules, struct feed *f, uint64_t from_ns)
+{
+	uint64_t after = rules->settings->feed_stale_after_ns;
+
+	if (after == 0 || !f->pulsed)
+		return;
+	f->stale_at_ns = later_by(from_ns, after);
+	if (f->stale_at_ns < rules->feeds_due_ns)
+		rules->feeds_due_ns = f->stale_at_ns;
+}
+
+static void judge_feed(struct rules *rules, const struct record *r, struct moment at)
+{
+	struct feed *f = status_find_feed(rules->status, r->source);
+
+	if (!f)
+		return;
+	if (r->kind == TOCSIN_HEALTH_FEED_DOWN) {
+		f->stale_at_ns = 0;
+		f->alarmed = true;
+		return;
+	}
+	if (f->alarmed) {
+		alerts_clear(rules->alerts, true, FEED_DOWN, NOTHING, r->source, NOTHING, at);
+		alerts_clear(rules->alerts, true, DROPPED, NOTHING, r->source, NOTHING, at);
+		f->alarmed = false;
+	}
+	feed_arm(rules, f, at.clock_ns);
+}
+
+static void judge_heartbeat(struct rules *rules, struct moment at)
+{
+	if (rules->stalled)
+		alerts_clear(rules->alerts, true, STALLED, NOTHING, NOTHING, NOTHING, at);
+	if (rules->stalled || rules->beat_from_ns > 0)
+		alerts_clear(rules->alerts, true, DROPPED, NOTHING, NOTHING, NOTHING, at);
+	rules->stalled = false;
+	rules->beat_from_ns = 0;
+}
+
+int rules_judge(struct rules *rules, const struct record *r, uint64_t position, struct moment at)
+{
+	int result = 0;
+
+	if (r->type == RECORD_HEALTH && r->kind >= TOCSIN_HEALTH_FEED_UP &&
+	    r->kind <= TOCSIN_HEALTH_FEED_PULSE)
+		judge_feed(rules, r, at);
+	else if (r->type == RECORD_HEALTH && r->kind == TOCSIN_HEALTH_HEARTBEAT)
+		judge_heartbeat(rules, at);
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		if (table[i].type != r->type || (table[i].kind && table[i].kind != r->kind))
+			continue;
+		int error = rule_act(rules, &table[i], r, position, at);
+
+		if (error < 0)
+			result = error;
+	}
+	return result;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rules that turn health into alerts: one table of events that raise and clear, and two
+ * deadlines, a feed's next pulse and the engine's next heartbeat.
+ *
+ * A deadline in whose interval the recorder refused events raises EVENTS_DROPPED, and a new
+ * interval begins there: what is silent in that one too is judged without our losses.
+ */
+#ifndef TOCSIN_PICTURE_RULES_H
+#define TOCSIN_PICTURE_RULES_H
+
+#include "picture/incident.h"
+#include "picture/picture.h"
+
+/* Refusals at most that far apart count as one time of losses. */
+#define RULES_LOSS_GAP_NS NS_PER_S
+
+struct loss_time {
+	uint64_t first_ns, last_ns; /* on the clock; 0: there was none */
+};
+
+/* What the rules remember beside sessions, status and alerts, which belong to the picture. */
+struct rules {
+	const struct picture_settings *settings;
+	const struct sessions *sessions;
+	struct status *status;
+	struct alerts *alerts;
+	uint64_t feeds_due_ns;      /* no feed's deadline is earlier; UINT64_MAX: none is armed */
+	bool stalled;               /* ENGINE_STALLED was raised: not armed until a heartbeat */
+	uint64_t beat_from_ns;      /* where the interval begins after one with losses, else 0 */
+	struct loss_time losses[2]; /* the latest, and the one before it */
+};
+
+/* A deadline that is due. */
+struct rules_deadline {
+	uint64_t at_ns;
+	struct feed *feed;           /* NULL: the heartbeat's */
+	char key[INCIDENT_KEY_SIZE]; /* of the incident it opens */
+};
+
+void rules_init(struct rules *rules, const struct picture_settings *settings,
+		const struct sessions *sessions, struct status *status, struct alerts *alerts);
+
+void rules_note_loss(struct rules *rules, uint64_t clock_ns);
+
+/* Judges an event that sessions and status have taken already. -ENOMEM: an alert is missing. */
+int rules_judge(struct rules *rules, const struct record *r, uint64_t position, struct moment at);
+
+/* No deadline is earlier; cheap. UINT64_MAX: none is armed. */
+uint64_t rules_due(const struct rules *rules);
+/* The earliest deadline, exactly. */
+uint64_t rules_next_deadline(const struct rules *rules);
+/* The first deadline, in order of (time, key), that is not after clock_ns; false: there is none. */
+bool rules_take_due(struct rules *rules, uint64_t clock_ns, struct rules_deadline *ret);
+/* Raises what that deadline raises. -ENOMEM. */
+int rules_fire(struct rules *rules, const struct rules_deadline *d, struct moment at);
+
+/* Is a figure beyond its threshold, or none at all? For drift and risk. */
+bool drift_breaches(double drift, double threshold);
+bool risk_breaches(double value, double limit);
+
+#endif
