@@ -22,15 +22,21 @@ enum entry_class {
 #define ENTRY_CLASSES 5
 
 #define ENTRY_FIELDS_MAX 128
+/* What fits into the entry itself; most entries need no other memory. */
+#define ENTRY_FIELDS_OWN 28
+#define ENTRY_BYTES_OWN 832
 
 struct entry {
 	enum entry_class class;
 	int priority;      /* syslog's number, as in the PRIORITY field */
 	uint64_t sequence; /* given by journal_submit */
-	size_t bytes;      /* of all fields */
+	size_t bytes;      /* of all its memory */
 	size_t n_fields;
-	struct iovec fields[ENTRY_FIELDS_MAX]; /* "NAME=value", heap each */
+	struct iovec *fields; /* "NAME=value", ENTRY_FIELDS_MAX at most */
 	struct entry *next;
+	size_t used; /* of own_bytes */
+	struct iovec own_fields[ENTRY_FIELDS_OWN];
+	char own_bytes[ENTRY_BYTES_OWN];
 };
 
 /* What every entry says and needs. */
@@ -62,6 +68,10 @@ void entry_addf(struct entry *e, const char *name, const char *format, ...)
 
 /* The entry for a piece of news; NULL when there is nothing to log (or no memory). */
 struct entry *entry_of_news(const struct entry_context *c, const struct news *n);
+/* The audit line of an attempt to deliver a page. */
+struct attempt;
+struct entry *entry_of_attempt(const struct entry_context *c, const struct attempt *a,
+			       uint64_t wall_ns);
 /* What tocsin says of itself: level is syslog's number, `text` one line. */
 struct entry *entry_of_note(const struct entry_context *c, enum entry_kind kind, int level,
 			    uint64_t wall_ns, const char *text);

@@ -4,7 +4,8 @@
  * send blocks for as long as journald is stopped. Nothing that calls journal_submit waits for it.
  *
  * At most JOURNAL_QUEUE_BYTES wait. When more come, the oldest of the least class is shed, counted
- * and reported once the log takes entries again; entries of ENTRY_CLASS_FIRST are never shed.
+ * and reported once the log takes entries again; entries of ENTRY_CLASS_FIRST are not shed, unless
+ * they alone are more than JOURNAL_FIRST_BYTES.
  *
  * A send's success proves nothing where no journald listens, so the socket is looked at first:
  * while it is absent or refuses, entries wait.
@@ -18,6 +19,7 @@
 #include "settings.h"
 
 #define JOURNAL_QUEUE_BYTES (16u * 1024 * 1024)
+#define JOURNAL_FIRST_BYTES (64u * 1024 * 1024)
 
 struct journal;
 

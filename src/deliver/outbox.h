@@ -10,6 +10,8 @@
 
 /* Bytes of the largest file that is read; a larger one is damaged. */
 #define OUTBOX_FILE_MAX 65536
+/* Pages that one scan takes at most; the others stay where they are. */
+#define OUTBOX_SCAN_MAX 16384
 
 struct outbox;
 
@@ -24,8 +26,10 @@ int outbox_put(struct outbox *o, const struct page *p, const char *endpoint);
 int outbox_remove(struct outbox *o, const struct page *p, const char *endpoint);
 
 /*
- * Calls `found` for each waiting page, oldest first, with a reference that found takes over.
- * Leftover temporary files are removed; a file that cannot be read is told through `bad` and left.
+ * Calls `found` for each waiting page, oldest first and those of one incident always in their
+ * order, with a reference that found takes over. Leftover temporary files are removed; a file that
+ * cannot be read is told through `bad` and left: -EBADMSG (damaged, or not under its own name),
+ * -EPROTONOSUPPORT (a later version's), -ENOBUFS (past the maximum), or what reading it gave.
  * Returns the number found, or -errno.
  */
 int outbox_scan(struct outbox *o,

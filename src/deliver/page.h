@@ -15,6 +15,8 @@
 #define PAGE_ID_SIZE (ALERT_ID_SIZE + 24)
 /* Bytes of a rendered body at most; metadata and then the message are cut to fit. */
 #define PAGE_BODY_MAX 20000
+/* Bytes of its data as JSON: the rest of the body is the envelope and delayed_by_s. */
+#define PAGE_DATA_MAX (PAGE_BODY_MAX - 256)
 
 enum page_type { PAGE_TYPE_RAISED, PAGE_TYPE_RESOLVED, PAGE_TYPE_SUMMARY, PAGE_TYPE_TEST };
 
@@ -36,7 +38,7 @@ struct page_context {
 	bool replay;
 };
 
-/* kind is not PAGE_NONE. -ENOMEM. */
+/* kind is not PAGE_NONE; of a repeat, incident->repeats is its own number already. -ENOMEM. */
 int page_new(const struct page_context *c, const struct incident *incident, enum page_kind kind,
 	     struct moment at, struct page **ret);
 struct page *page_ref(struct page *p);
@@ -44,6 +46,8 @@ struct page *page_ref(struct page *p);
 struct page *page_unref(struct page *p);
 
 const char *page_type_name(enum page_type type); /* "alert.raised", ... */
+/* Its place among the pages of its incident: 0 raised, N the Nth repeat, UINT64_MAX resolved. */
+uint64_t page_step(const struct page *p);
 
 /* The page as the outbox keeps it: a JSON object with "format": 1. Heap. -ENOMEM. */
 int page_to_file(const struct page *p, const char *endpoint, char **ret, size_t *ret_len);

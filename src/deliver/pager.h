@@ -3,7 +3,12 @@
  * The pager: the thread that posts pages, on libcurl's multi interface, one kept-alive connection
  * an endpoint and one request at a time on each. An endpoint that fails is tried again with one
  * page, the oldest of the highest priority, after the time that retry.h says; the others wait for
- * it. Pages of one incident go in order.
+ * it. Pages of one incident go in order, whatever their priorities: a graver one that must wait for
+ * an earlier one of its incident lends it its place. Pages found in the outbox (sequence 0) are
+ * older than those of this run, and among themselves as they were submitted.
+ *
+ * At most PAGER_PENDING_MAX pages wait. Of an answer the first PAGER_ANSWER_MAX bytes are read, and
+ * as many of its head. A redirect is not followed.
  */
 #ifndef TOCSIN_DELIVER_PAGER_H
 #define TOCSIN_DELIVER_PAGER_H
@@ -11,6 +16,9 @@
 #include "deliver/posting.h"
 #include "deliver/retry.h"
 #include "settings.h"
+
+#define PAGER_PENDING_MAX 65536
+#define PAGER_ANSWER_MAX 65536
 
 struct pager;
 
@@ -38,9 +46,10 @@ struct pager_options {
 	void *userdata;
 };
 
-/* Starts the thread. -errno; -EINVAL for an endpoint whose secret cannot be read. */
+/* Starts the thread. -errno; -EINVAL for an endpoint whose secret, URL or format is unusable. */
 int pager_new(const struct pager_options *o, struct pager **ret);
-/* Takes a reference of its own. Any thread; does not block. */
+/* Takes a reference of its own. Any thread; does not block. -ENOMEM, -ENOBUFS, -EINVAL (there is no
+ * such endpoint), -ESHUTDOWN after the stop. */
 int pager_submit(struct pager *p, struct posting *posting);
 
 uint64_t pager_pending(const struct pager *p);
@@ -50,9 +59,12 @@ uint64_t pager_failures(const struct pager *p);
 
 /*
  * Delivers what it can within drain_ns, then ends the thread within a moment, whatever a receiver
- * or a resolver does. -ETIMEDOUT when even that took longer than a second more; call again.
+ * or a resolver does; at once when nothing waits but for attempts that would come later than that.
+ * A page under way then counts as not delivered. -ETIMEDOUT when even that took longer than a
+ * second more; call again.
  */
 int pager_stop(struct pager *p, uint64_t drain_ns);
+/* After a successful stop. Takes NULL. */
 void pager_free(struct pager *p);
 
 #endif

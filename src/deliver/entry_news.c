@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/cleanup.h"
+#include "base/moment.h"
+#include "deliver/entry_fields.h"
+#include "deliver/pager.h"
+#include "runbook.h"
+
+static unsigned clamp_priority(uint32_t priority)
+{
+	return priority < 1 ? 1 : priority > 3 ? 3 : priority;
+}
+
+/* "[P1] CODE: message", "[P1] CODE resolved after 25.0 s: message" */
+static void add_alert_message(struct entry *e, const struct incident *i)
+{
+	struct text_buffer b = { 0 };
+	bool changed = false;
+
+	text_buffer_printf(&b, "[P%u] %s", clamp_priority(i->priority), i->code);
+	if (!i->open) {
+		char lasted[TIME_TEXT_SIZE];
+		uint64_t ns = i->resolved.clock_ns > i->opened.clock_ns
+				      ? i->resolved.clock_ns - i->opened.clock_ns
+				      : 0;
+
+		text_buffer_printf(&b, " resolved after %s", duration_to_text(ns, lasted));
+	}
+	if (i->message && *i->message) {
+		text_buffer_add(&b, STR(": "));
+		changed = message_add_clean(&b, str(i->message));
+	}
+	entry_add_message(e, &b);
+	if (changed)
+		entry_add_text(e, "TOCSIN_RAW_MESSAGE", i->message);
+}
+
+static struct entry *entry_of_alert(const struct entry_context *c, const struct news *n)
+{
+	static const int levels[] = { LOG_CRIT, LOG_ERR, LOG_WARNING };
+	static const enum entry_class classes[] = { ENTRY_CLASS_FIRST, ENTRY_CLASS_P2,
+						    ENTRY_CLASS_P3 };
+	const struct incident *i = n->incident;
+	unsigned priority = clamp_priority(i->priority);
+	_cleanup_free_ char *link = runbook_link(c->runbooks_base_url, str(i->code));
+	char number[DOUBLE_TEXT_SIZE];
+	struct entry *e;
+
+	e = entry_begin(c, classes[priority - 1], i->open ? levels[priority - 1] : LOG_NOTICE,
+			"alert", runbook_find(str(i->code))->message_id, n->at.wall_ns);
+	if (!e)
+		return NULL;
+	add_alert_message(e, i);
+	entry_add_text(e, "DOCUMENTATION", link);
+	entry_add_text(e, "TOCSIN_CODE", i->code);
+	entry_addf(e, "TOCSIN_PRIORITY", "P%u", priority);
+	entry_add(e, "TOCSIN_STATE", i->open ? STR("firing") : STR("resolved"));
+	entry_add_text(e, "TOCSIN_ALERT_ID", i->id);
+	entry_addf(e, "TOCSIN_NUMBER", "%llu", (unsigned long long)i->number);
+	entry_addf(e, "TOCSIN_COUNT", "%llu", (unsigned long long)i->count);
+	entry_add_text(e, "TOCSIN_KEY", i->key);
+	entry_add_text(e, "TOCSIN_RAW_CODE", i->raw_code);
+	entry_add_text(e, "TOCSIN_SESSION", i->session_id);
+	entry_add_text(e, "TOCSIN_SOURCE", i->source);
+	entry_add_text(e, "TOCSIN_INSTANCE", i->instance);
+	if (i->has_value)
+		entry_add_text(e, "TOCSIN_VALUE", double_to_text(i->value, number));
+	if (i->has_limit)
+		entry_add_text(e, "TOCSIN_LIMIT", double_to_text(i->limit, number));
+	if (i->truncated)
+		entry_add(e, "TOCSIN_TRUNCATED", STR("1"));
+	entry_add_metadata(e, &i->metadata);
+	return e;
+}
+
+/* What the event itself carried, not all that the session has gathered. */
+static void add_record_metadata(struct entry *e, const struct record *r)
+{
+	tocsin_kv kv[RECORD_KV_MAX];
+	struct metadata m = { .kv = kv, .n = r->n_kv };
+
+	if (r->n_kv > RECORD_KV_MAX)
+		return;
+	memcpy(kv, r->kv, r->n_kv * sizeof *kv);
+	entry_add_metadata(e, &m);
+}
+
+static struct entry *entry_of_session(const struct entry_context *c, const struct news *n)
+{
+	const struct session *s = n->session;
+	const struct record *r = n->record;
+	/* Its status is what people follow; metadata alone is for the record. */
+	bool changed = !r || r->kind == TOCSIN_SESSION_CREATED || r->status.len > 0;
+	struct text_buffer b = { 0 };
+	struct entry *e;
+
+	e = entry_begin(c, ENTRY_CLASS_SESSION, changed ? LOG_NOTICE : LOG_INFO, "session",
+			entry_kind_message_id(ENTRY_KIND_SESSION), n->at.wall_ns);
+	if (!e)
+		return NULL;
+	text_buffer_add(&b, STR("session "));
+	message_add_clean(&b, (tocsin_str){ s->id, s->id_len });
+	text_buffer_add(&b, STR(": "));
+	message_add_clean(&b, (tocsin_str){ s->status, s->status_len });
+	entry_add_message(e, &b);
+	entry_add_view(e, "TOCSIN_SESSION", (tocsin_str){ s->id, s->id_len });
+	entry_add_view(e, "TOCSIN_STATUS", (tocsin_str){ s->status, s->status_len });
+	if (r && r->truncated)
+		entry_add(e, "TOCSIN_TRUNCATED", STR("1"));
+	if (r)
+		add_record_metadata(e, r);
+	return e;
+}
+
+static const char *health_name(uint32_t kind)
+{
+	static const char *const names[] = {
+		[TOCSIN_HEALTH_START] = "start",
+		[TOCSIN_HEALTH_HEARTBEAT] = "heartbeat",
+		[TOCSIN_HEALTH_FEED_UP] = "feed_up",
+		[TOCSIN_HEALTH_FEED_DOWN] = "feed_down",
+		[TOCSIN_HEALTH_FEED_RECONNECT] = "feed_reconnect",
+		[TOCSIN_HEALTH_FEED_PULSE] = "feed_pulse",
+		[TOCSIN_HEALTH_DRIFT] = "drift",
+		[TOCSIN_HEALTH_RISK] = "risk",
+		[TOCSIN_HEALTH_EXECUTION_ERROR] = "execution_error",
+		[TOCSIN_HEALTH_METADATA] = "metadata",
+	};
+
+	return kind < sizeof names / sizeof *names && names[kind] ? names[kind] : "event";
+}
+
+/* "health risk drawdown: 0.31 (limit 0.25), session shadow_001" */
+static void add_health_message(struct entry *e, const struct record *r)
+{
+	struct text_buffer b = { 0 };
+	char number[DOUBLE_TEXT_SIZE];
+
+	text_buffer_printf(&b, "health %s", health_name(r->kind));
+	if (r->source.len > 0) {
+		text_buffer_add(&b, STR(" "));
+		message_add_clean(&b, r->source);
+	}
+	if (r->has_value)
+		text_buffer_printf(&b, ": %s", double_to_text(r->value, number));
+	if (r->has_value && r->kind == TOCSIN_HEALTH_RISK)
+		text_buffer_printf(&b, " (limit %s)", double_to_text(r->limit, number));
+	if (r->session_id.len > 0) {
+		text_buffer_add(&b, STR(", session "));
+		message_add_clean(&b, r->session_id);
+	}
+	entry_add_message(e, &b);
+}
+
+static struct entry *entry_of_health(const struct entry_context *c, const struct news *n)
+{
+	const struct record *r = n->record;
+	bool frequent = r->kind == TOCSIN_HEALTH_HEARTBEAT || r->kind == TOCSIN_HEALTH_FEED_PULSE;
+	char number[DOUBLE_TEXT_SIZE];
+	struct entry *e;
+
+	e = entry_begin(c, ENTRY_CLASS_LEAST, frequent ? LOG_DEBUG : LOG_INFO, "health",
+			entry_kind_message_id(ENTRY_KIND_HEALTH), n->at.wall_ns);
+	if (!e)
+		return NULL;
+	add_health_message(e, r);
+	entry_add_view(e, "TOCSIN_SESSION", r->session_id);
+	entry_add_view(e, "TOCSIN_SOURCE", r->source);
+	if (r->has_value)
+		entry_add_text(e, "TOCSIN_VALUE", double_to_text(r->value, number));
+	if (r->has_value && r->kind == TOCSIN_HEALTH_RISK)
+		entry_add_text(e, "TOCSIN_LIMIT", double_to_text(r->limit, number));
+	if (r->truncated)
+		entry_add(e, "TOCSIN_TRUNCATED", STR("1"));
+	add_record_metadata(e, r);
+	return e;
+}
+
+static struct entry *entry_of_trouble(const struct entry_context *c, const struct news *n)
+{
+	struct entry *e = entry_of_note(c, ENTRY_KIND_TROUBLE, LOG_WARNING, n->at.wall_ns, n->text);
+
+	if (!e || !n->record)
+		return e;
+	entry_add_view(e, "TOCSIN_SESSION", n->record->session_id);
+	entry_add_view(e, "TOCSIN_STATUS", n->record->status);
+	entry_add_view(e, "TOCSIN_SOURCE", n->record->source);
+	entry_add_view(e, "TOCSIN_INSTANCE", n->record->instance);
+	return e;
+}
+
+struct entry *entry_of_news(const struct entry_context *c, const struct news *n)
+{
+	switch (n->kind) {
+	case NEWS_SESSION:
+		return n->session ? entry_of_session(c, n) : NULL;
+	case NEWS_HEALTH:
+		return n->record ? entry_of_health(c, n) : NULL;
+	case NEWS_ALERT:
+		/* That a page fell due shows in the attempts to deliver it. */
+		return n->incident && !n->page_only ? entry_of_alert(c, n) : NULL;
+	case NEWS_TROUBLE:
+		return n->text ? entry_of_trouble(c, n) : NULL;
+	}
+	return NULL;
+}
+
+struct entry *entry_of_note(const struct entry_context *c, enum entry_kind kind, int level,
+			    uint64_t wall_ns, const char *text)
+{
+	enum entry_class class = kind != ENTRY_KIND_TROUBLE ? ENTRY_CLASS_SESSION
+				 : level <= LOG_CRIT        ? ENTRY_CLASS_FIRST
+							    : ENTRY_CLASS_P2;
+	struct entry *e =
+		entry_begin(c, class, level, "tocsin", entry_kind_message_id(kind), wall_ns);
+	struct text_buffer b = { 0 };
+
+	if (!e)
+		return NULL;
+	message_add_clean(&b, str(text));
+	entry_add_message(e, &b);
+	return e;
+}
+
+static void add_attempt_message(struct entry *e, const struct attempt *a)
+{
+	struct text_buffer b = { 0 };
+	char lasted[TIME_TEXT_SIZE];
+
+	text_buffer_printf(&b, "page %s to ", a->posting->page->id);
+	message_add_clean(&b, str(a->endpoint));
+	if (a->result == ATTEMPT_DELIVERED) {
+		text_buffer_printf(&b, ": delivered after %s",
+				   duration_to_text(a->delay_ns, lasted));
+	} else {
+		text_buffer_add(&b, STR(": "));
+		if (a->error && *a->error)
+			message_add_clean(&b, str(a->error));
+		else
+			text_buffer_printf(&b, "answer %ld", a->http_status);
+		text_buffer_printf(&b, ", again in %s", duration_to_text(a->next_ns, lasted));
+	}
+	text_buffer_printf(&b, " (attempt %u)", a->number);
+	entry_add_message(e, &b);
+}
+
+struct entry *entry_of_attempt(const struct entry_context *c, const struct attempt *a,
+			       uint64_t wall_ns)
+{
+	const struct page *p = a->posting->page;
+	bool delivered = a->result == ATTEMPT_DELIVERED;
+	struct entry *e;
+
+	e = entry_begin(c, delivered ? ENTRY_CLASS_SESSION : ENTRY_CLASS_LEAST,
+			delivered ? LOG_INFO : LOG_WARNING, "page",
+			entry_kind_message_id(ENTRY_KIND_PAGE), wall_ns);
+	if (!e)
+		return NULL;
+	add_attempt_message(e, a);
+	entry_add_text(e, "TOCSIN_PAGE_ID", p->id);
+	entry_add_text(e, "TOCSIN_ALERT_ID", p->alert_id);
+	entry_add_text(e, "TOCSIN_CODE", p->code);
+	entry_addf(e, "TOCSIN_PRIORITY", "P%u", clamp_priority(p->priority));
+	if (p->type == PAGE_TYPE_RAISED || p->type == PAGE_TYPE_RESOLVED)
+		entry_add(e, "TOCSIN_STATE",
+			  p->type == PAGE_TYPE_RAISED ? STR("firing") : STR("resolved"));
+	entry_add_text(e, "TOCSIN_ENDPOINT", a->endpoint);
+	entry_addf(e, "TOCSIN_ATTEMPT", "%u", a->number);
+	if (a->http_status != 0)
+		entry_addf(e, "TOCSIN_HTTP_STATUS", "%ld", a->http_status);
+	entry_addf(e, "TOCSIN_DELAY_MS", "%llu", (unsigned long long)(a->delay_ns / NS_PER_MS));
+	entry_add(e, "TOCSIN_RESULT", delivered ? STR("delivered") : STR("retry"));
+	return e;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the journal writer: where entries go.
+ *
+ * The probe is a datagram socket of our own, connected to journald's and never written to. Polling
+ * it tells whether journald listens and has room, so that a send hardly ever blocks. A connection
+ * made to a journald that has gone since proves nothing, so it is made anew every 100 ms.
+ */
+#ifndef TOCSIN_DELIVER_JOURNAL_TARGET_H
+#define TOCSIN_DELIVER_JOURNAL_TARGET_H
+
+#include <sys/un.h>
+#include "deliver/entry.h"
+
+struct journal_probe {
+	struct sockaddr_un address;
+	int fd;           /* -1: not connected */
+	uint64_t made_ns; /* when it was, CLOCK_MONOTONIC */
+};
+
+/* path: NULL for journald's own. -ENAMETOOLONG. */
+int journal_probe_init(struct journal_probe *p, const char *path);
+void journal_probe_done(struct journal_probe *p);
+/* 0, or why nobody listens: -ENOENT, -ECONNREFUSED and others. */
+int journal_probe_connect(struct journal_probe *p);
+/* 0: there is room for an entry; -EAGAIN: none came within timeout_ms; else as connect. */
+int journal_probe_wait(struct journal_probe *p, int timeout_ms);
+
+/* Keeps libsystemd mapped for ever: each unloading would leak its socket. */
+void journal_pin_library(void);
+
+/* "MESSAGE [tocsin name="value" ...]" and a newline: heap, *ret_len long. NULL without memory. */
+char *entry_to_line(const struct entry *e, size_t *ret_len);
+/* Writes that line in one piece where the file takes it so. -errno. */
+int entry_write(const struct entry *e, int fd);
+
+#endif

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "deliver/keeper.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/moment.h"
+#include "base/thread.h"
+
+#define GRACE_NS (500 * NS_PER_MS)
+
+enum task_kind { TASK_KEEP, TASK_DROP, TASK_RUN };
+
+struct task {
+	enum task_kind kind;
+	struct posting *posting; /* owned; TASK_RUN: NULL */
+	void (*job)(void *userdata);
+	void *userdata;
+	struct task *next;
+};
+
+struct task_list {
+	struct task *first, **end;
+};
+
+struct keeper {
+	struct keeper_options options;
+	pthread_t thread;
+	pthread_mutex_t mutex; /* over the next group; never held while the disk is waited for */
+	pthread_cond_t asked;
+	struct task_list queue;
+	size_t n_keeps, n_others; /* keeps: those in `unkept` too */
+	bool stopping, ended;
+	uint64_t give_up_ns; /* when stopping: no page is written after it */
+
+	struct task_list unkept; /* the thread's own: keeps that failed */
+	uint64_t retry_at_ns;
+	bool joined; /* the stopper's own */
+};
+
+static void list_init(struct task_list *l)
+{
+	l->first = NULL;
+	l->end = &l->first;
+}
+
+static void list_append(struct task_list *l, struct task *t)
+{
+	t->next = NULL;
+	*l->end = t;
+	l->end = &t->next;
+}
+
+static struct task *list_take(struct task_list *l)
+{
+	struct task *t = l->first;
+
+	if (t) {
+		l->first = t->next;
+		if (!l->first)
+			l->end = &l->first;
+	}
+	return t;
+}
+
+static void task_free(struct task *t)
+{
+	posting_unref(t->posting);
+	free(t);
+}
+
+static void task_done(struct keeper *k, struct task *t)
+{
+	pthread_mutex_lock(&k->mutex);
+	if (t->kind == TASK_KEEP)
+		k->n_keeps--;
+	else
+		k->n_others--;
+	pthread_mutex_unlock(&k->mutex);
+	task_free(t);
+}
+
+/* Acquire, so that with the flag comes what was done before it was set. */
+static unsigned flags_of(const struct posting *p)
+{
+	return atomic_load_explicit(&p->flags, memory_order_acquire);
+}
+
+/*
+ * Release: whoever sees the flag with acquire sees what it speaks of as done. For DURABLE that is a
+ * file, which needs no ordering of ours; but the posting's other members must not seem older.
+ */
+static unsigned flag_set(struct posting *p, unsigned flag)
+{
+	return atomic_fetch_or_explicit(&p->flags, flag, memory_order_release);
+}
+
+static void tell(struct keeper *k, struct posting *p, int error)
+{
+	if (k->options.settled)
+		k->options.settled(k->options.userdata, p, error);
+}
+
+/* Once per posting: a failure that repeats itself is no news. */
+static void tell_unkept(struct keeper *k, struct posting *p, int error)
+{
+	if (!(flag_set(p, POSTING_UNKEPT) & POSTING_UNKEPT))
+		tell(k, p, error);
+}
+
+static void keep(struct keeper *k, struct task *t, uint64_t give_up_ns)
+{
+	struct posting *p = t->posting;
+	int r = -ENOENT;
+
+	/* Taken meanwhile: its drop follows, or has come before and will find nothing. */
+	if (flags_of(p) & (POSTING_DELIVERED | POSTING_DURABLE)) {
+		task_done(k, t);
+		return;
+	}
+	if (clock_monotonic_ns() >= give_up_ns)
+		r = -ECANCELED;
+	else if (k->options.outbox)
+		r = outbox_put(k->options.outbox, p->page, k->options.endpoints[p->endpoint]);
+	if (r == 0) {
+		flag_set(p, POSTING_DURABLE);
+		tell(k, p, 0);
+		task_done(k, t);
+		return;
+	}
+	tell_unkept(k, p, r);
+	if (k->options.outbox && r != -ECANCELED)
+		list_append(&k->unkept, t);
+	else
+		task_done(k, t);
+}
+
+/* A page that was never written has no file, and removing that is no error. */
+static void drop(struct keeper *k, struct task *t)
+{
+	const struct posting *p = t->posting;
+
+	if (k->options.outbox)
+		outbox_remove(k->options.outbox, p->page, k->options.endpoints[p->endpoint]);
+	task_done(k, t);
+}
+
+static void task_do(struct keeper *k, struct task *t, uint64_t give_up_ns)
+{
+	switch (t->kind) {
+	case TASK_KEEP:
+		keep(k, t, give_up_ns);
+		break;
+	case TASK_DROP:
+		drop(k, t);
+		break;
+	case TASK_RUN:
+		t->job(t->userdata);
+		task_done(k, t);
+		break;
+	}
+}
+
+static bool is_idle(struct keeper *k)
+{
+	pthread_mutex_lock(&k->mutex);
+	bool idle = !k->queue.first && !k->stopping;
+	pthread_mutex_unlock(&k->mutex);
+	return idle;
+}
+
+/* Each once, unless something is asked meanwhile; those that fail again line up again. */
+static void unkept_retry(struct keeper *k)
+{
+	struct task_list left = k->unkept;
+
+	if (!left.first)
+		return;
+	list_init(&k->unkept);
+	while (left.first && is_idle(k))
+		keep(k, list_take(&left), UINT64_MAX);
+	if (left.first) {
+		/* Before those that have had their turn. */
+		*left.end = k->unkept.first;
+		k->unkept.end = k->unkept.first ? k->unkept.end : left.end;
+		k->unkept.first = left.first;
+		return;
+	}
+	k->retry_at_ns = clock_monotonic_ns() + k->options.retry_ns;
+}
+
+static void wait_asked(struct keeper *k)
+{
+	uint64_t now = clock_monotonic_ns();
+
+	if (!k->unkept.first) {
+		k->retry_at_ns = now + k->options.retry_ns;
+		pthread_cond_wait(&k->asked, &k->mutex);
+	} else if (now < k->retry_at_ns) {
+		struct timespec until = cond_deadline(k->retry_at_ns - now);
+
+		pthread_cond_timedwait(&k->asked, &k->mutex, &until);
+	}
+}
+
+/* The next task, NULL to look after the unkept ones. False: it is over. */
+static bool next_task(struct keeper *k, struct task **ret, uint64_t *ret_give_up_ns)
+{
+	bool go_on = true;
+
+	pthread_mutex_lock(&k->mutex);
+	if (!k->queue.first && !k->stopping)
+		wait_asked(k);
+	*ret = list_take(&k->queue);
+	*ret_give_up_ns = k->stopping ? k->give_up_ns : UINT64_MAX;
+	if (!*ret && k->stopping) {
+		k->ended = true; /* nothing is taken any more, so nothing is left behind */
+		go_on = false;
+	}
+	pthread_mutex_unlock(&k->mutex);
+	return go_on;
+}
+
+static void *keeper_main(void *arg)
+{
+	struct keeper *k = arg;
+	struct task *t;
+	uint64_t give_up_ns;
+
+	while (next_task(k, &t, &give_up_ns)) {
+		if (t)
+			task_do(k, t, give_up_ns);
+		else if (clock_monotonic_ns() >= k->retry_at_ns)
+			unkept_retry(k);
+	}
+	while ((t = list_take(&k->unkept)))
+		task_done(k, t);
+	return NULL;
+}
+
+int keeper_new(const struct keeper_options *o, struct keeper **ret)
+{
+	_cleanup_free_ struct keeper *k = calloc(1, sizeof *k);
+	int r;
+
+	if (!k)
+		return -ENOMEM;
+	k->options = *o;
+	if (k->options.retry_ns == 0)
+		k->options.retry_ns = KEEPER_RETRY_NS;
+	list_init(&k->queue);
+	list_init(&k->unkept);
+	r = -pthread_mutex_init(&k->mutex, NULL);
+	if (r < 0)
+		return r;
+	r = cond_init(&k->asked);
+	if (r == 0) {
+		r = thread_start("tocsin-keeper", o->cpus, keeper_main, k, &k->thread);
+		if (r < 0)
+			pthread_cond_destroy(&k->asked);
+	}
+	if (r < 0) {
+		pthread_mutex_destroy(&k->mutex);
+		return r;
+	}
+	*ret = TAKE(k);
+	return 0;
+}
+
+static int submit(struct keeper *k, struct task like)
+{
+	struct task *t = malloc(sizeof *t);
+	int r = 0;
+
+	if (!t)
+		return -ENOMEM;
+	*t = like;
+	pthread_mutex_lock(&k->mutex);
+	size_t *n = t->kind == TASK_KEEP ? &k->n_keeps : &k->n_others;
+	if (k->ended)
+		r = -ESHUTDOWN;
+	else if (*n >= KEEPER_KEEPS_MAX)
+		r = -ENOBUFS;
+	if (r == 0) {
+		++*n;
+		if (t->posting)
+			posting_ref(t->posting);
+		list_append(&k->queue, t);
+		pthread_cond_signal(&k->asked);
+	}
+	pthread_mutex_unlock(&k->mutex);
+	if (r < 0)
+		free(t);
+	return r;
+}
+
+int keeper_keep(struct keeper *k, struct posting *p)
+{
+	int r = submit(k, (struct task){ .kind = TASK_KEEP, .posting = p });
+
+	if (r < 0)
+		flag_set(p, POSTING_UNKEPT);
+	return r;
+}
+
+int keeper_drop(struct keeper *k, struct posting *p)
+{
+	return submit(k, (struct task){ .kind = TASK_DROP, .posting = p });
+}
+
+int keeper_run(struct keeper *k, void (*job)(void *userdata), void *userdata)
+{
+	return submit(k, (struct task){ .kind = TASK_RUN, .job = job, .userdata = userdata });
+}
+
+int keeper_stop(struct keeper *k, uint64_t timeout_ns)
+{
+	uint64_t now = clock_monotonic_ns();
+	bool for_ever = timeout_ns >= UINT64_MAX - now - GRACE_NS;
+	int r;
+
+	if (k->joined)
+		return 0;
+	pthread_mutex_lock(&k->mutex);
+	k->stopping = true;
+	k->give_up_ns = for_ever ? UINT64_MAX : now + timeout_ns;
+	pthread_cond_signal(&k->asked);
+	pthread_mutex_unlock(&k->mutex);
+	r = thread_join(k->thread, for_ever ? UINT64_MAX : timeout_ns + GRACE_NS);
+	if (r == 0)
+		k->joined = true;
+	return r;
+}
+
+void keeper_free(struct keeper *k)
+{
+	if (!k)
+		return;
+	assert(k->joined);
+	pthread_cond_destroy(&k->asked);
+	pthread_mutex_destroy(&k->mutex);
+	free(k);
+}

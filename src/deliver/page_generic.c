@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "deliver/page.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/moment.h"
+
+DEFINE_CLEANUP(json_t *, json_decref, cleanup_json)
+
+/* Fifteen digits show milliseconds as they are: 12.345, not 12.345000000000001. */
+#define BODY_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
+
+static int generic_render(const struct page *p, uint64_t now_wall_ns, char **ret, size_t *ret_len)
+{
+	/* Members are shared with the page, whose data other threads may read meanwhile; jansson
+	 * counts references atomically. */
+	_cleanup_(cleanup_json) json_t *data = json_copy(p->data);
+	_cleanup_(cleanup_json) json_t *body = NULL;
+	uint64_t late_ns = now_wall_ns > p->made_wall_ns ? now_wall_ns - p->made_wall_ns : 0;
+	double late_s = (double)(late_ns / NS_PER_MS) / 1000.0;
+	char timestamp[TIME_TEXT_SIZE];
+	char *bytes;
+
+	if (!data || json_object_set_new(data, "delayed_by_s", json_real(late_s)) < 0)
+		return -ENOMEM;
+	body = json_pack("{s:s,s:s,s:O}", "type", page_type_name(p->type), "timestamp",
+			 time_to_rfc3339(p->made_wall_ns, timestamp), "data", data);
+	if (!body)
+		return -ENOMEM;
+	bytes = json_dumps(body, BODY_FLAGS);
+	if (!bytes)
+		return -ENOMEM;
+	*ret_len = strlen(bytes);
+	*ret = bytes;
+	return 0;
+}
+
+static bool generic_taken(long http_status, const char *body, size_t len)
+{
+	(void)body;
+	(void)len;
+	return http_status >= 200 && http_status <= 299;
+}
+
+static const struct page_format formats[] = {
+	{ "generic", "application/json", generic_render, generic_taken },
+};
+
+const struct page_format *page_format_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+		if (strcmp(formats[i].name, name) == 0)
+			return &formats[i];
+	return NULL;
+}

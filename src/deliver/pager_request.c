@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "deliver/pager_request.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/cleanup.h"
+#include "base/moment.h"
+#include "deliver/pager.h"
+
+#define CONNECT_TIMEOUT_DEFAULT_NS (5 * NS_PER_S)
+#define TIMEOUT_DEFAULT_NS (15 * NS_PER_S)
+#define HEADER_SIZE (SIGNATURE_SIZE + 64)
+
+DEFINE_CLEANUP(CURLU *, curl_url_cleanup, cleanup_curlu)
+
+void pager_pin_libcurl(void)
+{
+	Dl_info info;
+	void *lib;
+
+	if (dladdr((void *)(uintptr_t)curl_easy_perform, &info) == 0 || !info.dli_fname)
+		return;
+	lib = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+	if (lib)
+		dlclose(lib); /* the mark stays */
+}
+
+static bool host_is_loopback(const char *host)
+{
+	static const char name[] = "localhost";
+	size_t len = strlen(host);
+
+	if (strcmp(host, "[::1]") == 0 || strncmp(host, "127.", 4) == 0)
+		return strspn(host, "0123456789.:[]") == len;
+	if (len < sizeof name - 1 || strcasecmp(host + len - (sizeof name - 1), name) != 0)
+		return false;
+	return len == sizeof name - 1 || host[len - sizeof name] == '.';
+}
+
+/* NULL when the URL has no such part. Heap. */
+static char *url_part(CURLU *url, CURLUPart part, unsigned flags)
+{
+	char *text = NULL, *copy = NULL;
+
+	if (curl_url_get(url, part, &text, flags) == CURLUE_OK)
+		copy = strdup(text);
+	curl_free(text);
+	return copy;
+}
+
+/* Tokens stand in the path, the query or before the host: none of it may show. */
+static int url_take_apart(struct pager_request *q, const char *text)
+{
+	static const struct {
+		CURLUPart part;
+		unsigned flags;
+	} hidden[REQUEST_SECRETS] = {
+		{ CURLUPART_PATH, 0 },
+		{ CURLUPART_QUERY, 0 },
+		{ CURLUPART_USER, 0 },
+		{ CURLUPART_PASSWORD, 0 },
+		{ CURLUPART_USER, CURLU_URLDECODE },
+		{ CURLUPART_PASSWORD, CURLU_URLDECODE },
+	};
+	_cleanup_(cleanup_curlu) CURLU *url = curl_url();
+
+	if (!url)
+		return -ENOMEM;
+	if (curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK)
+		return -EINVAL;
+	q->host = url_part(url, CURLUPART_HOST, 0);
+	if (!q->host)
+		return -EINVAL;
+	for (unsigned i = 0; i < REQUEST_SECRETS; i++) {
+		q->hidden[i] = url_part(url, hidden[i].part, hidden[i].flags);
+		if (q->hidden[i] && (q->hidden[i][0] == 0 || strcmp(q->hidden[i], "/") == 0)) {
+			free(q->hidden[i]);
+			q->hidden[i] = NULL;
+		}
+	}
+	return 0;
+}
+
+/* To look at what is too long is of no use: what was read decides, and the connection goes. */
+static size_t take_body(char *bytes, size_t size, size_t n, void *userdata)
+{
+	struct pager_request *q = userdata;
+	size_t len = size * n;
+
+	if (len > PAGER_ANSWER_MAX - q->answer.len) {
+		q->capped = true;
+		return 0;
+	}
+	text_buffer_add(&q->answer, (tocsin_str){ bytes, len });
+	return q->answer.failed ? 0 : len;
+}
+
+static size_t take_head(char *bytes, size_t size, size_t n, void *userdata)
+{
+	struct pager_request *q = userdata;
+
+	(void)bytes;
+	if (size * n > PAGER_ANSWER_MAX - q->head_bytes)
+		return 0;
+	q->head_bytes += size * n;
+	return size * n;
+}
+
+static long timeout_ms(uint64_t ns, uint64_t fallback_ns)
+{
+	uint64_t ms = (ns ? ns : fallback_ns) / NS_PER_MS;
+
+	return ms == 0 ? 1 : ms > INT32_MAX ? INT32_MAX : (long)ms;
+}
+
+#define SET(easy, option, value) (curl_easy_setopt(easy, option, value) == CURLE_OK)
+
+static bool set_address(CURL *easy, const struct settings_endpoint *e, const char *host,
+			const char *user_agent)
+{
+	bool loopback = host_is_loopback(host);
+	/* Without encryption only where no wire is. */
+	const char *protocols = loopback || e->allow_insecure ? "http,https" : "https";
+
+	return SET(easy, CURLOPT_URL, e->url) && SET(easy, CURLOPT_USERAGENT, user_agent) &&
+	       SET(easy, CURLOPT_PROTOCOLS_STR, protocols) &&
+	       SET(easy, CURLOPT_FOLLOWLOCATION, 0L) &&
+	       /* Set at all it replaces the environment's, which other hosts go by. */
+	       (!loopback || SET(easy, CURLOPT_NOPROXY, "*"));
+}
+
+static bool set_manners(CURL *easy, const struct settings_endpoint *e)
+{
+	long connect = timeout_ms(e->connect_timeout_ns, CONNECT_TIMEOUT_DEFAULT_NS);
+	long whole = timeout_ms(e->timeout_ns, TIMEOUT_DEFAULT_NS);
+
+	/* Not every libcurl has its part in TLS, so those answers are not looked at here: a URL
+	 * that needs it fails by itself. */
+	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* A slow resolver is left to itself instead of waited for. */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
+	return SET(easy, CURLOPT_NOSIGNAL, 1L) && SET(easy, CURLOPT_SSL_VERIFYPEER, 1L) &&
+	       SET(easy, CURLOPT_SSL_VERIFYHOST, 2L) &&
+	       SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
+	       SET(easy, CURLOPT_CONNECTTIMEOUT_MS, connect) &&
+	       SET(easy, CURLOPT_TIMEOUT_MS, whole);
+}
+
+static bool set_answer(struct pager_request *q)
+{
+	return SET(q->easy, CURLOPT_ERRORBUFFER, q->error) &&
+	       SET(q->easy, CURLOPT_WRITEFUNCTION, take_body) &&
+	       SET(q->easy, CURLOPT_WRITEDATA, q) &&
+	       SET(q->easy, CURLOPT_HEADERFUNCTION, take_head) &&
+	       SET(q->easy, CURLOPT_HEADERDATA, q);
+}
+
+int pager_request_init(struct pager_request *q, const struct settings_endpoint *endpoint,
+		       const char *version)
+{
+	_cleanup_free_ char *user_agent = NULL;
+	unsigned line;
+	int r;
+
+	*q = (struct pager_request){
+		.format = page_format_find(endpoint->format ? endpoint->format : "generic"),
+	};
+	if (!q->format || !endpoint->url)
+		return -EINVAL;
+	if (endpoint->secret_file) {
+		r = signature_load(endpoint->secret_file, &q->secrets, &line);
+		if (r < 0)
+			return r == -ENOMEM ? r : -EINVAL;
+	}
+	r = url_take_apart(q, endpoint->url);
+	if (r < 0)
+		return r;
+	if (asprintf(&user_agent, "tocsin/%s", version) < 0) {
+		user_agent = NULL;
+		return -ENOMEM;
+	}
+	q->easy = curl_easy_init();
+	if (!q->easy || !set_address(q->easy, endpoint, q->host, user_agent) ||
+	    !set_manners(q->easy, endpoint) || !set_answer(q))
+		return -ENOMEM;
+	return 0;
+}
+
+static void attempt_forget(struct pager_request *q)
+{
+	curl_slist_free_all(q->headers);
+	q->headers = NULL;
+	free(q->body);
+	q->body = NULL;
+	text_buffer_done(&q->answer);
+	q->answer.failed = false;
+	q->head_bytes = 0;
+	q->capped = false;
+	q->error[0] = 0;
+}
+
+void pager_request_done(struct pager_request *q)
+{
+	curl_easy_cleanup(q->easy);
+	q->easy = NULL;
+	attempt_forget(q);
+	signature_forget(&q->secrets);
+	free(q->host);
+	q->host = NULL;
+	for (unsigned i = 0; i < REQUEST_SECRETS; i++) {
+		free(q->hidden[i]);
+		q->hidden[i] = NULL;
+	}
+}
+
+static bool header_add(struct curl_slist **list, const char *name, const char *value)
+{
+	char line[HEADER_SIZE];
+	int n = snprintf(line, sizeof line, "%s: %s", name, value);
+	struct curl_slist *longer;
+
+	if (n < 0 || (size_t)n >= sizeof line)
+		return false;
+	longer = curl_slist_append(*list, line);
+	if (!longer)
+		return false;
+	*list = longer;
+	return true;
+}
+
+static bool headers_make(struct pager_request *q, const struct page *page, uint64_t timestamp_s,
+			 size_t len)
+{
+	char stamp[24], signature[SIGNATURE_SIZE];
+	struct curl_slist **l = &q->headers;
+	/* Waiting for a "100 Continue" costs a round trip; a name without a value takes it out. */
+	struct curl_slist *expect = curl_slist_append(NULL, "Expect:");
+
+	if (!expect)
+		return false;
+	*l = expect;
+	snprintf(stamp, sizeof stamp, "%" PRIu64, timestamp_s);
+	if (!header_add(l, "Content-Type", q->format->content_type) ||
+	    !header_add(l, "webhook-id", page->id) || !header_add(l, "webhook-timestamp", stamp))
+		return false;
+	if (q->secrets.n == 0)
+		return true;
+	signature_make(&q->secrets, page->id, timestamp_s, q->body, len, signature);
+	return header_add(l, "webhook-signature", signature);
+}
+
+int pager_request_prepare(struct pager_request *q, const struct page *page, uint64_t wall_ns)
+{
+	size_t len;
+	int r;
+
+	attempt_forget(q);
+	r = q->format->render(page, wall_ns, &q->body, &len);
+	if (r < 0)
+		return r;
+	if (!headers_make(q, page, wall_ns / NS_PER_S, len) ||
+	    !SET(q->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len) ||
+	    !SET(q->easy, CURLOPT_POSTFIELDS, q->body) ||
+	    !SET(q->easy, CURLOPT_HTTPHEADER, q->headers))
+		return -ENOMEM;
+	return 0;
+}
+
+/* libcurl's words, which may quote what the other side sent, or the URL: then its plain ones. */
+static void failure_tell(const struct pager_request *q, CURLcode code, char *ret, size_t size)
+{
+	_cleanup_free_ char *line = NULL;
+	const char *words = q->error[0] ? q->error : curl_easy_strerror(code);
+
+	for (unsigned i = 0; i < REQUEST_SECRETS; i++)
+		if (q->hidden[i] && strstr(words, q->hidden[i]))
+			words = curl_easy_strerror(code);
+	line = text_to_line(str(words));
+	snprintf(ret, size, "%s: %s", q->host, line ? line : curl_easy_strerror(code));
+}
+
+void pager_request_finish(struct pager_request *q, CURLcode code, struct pager_answer *ret)
+{
+	*ret = (struct pager_answer){ 0 };
+	curl_easy_getinfo(q->easy, CURLINFO_RESPONSE_CODE, &ret->http_status);
+	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && q->capped))
+		ret->taken = q->format->taken(ret->http_status, q->answer.ptr, q->answer.len);
+	else
+		failure_tell(q, code, ret->error, sizeof ret->error);
+	if (!ret->taken && ret->error[0] == 0)
+		snprintf(ret->error, sizeof ret->error, "%s: answered %ld%s", q->host,
+			 ret->http_status,
+			 ret->http_status >= 300 && ret->http_status <= 399
+				 ? ", a redirect, which is not followed"
+				 : "");
+	attempt_forget(q);
+}
