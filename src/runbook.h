@@ -29,6 +29,10 @@ const struct runbook *runbook_find(tocsin_str code);
 /* Has the code a runbook of its own? */
 bool runbook_is_known(tocsin_str code);
 
+struct code_facts;
+/* The picture's code_lookup: what the code's runbook says. userdata is not used. */
+void runbook_facts(void *userdata, tocsin_str code, struct code_facts *ret);
+
 /* base_url + "/" + the code of its runbook in lower case + ".md". Heap; NULL without memory. */
 char *runbook_link(const char *base_url, tocsin_str code);
 

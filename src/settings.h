@@ -60,8 +60,8 @@ int settings_load(const tocsin_kv *options, size_t n_options, char *err, size_t 
 		  struct settings **ret);
 void settings_free(struct settings *s);
 
-/* Every setting with default, bounds and help, as text for people. Static. */
-const char *settings_help(void);
+/* Every setting with default, bounds and help, as text for people. */
+extern const char settings_help[];
 
 /* The table's rows, for tests and documents: "section.key", its default and its help. */
 struct settings_row {

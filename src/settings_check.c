@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "settings_table.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <systemd/sd-login.h>
+
+#include "base/cleanup.h"
+#include "deliver/signature.h"
+
+#define ENGINE_NAME_MAX 128
+#define UNIT_SUFFIX ".service"
+
+DEFINE_CLEANUP(CURLU *, curl_url_cleanup, cleanup_url)
+DEFINE_CLEANUP(char *, curl_free, cleanup_url_part)
+
+static bool is_loopback(const char *host)
+{
+	struct in_addr v4;
+
+	if (strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
+		return true;
+	return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+}
+
+/* The URL itself is not shown: some receivers keep their secret in it. */
+static int check_url(const struct settings_endpoint *e, struct text_buffer *why)
+{
+	_cleanup_(cleanup_url) CURLU *url = curl_url();
+	_cleanup_(cleanup_url_part) char *scheme = NULL, *host = NULL;
+	CURLUcode code;
+
+	if (!url)
+		return -ENOMEM;
+	code = curl_url_set(url, CURLUPART_URL, e->url, 0);
+	if (code == CURLUE_OK)
+		code = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+	if (code == CURLUE_OK)
+		code = curl_url_get(url, CURLUPART_HOST, &host, 0);
+	if (code == CURLUE_OUT_OF_MEMORY)
+		return -ENOMEM;
+	if (code == CURLUE_BAD_SCHEME || code == CURLUE_UNSUPPORTED_SCHEME ||
+	    (code == CURLUE_OK && strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0)) {
+		text_buffer_add(why, STR("must begin with https://, or http:// for this host"));
+		return -EINVAL;
+	}
+	if (code != CURLUE_OK || !host || *host == 0) {
+		text_buffer_printf(why, "is no URL to post to: %s",
+				   code == CURLUE_OK ? "no host" : curl_url_strerror(code));
+		return -EINVAL;
+	}
+	if (strcmp(scheme, "http") == 0 && !e->allow_insecure && !is_loopback(host)) {
+		text_buffer_add(why, STR("is http:// to another host, which anybody between may "
+					 "read; use https:// or set allow_insecure = yes"));
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* A bare name is a credential that systemd has laid out for the unit. */
+static int resolve_credential(struct settings_endpoint *e, struct text_buffer *why)
+{
+	const char *folder = secure_getenv("CREDENTIALS_DIRECTORY");
+	struct text_buffer path = { 0 };
+
+	if (*e->secret_file == '/')
+		return 0;
+	if (strchr(e->secret_file, '/')) {
+		text_buffer_add(why, STR("does not begin with /"));
+		return -EINVAL;
+	}
+	if (!folder) {
+		text_buffer_add(why, STR("does not begin with /, and there is no "
+					 "$CREDENTIALS_DIRECTORY it could be in"));
+		return -EINVAL;
+	}
+	text_buffer_printf(&path, "%s/%s", folder, e->secret_file);
+	if (path.failed)
+		return -ENOMEM;
+	free(e->secret_file);
+	e->secret_file = path.ptr;
+	return 0;
+}
+
+static const char *secret_trouble(int error)
+{
+	switch (error) {
+	case -EINVAL:
+		return "a secret is whsec_ and the base64 of 24 to 64 bytes";
+	case -E2BIG:
+		return "there are too many secrets";
+	case -ENODATA:
+		return "there is no secret in it";
+	default:
+		return strerror(-error);
+	}
+}
+
+static int check_secret(struct settings_endpoint *e, struct text_buffer *why)
+{
+	struct signature_secrets secrets = { 0 };
+	unsigned line = 0;
+	int r;
+
+	r = resolve_credential(e, why);
+	if (r < 0)
+		return r;
+	r = signature_load(e->secret_file, &secrets, &line);
+	signature_forget(&secrets);
+	if (r == 0 || r == -ENOMEM)
+		return r;
+	text_buffer_add(why, str(e->secret_file));
+	if (line > 0)
+		text_buffer_printf(why, ":%u", line);
+	text_buffer_printf(why, ": %s", secret_trouble(r));
+	return r;
+}
+
+int settings_check_endpoint(struct settings_endpoint *e, const char **ret_key,
+			    struct text_buffer *why)
+{
+	int r;
+
+	*ret_key = "url";
+	r = check_url(e, why);
+	if (r < 0 || !e->secret_file)
+		return r;
+	*ret_key = "secret_file";
+	return check_secret(e, why);
+}
+
+/* The unit's name without .service; NULL where the process is in no service of its own. */
+static char *unit_name(void)
+{
+	_cleanup_free_ char *unit = NULL;
+	size_t len, suffix = sizeof UNIT_SUFFIX - 1;
+
+	if (sd_pid_get_unit(0, &unit) < 0 || !unit)
+		return NULL;
+	len = strlen(unit);
+	if (len <= suffix || strcmp(unit + len - suffix, UNIT_SUFFIX) != 0)
+		return NULL;
+	if (strncmp(unit, "user@", 5) == 0)
+		return NULL;
+	return str_dup((tocsin_str){ unit, len - suffix });
+}
+
+char *settings_engine_name(const char *given)
+{
+	_cleanup_free_ char *unit = given ? NULL : unit_name();
+	const char *name = given ? given : unit;
+
+	return text_to_filename(str(name ? name : program_invocation_short_name), ENGINE_NAME_MAX);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the settings: the table's rows as the loader, the parsers and the checks see them.
+ */
+#ifndef TOCSIN_SETTINGS_TABLE_H
+#define TOCSIN_SETTINGS_TABLE_H
+
+#include "base/text.h"
+#include "settings.h"
+
+/* Which structure a row's field is in. */
+enum setting_of { SETTING_OF_SETTINGS, SETTING_OF_ENDPOINT };
+
+struct setting {
+	const char *section, *key;
+	enum setting_of of;
+	size_t offset; /* of the field */
+	const char *fallback, *bounds;
+	/* Sets the field; -EINVAL with the reason, one line, added to `why`. -ENOMEM. */
+	int (*parse)(const struct setting *row, tocsin_str value, struct settings *s, void *field,
+		     struct text_buffer *why);
+};
+
+extern const struct setting settings_table[];
+#define SETTINGS_TABLE_MAX 64
+size_t settings_table_size(void);
+
+/* The row, or NULL. */
+const struct setting *settings_find(const char *section, const char *key);
+bool settings_has_section(const char *section);
+/* Adds why there is no such row, with the nearest one that there is. */
+void settings_unknown(const char *section, const char *key, struct text_buffer *why);
+
+/* The parsers, by the names that settings.def uses. */
+int setting_parse_STRING(const struct setting *, tocsin_str, struct settings *, void *,
+			 struct text_buffer *);
+int setting_parse_PATH(const struct setting *, tocsin_str, struct settings *, void *,
+		       struct text_buffer *);
+int setting_parse_WORD(const struct setting *, tocsin_str, struct settings *, void *,
+		       struct text_buffer *);
+int setting_parse_CHOICE(const struct setting *, tocsin_str, struct settings *, void *,
+			 struct text_buffer *);
+int setting_parse_BOOL(const struct setting *, tocsin_str, struct settings *, void *,
+		       struct text_buffer *);
+int setting_parse_CPUS(const struct setting *, tocsin_str, struct settings *, void *,
+		       struct text_buffer *);
+int setting_parse_SIZE(const struct setting *, tocsin_str, struct settings *, void *,
+		       struct text_buffer *);
+int setting_parse_DURATION(const struct setting *, tocsin_str, struct settings *, void *,
+			   struct text_buffer *);
+int setting_parse_DURATION_GIVEN(const struct setting *, tocsin_str, struct settings *, void *,
+				 struct text_buffer *);
+int setting_parse_PRIORITIES(const struct setting *, tocsin_str, struct settings *, void *,
+			     struct text_buffer *);
+
+/* Is this endpoint, which has a url, fit for use? Resolves its secret file's name. */
+int settings_check_endpoint(struct settings_endpoint *e, const char **ret_key,
+			    struct text_buffer *why);
+/* The name for an engine that was given none: heap, fit for a folder's. NULL without memory. */
+char *settings_engine_name(const char *given);
+
+/* As settings_load, with the folder of the default files. */
+int settings_load_from(const char *sysconfdir, const tocsin_kv *options, size_t n_options,
+		       char *err, size_t err_size, struct settings **ret);
+
+/* Calls `set` for each line of the file that sets something, `section` for each [section]; both
+ * return 0 or -EINVAL with the reason in `why`. On failure *ret_line is the line, 0 for the whole
+ * file. */
+struct ini_reader {
+	int (*section)(void *userdata, const char *section, struct text_buffer *why);
+	int (*set)(void *userdata, const char *section, const char *key, const char *value,
+		   unsigned line, struct text_buffer *why);
+	void *userdata;
+};
+int settings_read_file(const char *path, const struct ini_reader *reader, unsigned *ret_line,
+		       struct text_buffer *why);
+
+#endif
