@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "dispatcher.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "base/thread.h"
+#include "dispatcher_parts.h"
+#include "record/numbers.h"
+
+/* Of a stop's time: kept back from draining, for the disk and the log. */
+#define STOP_RESERVE_NS (500 * NS_PER_MS)
+
+static uint64_t deadline_after(uint64_t timeout_ns)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+
+	return timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns;
+}
+
+static uint64_t time_left(uint64_t deadline_ns)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+
+	if (deadline_ns == UINT64_MAX)
+		return UINT64_MAX;
+	return deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+}
+
+/* --- Start --- */
+
+int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret)
+{
+	struct dispatcher *d = calloc(1, sizeof *d);
+
+	if (!d)
+		return -ENOMEM;
+	d->settings = o->settings;
+	d->host = o->host;
+	d->refusals = o->refusals;
+	d->places.runtime = d->places.state = -1;
+	pthread_mutex_init(&d->lock, NULL);
+	cond_init(&d->asked);
+	cond_init(&d->answered);
+	int r = dispatcher_begin(d);
+	if (r < 0) {
+		if (dispatcher_stop(d, STOP_RESERVE_NS) == 0)
+			dispatcher_free(d);
+		return r;
+	}
+	*ret = d;
+	return 0;
+}
+
+struct recorder *dispatcher_recorder(struct dispatcher *d)
+{
+	return d->recorder;
+}
+
+/* --- Control calls --- */
+
+/* Asks the thread and waits for its answer, which is then in d->request; with the lock held. */
+static int request_wait(struct dispatcher *d, struct request request, uint64_t timeout_ns)
+{
+	uint64_t deadline_ns = deadline_after(timeout_ns);
+	int r = 0;
+
+	request.target = recorder_head(d->recorder);
+	free(d->request.text);
+	d->request = request;
+	pthread_cond_signal(&d->asked);
+	while (!d->request.done && r == 0) {
+		uint64_t left_ns = time_left(deadline_ns);
+
+		/* Even with no time left it is given one look: a timeout of 0 polls. */
+		struct timespec until = cond_deadline(left_ns < NS_PER_MS  ? NS_PER_MS
+						      : left_ns > NS_PER_S ? NS_PER_S
+									   : left_ns);
+		pthread_cond_timedwait(&d->answered, &d->lock, &until);
+		if (!d->request.done && time_left(deadline_ns) == 0)
+			r = -ETIMEDOUT;
+	}
+	d->request.kind = REQUEST_NONE;
+	return r < 0 ? r : d->request.result;
+}
+
+int dispatcher_flush(struct dispatcher *d, uint32_t level, uint64_t timeout_ns)
+{
+	pthread_mutex_lock(&d->lock);
+	int r = request_wait(d, (struct request){ .kind = REQUEST_FLUSH, .level = level },
+			     timeout_ns);
+	pthread_mutex_unlock(&d->lock);
+	return r;
+}
+
+int dispatcher_snapshot(struct dispatcher *d, uint64_t timeout_ns, char **ret, size_t *ret_len)
+{
+	if (!d->thread_runs)
+		return dispatcher_render(d, ret, ret_len);
+	pthread_mutex_lock(&d->lock);
+	int r = request_wait(d, (struct request){ .kind = REQUEST_SNAPSHOT }, timeout_ns);
+	if (r == 0) {
+		*ret = TAKE(d->request.text);
+		*ret_len = d->request.text_len;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return r;
+}
+
+void dispatcher_stats(const struct dispatcher *d, tocsin_stats *ret)
+{
+	ret->accepted = atomic_load_explicit(&d->applied, memory_order_relaxed);
+	ret->dropped_p1 = recorder_losses(d->recorder, RECORDER_LOSS_P1);
+	ret->dropped_p2 = recorder_losses(d->recorder, RECORDER_LOSS_P2);
+	ret->dropped_p3 = recorder_losses(d->recorder, RECORDER_LOSS_P3);
+	ret->dropped_other = recorder_losses(d->recorder, RECORDER_LOSS_OTHER);
+	ret->journaled = journal_written(d->journal);
+	ret->journal_lost = journal_lost(d->journal);
+	ret->pages_pending = pager_pending(d->pager);
+	ret->pages_delivered = pager_delivered(d->pager);
+	ret->post_attempts = pager_attempts(d->pager);
+	ret->post_failures = pager_failures(d->pager);
+}
+
+/* --- Stop --- */
+
+static int thread_end(struct dispatcher *d, uint64_t timeout_ns)
+{
+	pthread_mutex_lock(&d->lock);
+	d->stopping = true;
+	d->stop_by_ns = deadline_after(timeout_ns / 2);
+	pthread_cond_signal(&d->asked);
+	pthread_mutex_unlock(&d->lock);
+	int r = thread_join(d->thread, timeout_ns);
+	if (r == 0)
+		d->thread_runs = false;
+	return r;
+}
+
+static void stopped_tell(struct dispatcher *d)
+{
+	uint64_t pending = pager_pending(d->pager);
+
+	if (d->places.state >= 0 && d->clean &&
+	    numbers_reserve(d->places.state, recorder_head(d->recorder)) < 0)
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+				"%s/numbers cannot be written: the next numbers will leave a gap",
+				d->places.state_path);
+	dispatcher_note(d, ENTRY_KIND_STOPPED, pending > 0 ? LOG_WARNING : LOG_NOTICE,
+			"tocsin stopped for engine %s: %" PRIu64 " events, %" PRIu64
+			" pages delivered, %" PRIu64 " waiting%s%s",
+			d->settings->engine_name, atomic_load(&d->applied),
+			pager_delivered(d->pager), pending,
+			pending > 0 && d->outbox ? " for the next start in " : "",
+			pending > 0 && d->outbox ? d->places.state_path : "");
+}
+
+int dispatcher_stop(struct dispatcher *d, uint64_t timeout_ns)
+{
+	uint64_t deadline_ns = deadline_after(timeout_ns);
+	int r = 0;
+
+	if (d->thread_runs)
+		r = thread_end(d, timeout_ns);
+	if (r == 0 && d->pager_runs) {
+		uint64_t left_ns = time_left(deadline_ns);
+
+		r = pager_stop(d->pager, left_ns > 2 * STOP_RESERVE_NS ? left_ns - STOP_RESERVE_NS
+								       : left_ns / 2);
+		d->pager_runs = r < 0;
+	}
+	if (r == 0 && d->keeper_runs) {
+		r = keeper_stop(d->keeper, time_left(deadline_ns));
+		d->keeper_runs = r < 0;
+		if (r == 0 && d->held && d->hold_error == 0)
+			stopped_tell(d);
+	}
+	if (r == 0 && d->journal_runs) {
+		r = journal_stop(d->journal, time_left(deadline_ns));
+		d->journal_runs = r < 0;
+	}
+	return r;
+}
+
+void dispatcher_free(struct dispatcher *d)
+{
+	if (!d)
+		return;
+	pager_free(d->pager);
+	keeper_free(d->keeper);
+	outbox_free(d->outbox);
+	journal_free(d->journal);
+	picture_free(d->picture);
+	ledger_done(&d->ledger);
+	free(d->candidate.state.ptr);
+	free(d->request.text);
+	/* What is not safe elsewhere stays for the next start to find. */
+	recorder_free(d->recorder, d->clean || !d->held);
+	places_done(&d->places);
+	pthread_cond_destroy(&d->asked);
+	pthread_cond_destroy(&d->answered);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}

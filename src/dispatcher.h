@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dispatcher: how the threads meet. Its own thread is the recorder's one reader; it owns the
+ * picture, makes log entries and pages of its news, and moves the checkpoint on. The journal
+ *writer, the keeper and the pager have threads of their own, none of which it waits for.
+ *
+ *	hot call -> recorder -> dispatcher -> picture -> journal
+ *	                                             `-> keeper (outbox), pager (receivers)
+ *
+ * Functions here are for control calls, one at a time, unless they say otherwise.
+ */
+#ifndef TOCSIN_DISPATCHER_H
+#define TOCSIN_DISPATCHER_H
+
+#include <stdatomic.h>
+#include "record/recorder.h"
+#include "settings.h"
+#include "tocsin_plugin.h"
+
+struct dispatcher;
+
+/* Calls that could not be read: hot calls count and mark them, the dispatcher tells each kind once.
+ */
+struct refusals {
+	_Atomic uint64_t count;
+	_Atomic uint32_t kinds; /* bits of enum refusal */
+};
+
+/* Why a call was refused, with REFUSAL_CALLS bits each for on_session, on_health, on_alert. */
+enum refusal { REFUSAL_KIND, REFUSAL_SIZE, REFUSAL_NULL, REFUSAL_ID, REFUSALS };
+enum refusal_call { REFUSAL_ON_SESSION, REFUSAL_ON_HEALTH, REFUSAL_ON_ALERT, REFUSAL_CALLS };
+
+struct dispatcher_options {
+	const struct settings *settings; /* these must outlive the dispatcher */
+	struct refusals *refusals;
+	const tocsin_host *host; /* its log is told of troubles */
+};
+
+/* Makes the recorder, the log and the outbox, and starts the threads. -errno. */
+int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret);
+
+/* For pushes; lives as long as the dispatcher. */
+struct recorder *dispatcher_recorder(struct dispatcher *d);
+
+/* level: TOCSIN_FLUSH_*. -ETIMEDOUT. */
+int dispatcher_flush(struct dispatcher *d, uint32_t level, uint64_t timeout_ns);
+/* *ret: heap, JSON. -ETIMEDOUT, -ENOMEM. */
+int dispatcher_snapshot(struct dispatcher *d, uint64_t timeout_ns, char **ret, size_t *ret_len);
+/* The same before a start: nothing has happened yet. */
+int dispatcher_snapshot_empty(const struct settings *s, char **ret, size_t *ret_len);
+/* Any thread. Fills all but refused. */
+void dispatcher_stats(const struct dispatcher *d, tocsin_stats *ret);
+
+/* Applies what the recorder holds, delivers what it can, ends the threads. -ETIMEDOUT: call again.
+ */
+int dispatcher_stop(struct dispatcher *d, uint64_t timeout_ns);
+/* After a successful stop. Takes NULL. */
+void dispatcher_free(struct dispatcher *d);
+
+#endif

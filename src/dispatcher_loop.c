@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "dispatcher_parts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/cleanup.h"
+#include "base/thread.h"
+#include "runbook.h"
+
+#define BATCH 1024                      /* records between two looks at anything else */
+#define PAUSE_BUSY_NS (1 * NS_PER_MS)   /* the poll while events come */
+#define PAUSE_IDLE_NS (20 * NS_PER_MS)  /* and at most */
+#define PAUSE_ASKED_NS (NS_PER_MS / 4)  /* while a control call waits for an answer */
+#define LOSSES_EVERY_NS (10 * NS_PER_S) /* refusals are told at most this often */
+
+/* --- Time --- */
+
+/* With the events' clock both times of a moment are the event's own. */
+static struct moment moment_of(const struct dispatcher *d, const struct record *r)
+{
+	uint64_t wall_ns = r->wall_ns > 0 ? r->wall_ns : r->mono_ns + (uint64_t)d->wall_offset_ns;
+	bool by_events = d->settings->clock_source == CLOCK_SOURCE_EVENT;
+
+	return (struct moment){ by_events ? wall_ns : r->mono_ns, wall_ns };
+}
+
+/* The present; with the events' clock, the latest event's. */
+struct moment dispatcher_now(const struct dispatcher *d)
+{
+	if (d->settings->clock_source == CLOCK_SOURCE_EVENT)
+		return d->picture ? picture_now(d->picture) : (struct moment){ 0, 0 };
+	uint64_t clock_ns = clock_monotonic_ns();
+	return (struct moment){ clock_ns, clock_ns + (uint64_t)d->wall_offset_ns };
+}
+
+/* With the events' clock there is no time, and no picture, before the first event. */
+static bool picture_begin(struct dispatcher *d, struct moment at)
+{
+	const struct settings *s = d->settings;
+	struct picture_settings settings = {
+		.alerts = {
+			.repeat_interval_ns = s->repeat_interval_ns,
+			.has_page_after = s->has_page_after,
+			.page_after_ns = s->page_after_ns,
+			.lookup = runbook_facts,
+		},
+		.feed_stale_after_ns = s->feed_stale_after_ns,
+		.heartbeat_timeout_ns = s->heartbeat_timeout_ns,
+	};
+
+	if (d->picture)
+		return true;
+	memcpy(settings.alerts.epoch, recorder_epoch(d->recorder), RECORDER_EPOCH_SIZE);
+	return picture_new(&settings, at, dispatcher_tell, d, &d->picture) == 0;
+}
+
+int dispatcher_begin_picture(struct dispatcher *d)
+{
+	if (d->settings->clock_source == CLOCK_SOURCE_EVENT)
+		return 0;
+	return picture_begin(d, dispatcher_now(d)) ? 0 : -ENOMEM;
+}
+
+/* --- Records --- */
+
+static void record_apply(struct dispatcher *d, const uint8_t *bytes, size_t len, uint64_t position)
+{
+	struct record r;
+
+	if (record_decode(bytes, len, &r) < 0) {
+		if (!d->damage_told)
+			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
+					"event %" PRIu64
+					" in the recorder is damaged: something in "
+					"this process writes where it should not",
+					position);
+		d->damage_told = true;
+		return;
+	}
+	struct moment at = moment_of(d, &r);
+	if (picture_begin(d, at))
+		picture_apply(d->picture, &r, position, at);
+	atomic_fetch_add_explicit(&d->applied, 1, memory_order_relaxed);
+}
+
+/* Applies a batch. *ret_empty: nothing was left, not even a record still being written. */
+static unsigned records_drain(struct dispatcher *d, bool *ret_empty)
+{
+	const uint8_t *bytes;
+	uint64_t position;
+	size_t len;
+	unsigned n;
+	int r = 1;
+
+	for (n = 0; n < BATCH; n++) {
+		r = recorder_next(d->recorder, &bytes, &len, &position, &d->next);
+		if (r <= 0)
+			break;
+		record_apply(d, bytes, len, position);
+	}
+	*ret_empty = r == 0;
+	return n;
+}
+
+/* --- What went wrong in calls --- */
+
+static void refusals_tell(struct dispatcher *d)
+{
+	static const char *const calls[REFUSAL_CALLS] = { "on_session", "on_health", "on_alert" };
+	static const char *const reasons[REFUSALS] = {
+		[REFUSAL_KIND] = "its kind is none this version knows",
+		[REFUSAL_SIZE] = "its size is below the first version's",
+		[REFUSAL_NULL] = "a pointer is NULL where there is a length",
+		[REFUSAL_ID] = "its session_id is empty",
+	};
+	uint32_t kinds = atomic_load_explicit(&d->refusals->kinds, memory_order_relaxed);
+
+	for (unsigned bit = 0; kinds != d->refusals_told && bit < REFUSAL_CALLS * REFUSALS; bit++)
+		if (kinds & ~d->refusals_told & (1u << bit))
+			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+					"an event given to %s was refused: %s; mend the engine's "
+					"call (further ones like it are counted, not told)",
+					calls[bit / REFUSALS], reasons[bit % REFUSALS]);
+	d->refusals_told = kinds;
+}
+
+static void losses_tell(struct dispatcher *d, uint64_t now_ns)
+{
+	static const char *const names[RECORDER_N_LOSSES] = { "P1", "P2", "P3", "other" };
+	uint64_t losses[RECORDER_N_LOSSES], sum = 0;
+
+	for (unsigned i = 0; i < RECORDER_N_LOSSES; i++) {
+		losses[i] = recorder_losses(d->recorder, i);
+		sum += losses[i];
+	}
+	if (sum == d->losses_told)
+		return;
+	if (d->picture && d->settings->clock_source == CLOCK_SOURCE_SYSTEM)
+		picture_note_loss(d->picture, recorder_last_loss(d->recorder));
+	if (d->losses_told_ns > 0 && now_ns - d->losses_told_ns < LOSSES_EVERY_NS)
+		return;
+	dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+			"%" PRIu64 " events were refused because the recorder was full (so far: "
+			"%s %" PRIu64 ", %s %" PRIu64 ", %s %" PRIu64 ", %s %" PRIu64
+			"): make recorder.size larger, or send less",
+			sum - d->losses_told, names[0], losses[0], names[1], losses[1], names[2],
+			losses[2], names[3], losses[3]);
+	d->losses_told = sum;
+	d->losses_told_ns = now_ns;
+}
+
+/* --- Control calls --- */
+
+static bool flush_is_done(struct dispatcher *d, struct request *r)
+{
+	if (!ledger_is_safe(&d->ledger, r->posting_sequence))
+		return false;
+	if (r->level == TOCSIN_FLUSH_DELIVERED && !r->delivered) {
+		if (!ledger_is_delivered(&d->ledger, r->posting_sequence))
+			return false;
+		/* What the log is told of the delivery belongs to it. */
+		r->delivered = true;
+		r->journal_sequence = journal_submit(d->journal, NULL);
+	}
+	return journal_settled(d->journal) >= r->journal_sequence;
+}
+
+/* Called with the lock held. */
+static void request_step(struct dispatcher *d)
+{
+	struct request *r = &d->request;
+
+	if (r->kind == REQUEST_NONE || r->done)
+		return;
+	if (!r->applied && d->next >= r->target) {
+		r->applied = true;
+		r->journal_sequence = d->journal_sequence;
+		r->posting_sequence = d->ledger.sequence;
+	}
+	if (!r->applied)
+		return;
+	if (r->kind == REQUEST_SNAPSHOT) {
+		r->result = dispatcher_render(d, &r->text, &r->text_len);
+		r->done = true;
+	} else {
+		r->done = flush_is_done(d, r);
+	}
+	if (r->done)
+		pthread_cond_signal(&d->answered);
+}
+
+/* --- The loop --- */
+
+struct pace {
+	uint64_t busy_at_ns;
+	uint64_t pause_ns;
+};
+
+/* Sleeps until the next look, at most: a control call wakes it, an event never does. */
+static void loop_pause(struct dispatcher *d, struct pace *pace, bool busy, uint64_t now_ns)
+{
+	if (busy) {
+		pace->busy_at_ns = now_ns;
+		pace->pause_ns = PAUSE_BUSY_NS;
+	} else if (now_ns - pace->busy_at_ns > 50 * NS_PER_MS) {
+		pace->pause_ns += pace->pause_ns / 2;
+		if (pace->pause_ns > PAUSE_IDLE_NS)
+			pace->pause_ns = PAUSE_IDLE_NS;
+	}
+	bool asked = d->request.kind != REQUEST_NONE && !d->request.done;
+	uint64_t pause_ns = asked || d->stopping ? PAUSE_ASKED_NS : pace->pause_ns;
+
+	if (d->picture && d->settings->clock_source == CLOCK_SOURCE_SYSTEM) {
+		uint64_t deadline = picture_next_deadline(d->picture);
+
+		if (deadline <= now_ns)
+			return;
+		if (deadline - now_ns < pause_ns)
+			pause_ns = deadline - now_ns;
+	}
+	struct timespec until = cond_deadline(pause_ns);
+	pthread_cond_timedwait(&d->asked, &d->lock, &until);
+}
+
+/* Is there nothing left to do, or no time left to do it? Called with the lock held. */
+static bool loop_is_over(struct dispatcher *d, bool empty, uint64_t now_ns)
+{
+	if (!d->stopping)
+		return false;
+	d->clean = empty && ledger_is_safe(&d->ledger, d->ledger.sequence);
+	return d->clean || now_ns >= d->stop_by_ns;
+}
+
+static bool loop_turn(struct dispatcher *d, struct pace *pace)
+{
+	/* Read before the ring: a record that comes later is not older than this. */
+	uint64_t now_ns = clock_monotonic_ns();
+	bool empty;
+
+	d->wall_offset_ns = (int64_t)(clock_realtime_ns() - now_ns);
+	unsigned n = records_drain(d, &empty);
+
+	refusals_tell(d);
+	losses_tell(d, now_ns);
+	if (empty && d->picture && d->settings->clock_source == CLOCK_SOURCE_SYSTEM)
+		picture_advance(d->picture,
+				(struct moment){ now_ns, now_ns + (uint64_t)d->wall_offset_ns });
+	ledger_sweep(&d->ledger);
+	dispatcher_checkpoint(d, now_ns);
+
+	pthread_mutex_lock(&d->lock);
+	request_step(d);
+	bool over = loop_is_over(d, empty, now_ns);
+	if (!over && n < BATCH)
+		loop_pause(d, pace, n > 0, now_ns);
+	pthread_mutex_unlock(&d->lock);
+	return !over;
+}
+
+void *dispatcher_main(void *arg)
+{
+	struct dispatcher *d = arg;
+	struct pace pace = { clock_monotonic_ns(), PAUSE_BUSY_NS };
+	int r = recorder_hold(d->recorder);
+
+	pthread_mutex_lock(&d->lock);
+	d->hold_error = r;
+	d->held = true;
+	pthread_cond_signal(&d->answered);
+	pthread_mutex_unlock(&d->lock);
+	if (r < 0)
+		return NULL;
+	while (loop_turn(d, &pace))
+		;
+	dispatcher_checkpoint_last(d);
+	recorder_release_hold(d->recorder);
+	return NULL;
+}

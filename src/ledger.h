@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ledger: the pages of this run that are not yet safe or not yet taken, in the order they fell
+ * due. It answers what a checkpoint and a flush must know. The dispatcher's thread uses it; the
+ * postings' flags are set by others.
+ */
+#ifndef TOCSIN_LEDGER_H
+#define TOCSIN_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "deliver/posting.h"
+
+struct ledger {
+	struct posting **postings; /* ordered by sequence; references */
+	size_t n, size;
+	uint64_t sequence; /* of the last one added */
+};
+
+/* A new posting with the next sequence, one reference of which the ledger keeps. NULL: no memory.
+ */
+struct posting *ledger_add(struct ledger *l, struct page *page, unsigned endpoint);
+/* Lets go of those that are taken. */
+void ledger_sweep(struct ledger *l);
+/* Is each posting up to `sequence` on disk or taken? */
+bool ledger_is_safe(const struct ledger *l, uint64_t sequence);
+/* Is each taken? */
+bool ledger_is_delivered(const struct ledger *l, uint64_t sequence);
+void ledger_done(struct ledger *l);
+
+#endif

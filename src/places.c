@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "places.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/files.h"
+#include "base/text.h"
+
+#define CANDIDATES_MAX 3
+
+/* Paths to try in order; NULL ones do not apply here. */
+struct candidates {
+	char *path[CANDIDATES_MAX];
+	size_t n;
+};
+
+static void candidates_done(struct candidates *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		free(c->path[i]);
+}
+
+/* Adds base + suffix [+ "/" + name], when there is a base that is an absolute path. */
+static void candidates_add(struct candidates *c, const char *base, const char *suffix,
+			   const char *name)
+{
+	struct text_buffer b = { 0 };
+
+	if (!base || base[0] != '/')
+		return;
+	text_buffer_printf(&b, "%s%s%s%s", base, suffix, name ? "/" : "", name ? name : "");
+	if (b.failed)
+		text_buffer_done(&b);
+	else
+		c->path[c->n++] = b.ptr;
+}
+
+/* Opens the folder, made when missing; one that another user owns or may write is refused. */
+static int place_open(const char *path, int *ret_fd)
+{
+	struct stat st;
+	_cleanup_close_ int fd = -1;
+	int r = folder_open(path, true, &fd);
+
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_uid != geteuid() && geteuid() != 0)
+		return -EPERM;
+	if (st.st_mode & S_IWOTH)
+		return -EPERM;
+	if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+		return -errno;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* "WHAT PATH PREDICATE: error; consequence" */
+static char *trouble(const char *what, const char *path, const char *predicate, int error,
+		     const char *consequence)
+{
+	struct text_buffer b = { 0 };
+
+	text_buffer_printf(&b, "%s folder %s %s", what, path, predicate);
+	if (error < 0)
+		text_buffer_printf(&b, ": %s", strerror(-error));
+	text_buffer_printf(&b, "; %s", consequence);
+	if (b.failed) {
+		text_buffer_done(&b);
+		return NULL;
+	}
+	return b.ptr;
+}
+
+static void runtime_take(struct places *p, int fd, const char *path, bool tmpfs)
+{
+	if (p->runtime >= 0)
+		close(p->runtime);
+	free(p->runtime_path);
+	p->runtime = fd;
+	p->runtime_path = strdup(path);
+	p->runtime_is_tmpfs = tmpfs;
+}
+
+static void runtime_find(const struct candidates *c, struct places *p)
+{
+	int error = -ENOENT;
+
+	for (size_t i = 0; i < c->n && !p->runtime_is_tmpfs; i++) {
+		int fd;
+		int r = place_open(c->path[i], &fd);
+
+		if (r < 0) {
+			error = r;
+			continue;
+		}
+		bool tmpfs = folder_is_tmpfs(fd);
+		if (p->runtime < 0 || tmpfs)
+			runtime_take(p, fd, c->path[i], tmpfs);
+		else
+			close(fd);
+	}
+	const char *last = c->n > 0 ? c->path[c->n - 1] : "no folder";
+	if (p->runtime < 0)
+		p->runtime_trouble =
+			trouble("recorder", last, "cannot be used", error,
+				"events will not survive a crash until paths.runtime_dir names a "
+				"folder this engine may write");
+	else if (!p->runtime_is_tmpfs)
+		p->runtime_trouble =
+			trouble("recorder", p->runtime_path, "is not a tmpfs", 0,
+				"calls may stall when the disk writes back: set paths.runtime_dir "
+				"to a folder on a tmpfs such as /run or /dev/shm");
+}
+
+static void state_find(const struct candidates *c, struct places *p)
+{
+	int error = -ENOENT;
+
+	for (size_t i = 0; i < c->n && p->state < 0; i++) {
+		int r = place_open(c->path[i], &p->state);
+
+		if (r < 0)
+			error = r;
+		else
+			p->state_path = strdup(c->path[i]);
+	}
+	if (p->state < 0)
+		p->state_trouble = trouble(
+			"state", c->n > 0 ? c->path[c->n - 1] : "(none)", "cannot be used", error,
+			"pages that wait are kept in memory alone until paths.state_dir "
+			"names a folder this engine may write");
+}
+
+/* The system's folder when the installation has made it; an engine that runs as root makes none. */
+static const char *installed(const char *path)
+{
+	return access(path, F_OK) == 0 ? path : NULL;
+}
+
+/* The user's home as the system knows it, for a daemon without HOME. */
+static char *home_folder(void)
+{
+	const char *home = secure_getenv("HOME");
+	struct passwd entry, *found = NULL;
+	char buf[4096];
+
+	if (home && home[0] == '/')
+		return strdup(home);
+	if (getpwuid_r(geteuid(), &entry, buf, sizeof buf, &found) != 0 || !found)
+		return NULL;
+	return strdup(found->pw_dir);
+}
+
+int places_find(const struct settings *s, struct places *ret)
+{
+	struct places p = { .runtime = -1, .state = -1 };
+	_cleanup_(candidates_done) struct candidates runtime = { 0 };
+	_cleanup_(candidates_done) struct candidates state = { 0 };
+	_cleanup_free_ char *home = home_folder();
+	struct text_buffer shm = { 0 };
+
+	if (s->runtime_dir) {
+		candidates_add(&runtime, s->runtime_dir, "", NULL);
+	} else {
+		candidates_add(&runtime, installed("/run/tocsin"), "", s->engine_name);
+		candidates_add(&runtime, secure_getenv("XDG_RUNTIME_DIR"), "/tocsin",
+			       s->engine_name);
+		text_buffer_printf(&shm, "/dev/shm/tocsin-%u", (unsigned)geteuid());
+		candidates_add(&runtime, shm.ptr, "", s->engine_name);
+		text_buffer_done(&shm);
+	}
+	if (s->state_dir) {
+		candidates_add(&state, s->state_dir, "", NULL);
+	} else {
+		candidates_add(&state, installed("/var/lib/tocsin"), "", s->engine_name);
+		candidates_add(&state, secure_getenv("XDG_STATE_HOME"), "/tocsin", s->engine_name);
+		candidates_add(&state, home, "/.local/state/tocsin", s->engine_name);
+	}
+	runtime_find(&runtime, &p);
+	state_find(&state, &p);
+	if ((p.runtime >= 0 && !p.runtime_path) || (p.state >= 0 && !p.state_path)) {
+		places_done(&p);
+		return -ENOMEM;
+	}
+	*ret = p;
+	return 0;
+}
+
+void places_done(struct places *p)
+{
+	if (p->runtime >= 0)
+		close(p->runtime);
+	if (p->state >= 0)
+		close(p->state);
+	free(p->runtime_path);
+	free(p->state_path);
+	free(p->runtime_trouble);
+	free(p->state_trouble);
+	*p = (struct places){ .runtime = -1, .state = -1 };
+}

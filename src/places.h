@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where an engine's files are. Recorders want memory that outlives the process (tmpfs); pages that
+ * wait want a disk.
+ */
+#ifndef TOCSIN_PLACES_H
+#define TOCSIN_PLACES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "settings.h"
+
+struct places {
+	int runtime; /* folder of the recorders, -1: none, the recorder is in memory alone */
+	char *runtime_path;
+	bool runtime_is_tmpfs;
+	int state; /* folder of outbox and numbers, -1: none, pages are in memory alone */
+	char *state_path;
+	/* Why a folder is missing or not as it should be, each a line for a person; NULL: it is. */
+	char *runtime_trouble, *state_trouble;
+};
+
+/*
+ * Finds and makes both. The settings' own when given; else (/run/tocsin and /var/lib/tocsin only
+ *where the installation has made them) runtime: /run/tocsin/NAME, $XDG_RUNTIME_DIR/tocsin/NAME,
+ * /dev/shm/tocsin-UID/NAME: the first that can be written and is a tmpfs, else the first that can
+ *be written state:   /var/lib/tocsin/NAME, $XDG_STATE_HOME/tocsin/NAME, ~/.local/state/tocsin/NAME
+ * Only -ENOMEM is an error: a folder that cannot be had is told in its trouble.
+ */
+int places_find(const struct settings *s, struct places *ret);
+void places_done(struct places *p);
+
+#endif
