@@ -127,7 +127,7 @@ typedef struct tocsin_health_event {
 	tocsin_str source;     /* the feed or the check it is about, such as okx:ETH-USD */
 	tocsin_str session_id; /* may be absent */
 	double value; /* drift: a fraction, 0.12 = 12 %, either sign; risk: larger is worse */
-	double limit; /* risk: breached when not value <= limit */
+	double limit; /* risk: breached when not value <= limit; drift: NaN = no value was given */
 	const tocsin_kv *kv;
 	size_t n_kv;
 } tocsin_health_event;

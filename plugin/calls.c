@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hot calls: each reads the state word, checks the event, encodes it on the stack (the host's
+ * memory may fault or block: never between reserve and commit) and pushes it. No syscall, lock,
+ * allocation or thread-local word; what a push costs and why it is right stands in
+ * record/recorder.c.
+ */
+#include "config.h"
+#include "instance.h"
+
+#include "base/moment.h"
+#include "runbook.h"
+
+static tocsin_rc refuse(tocsin_instance *i, enum refusal_call call, enum refusal why)
+{
+	uint32_t bit = 1u << ((unsigned)call * REFUSALS + (unsigned)why);
+
+	atomic_fetch_add_explicit(&i->refusals.count, 1, memory_order_relaxed);
+	atomic_fetch_or_explicit(&i->refusals.kinds, bit, memory_order_relaxed);
+	return TOCSIN_E_ARG;
+}
+
+static bool kv_is_readable(const tocsin_kv *kv, size_t n)
+{
+	if (n > 0 && !kv)
+		return false;
+	for (size_t i = 0; i < n && i <= RECORD_KV_MAX; i++)
+		if (!str_is_readable(kv[i].key) || !str_is_readable(kv[i].value))
+			return false;
+	return true;
+}
+
+tocsin_rc calls_on_session(tocsin_instance *i, const tocsin_session_event *e)
+{
+	uint8_t bytes[RECORD_SIZE_MAX];
+
+	if (!i)
+		return TOCSIN_E_ARG;
+	if (instance_state(i) != STATE_ACTIVE)
+		return TOCSIN_E_STATE;
+	if (!e)
+		return refuse(i, REFUSAL_ON_SESSION, REFUSAL_NULL);
+	if (e->head.size < SIZE_UP_TO(tocsin_session_event, n_kv))
+		return refuse(i, REFUSAL_ON_SESSION, REFUSAL_SIZE);
+	if (e->head.kind < TOCSIN_SESSION_CREATED || e->head.kind > TOCSIN_SESSION_STATUS)
+		return refuse(i, REFUSAL_ON_SESSION, REFUSAL_KIND);
+	if (!str_is_readable(e->session_id) || !str_is_readable(e->status) ||
+	    !kv_is_readable(e->kv, e->n_kv))
+		return refuse(i, REFUSAL_ON_SESSION, REFUSAL_NULL);
+	if (e->session_id.len == 0)
+		return refuse(i, REFUSAL_ON_SESSION, REFUSAL_ID);
+
+	uint64_t mono_ns = clock_monotonic_ns();
+	size_t len = record_encode_session(e, mono_ns, bytes);
+	return rc_of(recorder_push(i->recorder, RECORDER_CLASS_MIDDLE, RECORDER_LOSS_OTHER, mono_ns,
+				   bytes, len, NULL));
+}
+
+tocsin_rc calls_on_health(tocsin_instance *i, const tocsin_health_event *e)
+{
+	static const uint8_t classes[] = {
+		[TOCSIN_HEALTH_START] = RECORDER_CLASS_FIRST,
+		[TOCSIN_HEALTH_HEARTBEAT] = RECORDER_CLASS_LEAST,
+		[TOCSIN_HEALTH_FEED_UP] = RECORDER_CLASS_FIRST,
+		[TOCSIN_HEALTH_FEED_DOWN] = RECORDER_CLASS_FIRST,
+		[TOCSIN_HEALTH_FEED_RECONNECT] = RECORDER_CLASS_FIRST,
+		[TOCSIN_HEALTH_FEED_PULSE] = RECORDER_CLASS_LEAST,
+		[TOCSIN_HEALTH_DRIFT] = RECORDER_CLASS_FIRST,
+		[TOCSIN_HEALTH_RISK] = RECORDER_CLASS_FIRST,
+		[TOCSIN_HEALTH_EXECUTION_ERROR] = RECORDER_CLASS_MIDDLE,
+		[TOCSIN_HEALTH_METADATA] = RECORDER_CLASS_LEAST,
+	};
+	uint8_t bytes[RECORD_SIZE_MAX];
+
+	if (!i)
+		return TOCSIN_E_ARG;
+	if (instance_state(i) != STATE_ACTIVE)
+		return TOCSIN_E_STATE;
+	if (!e)
+		return refuse(i, REFUSAL_ON_HEALTH, REFUSAL_NULL);
+	if (e->head.size < SIZE_UP_TO(tocsin_health_event, n_kv))
+		return refuse(i, REFUSAL_ON_HEALTH, REFUSAL_SIZE);
+	if (e->head.kind < TOCSIN_HEALTH_START || e->head.kind > TOCSIN_HEALTH_METADATA)
+		return refuse(i, REFUSAL_ON_HEALTH, REFUSAL_KIND);
+	if (!str_is_readable(e->session_id) || !str_is_readable(e->source) ||
+	    !kv_is_readable(e->kv, e->n_kv))
+		return refuse(i, REFUSAL_ON_HEALTH, REFUSAL_NULL);
+
+	uint64_t mono_ns = clock_monotonic_ns();
+	size_t len = record_encode_health(e, mono_ns, bytes);
+	enum recorder_class class = (enum recorder_class)classes[e->head.kind];
+	enum recorder_loss loss =
+		class == RECORDER_CLASS_FIRST ? RECORDER_LOSS_P1 : RECORDER_LOSS_OTHER;
+	return rc_of(recorder_push(i->recorder, class, loss, mono_ns, bytes, len, NULL));
+}
+
+/* A P1, and each clear, may use the whole ring. */
+static enum recorder_class alert_class(const tocsin_alert_event *e, enum recorder_loss *ret_loss)
+{
+	uint32_t priority = e->priority > 0 ? e->priority : runbook_find(e->code)->priority;
+
+	*ret_loss = priority == 1   ? RECORDER_LOSS_P1
+		    : priority == 2 ? RECORDER_LOSS_P2
+				    : RECORDER_LOSS_P3;
+	return priority == 1 || e->head.kind == TOCSIN_ALERT_CLEAR ? RECORDER_CLASS_FIRST
+								   : RECORDER_CLASS_MIDDLE;
+}
+
+tocsin_rc calls_on_alert(tocsin_instance *i, const tocsin_alert_event *e, uint64_t *ret_number)
+{
+	uint8_t bytes[RECORD_SIZE_MAX];
+	enum recorder_loss loss;
+	uint64_t position;
+
+	if (!i)
+		return TOCSIN_E_ARG;
+	if (instance_state(i) != STATE_ACTIVE)
+		return TOCSIN_E_STATE;
+	if (!e)
+		return refuse(i, REFUSAL_ON_ALERT, REFUSAL_NULL);
+	if (e->head.size < SIZE_UP_TO(tocsin_alert_event, n_kv))
+		return refuse(i, REFUSAL_ON_ALERT, REFUSAL_SIZE);
+	if (e->head.kind < TOCSIN_ALERT_RAISE || e->head.kind > TOCSIN_ALERT_CLEAR)
+		return refuse(i, REFUSAL_ON_ALERT, REFUSAL_KIND);
+	if (!str_is_readable(e->code) || !str_is_readable(e->message) ||
+	    !str_is_readable(e->session_id) || !str_is_readable(e->instance) ||
+	    !kv_is_readable(e->kv, e->n_kv))
+		return refuse(i, REFUSAL_ON_ALERT, REFUSAL_NULL);
+
+	enum recorder_class class = alert_class(e, &loss);
+	uint64_t mono_ns = clock_monotonic_ns();
+	size_t len = record_encode_alert(e, mono_ns, bytes);
+	int r = recorder_push(i->recorder, class, loss, mono_ns, bytes, len, &position);
+	if (r == 0 && ret_number)
+		*ret_number = e->head.kind == TOCSIN_ALERT_RAISE ? position : 0;
+	return rc_of(r);
+}

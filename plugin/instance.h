@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* An instance's inside, shared by the boundary's two files: calls.c (hot) and plugin.c (control).
+ */
+#ifndef TOCSIN_PLUGIN_INSTANCE_H
+#define TOCSIN_PLUGIN_INSTANCE_H
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "dispatcher.h"
+#include "record/record.h"
+#include "record/recorder.h"
+#include "settings.h"
+#include "tocsin_plugin.h"
+
+/* What a struct of the first version's measures, whatever was appended since. */
+#define SIZE_UP_TO(type, member) (offsetof(type, member) + sizeof(((type *)NULL)->member))
+
+/* A forked child finds its parent's page wiped: every call there is in no state at all. */
+enum state { STATE_FORKED = 0, STATE_CREATED, STATE_ACTIVE, STATE_STOPPING, STATE_STOPPED };
+
+struct state_page {
+	_Atomic uint32_t state;
+};
+
+struct tocsin_instance {
+	struct state_page *page; /* a mapping that fork wipes */
+	struct recorder *recorder;
+	struct refusals refusals;
+	struct dispatcher *dispatcher;
+	struct settings *settings;
+	const tocsin_host *host;
+};
+
+static inline enum state instance_state(const tocsin_instance *i)
+{
+	/* Acquire: pairs with the release in instance_enter, so active means all is there. */
+	return (enum state)atomic_load_explicit(&i->page->state, memory_order_acquire);
+}
+
+static inline void instance_enter(tocsin_instance *i, enum state state)
+{
+	atomic_store_explicit(&i->page->state, (uint32_t)state, memory_order_release);
+}
+
+/* The one place where -errno becomes TOCSIN_E_*. */
+static inline tocsin_rc rc_of(int error)
+{
+	switch (-error) {
+	case 0:
+		return TOCSIN_OK;
+	case ETIMEDOUT:
+		return TOCSIN_E_TIMEOUT;
+	case ENOMEM:
+		return TOCSIN_E_NOMEM;
+	case ENOBUFS:
+		return TOCSIN_E_FULL;
+	default:
+		return TOCSIN_E_IO;
+	}
+}
+
+static inline bool str_is_readable(tocsin_str s)
+{
+	return s.ptr || s.len == 0;
+}
+
+/* calls.c */
+tocsin_rc calls_on_session(tocsin_instance *i, const tocsin_session_event *e);
+tocsin_rc calls_on_health(tocsin_instance *i, const tocsin_health_event *e);
+tocsin_rc calls_on_alert(tocsin_instance *i, const tocsin_alert_event *e, uint64_t *ret_number);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The boundary: the table an engine gets, and its control calls. The hot ones are in calls.c.
+ */
+#include "config.h"
+#include "instance.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/cleanup.h"
+#include "base/moment.h"
+
+#define STATE_PAGE 4096
+#define SNAPSHOT_TIMEOUT_NS NS_PER_S
+#define SNAPSHOT_SLACK                                                                             \
+	1024 /* bytes: so that a second call with room for the first's still fits                  \
+	      */
+#define DESTROY_TIMEOUT_NS (5 * NS_PER_S)
+
+static void instance_free(tocsin_instance *i)
+{
+	settings_free(i->settings);
+	if (i->page)
+		munmap(i->page, STATE_PAGE);
+	free(i);
+}
+
+DEFINE_CLEANUP(tocsin_instance *, instance_free, cleanup_instance)
+
+static int state_page_make(struct state_page **ret)
+{
+	void *p =
+		mmap(NULL, STATE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	if (madvise(p, STATE_PAGE, MADV_WIPEONFORK) < 0) {
+		int error = errno;
+
+		munmap(p, STATE_PAGE);
+		return -error;
+	}
+	*ret = p;
+	return 0;
+}
+
+static bool host_is_readable(const tocsin_host *host)
+{
+	return host && host->size >= SIZE_UP_TO(tocsin_host, extension);
+}
+
+/* Takes a line into the host's buffer. */
+static void err_set(char *err, size_t err_size, const char *text)
+{
+	if (err && err_size > 0)
+		snprintf(err, err_size, "%s", text);
+}
+
+static tocsin_rc create(const tocsin_host *host, const tocsin_kv *options, size_t n_options,
+			char *err, size_t err_size, tocsin_instance **ret)
+{
+	char line[1024] = "";
+
+	if (!ret || !host_is_readable(host) || (n_options > 0 && !options)) {
+		err_set(err, err_size,
+			"create: host, its size, options or the place for the instance is missing");
+		return TOCSIN_E_ARG;
+	}
+	for (size_t n = 0; n < n_options; n++)
+		if (!str_is_readable(options[n].key) || !str_is_readable(options[n].value)) {
+			err_set(err, err_size, "create: an option is NULL with a length");
+			return TOCSIN_E_ARG;
+		}
+	_cleanup_(cleanup_instance) tocsin_instance *i = calloc(1, sizeof *i);
+	if (!i)
+		return TOCSIN_E_NOMEM;
+	i->host = host;
+	int r = settings_load(options, n_options, line, sizeof line, &i->settings);
+	if (r < 0) {
+		err_set(err, err_size, line);
+		return r == -ENOMEM ? TOCSIN_E_NOMEM : TOCSIN_E_CONFIG;
+	}
+	r = state_page_make(&i->page);
+	if (r < 0) {
+		err_set(err, err_size, "create: the kernel gives no page that fork wipes");
+		return rc_of(r);
+	}
+	instance_enter(i, STATE_CREATED);
+	*ret = TAKE(i);
+	return TOCSIN_OK;
+}
+
+static tocsin_rc start(tocsin_instance *i)
+{
+	if (!i)
+		return TOCSIN_E_ARG;
+	if (instance_state(i) != STATE_CREATED)
+		return TOCSIN_E_STATE;
+	struct dispatcher_options o = {
+		.settings = i->settings,
+		.refusals = &i->refusals,
+		.host = i->host,
+	};
+	int r = dispatcher_start(&o, &i->dispatcher);
+	if (r < 0)
+		return rc_of(r);
+	i->recorder = dispatcher_recorder(i->dispatcher);
+	instance_enter(i, STATE_ACTIVE);
+	return TOCSIN_OK;
+}
+
+static tocsin_rc flush(tocsin_instance *i, uint32_t level, uint64_t timeout_ns)
+{
+	if (!i)
+		return TOCSIN_E_ARG;
+	if (instance_state(i) != STATE_ACTIVE)
+		return TOCSIN_E_STATE;
+	if (level != TOCSIN_FLUSH_DURABLE && level != TOCSIN_FLUSH_DELIVERED)
+		return TOCSIN_E_ARG;
+	return rc_of(dispatcher_flush(i->dispatcher, level, timeout_ns));
+}
+
+static tocsin_rc snapshot(tocsin_instance *i, char *buf, size_t size, size_t *ret_len)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+
+	if (!i || !ret_len || (!buf && size > 0))
+		return TOCSIN_E_ARG;
+	if (instance_state(i) == STATE_FORKED)
+		return TOCSIN_E_STATE;
+	int r = i->dispatcher ? dispatcher_snapshot(i->dispatcher, SNAPSHOT_TIMEOUT_NS, &text, &len)
+			      : dispatcher_snapshot_empty(i->settings, &text, &len);
+	if (r < 0)
+		return rc_of(r);
+	if (len > size) {
+		*ret_len = len + SNAPSHOT_SLACK + len / 4;
+		return TOCSIN_E_ARG;
+	}
+	memcpy(buf, text, len);
+	*ret_len = len;
+	return TOCSIN_OK;
+}
+
+static tocsin_rc stats(tocsin_instance *i, tocsin_stats *ret)
+{
+	tocsin_stats all = { 0 };
+
+	if (!i || !ret || ret->size < 8)
+		return TOCSIN_E_ARG;
+	if (instance_state(i) == STATE_FORKED)
+		return TOCSIN_E_STATE;
+	if (i->dispatcher)
+		dispatcher_stats(i->dispatcher, &all);
+	all.refused = atomic_load_explicit(&i->refusals.count, memory_order_relaxed);
+	all.size = ret->size;
+	/* Whole members only: all of them are eight bytes wide. */
+	memcpy(ret, &all, ret->size < sizeof all ? ret->size / 8 * 8 : sizeof all);
+	return TOCSIN_OK;
+}
+
+static tocsin_rc stop(tocsin_instance *i, uint64_t timeout_ns)
+{
+	if (!i)
+		return TOCSIN_E_ARG;
+	enum state state = instance_state(i);
+	if (state == STATE_STOPPED)
+		return TOCSIN_OK;
+	if (state != STATE_ACTIVE && state != STATE_STOPPING)
+		return TOCSIN_E_STATE;
+	instance_enter(i, STATE_STOPPING);
+	int r = dispatcher_stop(i->dispatcher, timeout_ns);
+	if (r == 0)
+		instance_enter(i, STATE_STOPPED);
+	return rc_of(r);
+}
+
+/* Keeps the plugin loaded for ever: its threads still run its code. */
+static void pin_myself(void)
+{
+	Dl_info info;
+
+	if (dladdr((void *)(uintptr_t)pin_myself, &info) != 0 && info.dli_fname)
+		dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+static void destroy(tocsin_instance *i)
+{
+	if (!i || instance_state(i) == STATE_FORKED)
+		return;
+	enum state state = instance_state(i);
+	if ((state == STATE_ACTIVE || state == STATE_STOPPING) &&
+	    stop(i, DESTROY_TIMEOUT_NS) != TOCSIN_OK) {
+		pin_myself();
+		return;
+	}
+	dispatcher_free(i->dispatcher);
+	instance_free(i);
+}
+
+static const void *extension(tocsin_instance *i, const char *id)
+{
+	(void)i;
+	(void)id;
+	return NULL;
+}
+
+/* --- The table --- */
+
+static uint32_t minor_min(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+TOCSIN_EXPORT tocsin_rc tocsin_plugin_v1(tocsin_negotiation *n)
+{
+	static const tocsin_plugin table = {
+		.size = sizeof table,
+		.abi = TOCSIN_ABI_MINOR,
+		.name = "tocsin",
+		.version = PACKAGE_VERSION,
+		.config_help = settings_help,
+		.create = create,
+		.start = start,
+		.on_session = calls_on_session,
+		.on_health = calls_on_health,
+		.on_alert = calls_on_alert,
+		.flush = flush,
+		.snapshot = snapshot,
+		.stats = stats,
+		.stop = stop,
+		.destroy = destroy,
+		.extension = extension,
+	};
+
+	if (!n || n->size < SIZE_UP_TO(tocsin_negotiation, plugin) || n->abi_min > n->abi_max)
+		return TOCSIN_E_ARG;
+	if (minor_min(n->abi_min, TOCSIN_ABI_MINOR) != n->abi_min) {
+		n->abi = TOCSIN_ABI_MINOR;
+		n->plugin = NULL;
+		return TOCSIN_E_ABI;
+	}
+	n->abi = minor_min(n->abi_max, TOCSIN_ABI_MINOR);
+	n->plugin = &table;
+	return TOCSIN_OK;
+}
