@@ -2,7 +2,8 @@
 #
 # Reads the runbooks named on the command line and checks their heads. The program given beside this
 # one defines finish(), called when all are right. It finds the codes in order in codes[1..n_codes],
-# head[code, key], and the lines below the head in body[code, 1..n_body[code]].
+# head[code, key], and the lines below the head in body[code, 1..n_body[code]]. What is right and what
+# is told of a wrong head is the same as in src/runbook_head.c, which reads a site's own.
 # What is wrong is told with file and line, and the exit status is 1.
 
 BEGIN {
@@ -50,7 +51,9 @@ function complaint(key, value) {
 		return "title: expected at most 100 characters without \\, \" and |"
 	if ((key == "ack-within" || key == "page-after") && duration_ms(value) < 0)
 		return key ": expected a duration such as 0, 500ms, 5s or 10m, found " value
-	if (key == "escalate-to" && value !~ /^[a-z][a-z0-9-]*$/)
+	if (key == "page-after" && duration_ms(value) > 86400000)
+		return "page-after: expected at most a day, found " value
+	if (key == "escalate-to" && (value !~ /^[a-z][a-z0-9-]*$/ || length(value) > 64))
 		return "escalate-to: expected a role in lower case, found " value
 	return ""
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# runbooks/README.md: the codes by priority. Used with heads.awk.
+# runbooks/README.md: the codes by priority, what to do first for each, and links. Used with
+# heads.awk.
 
 function section(priority, title,    i, code, n) {
 	for (i = 1; i <= n_codes; i++) {
@@ -17,14 +18,51 @@ function section(priority, title,    i, code, n) {
 	}
 }
 
+# The second step of First minutes in one line: the first one is the same for all.
+function quick_action(code,    i, line, inside, taking, text) {
+	for (i = 1; i <= n_body[code]; i++) {
+		line = body[code, i]
+		if (line ~ /^## /)
+			inside = line == "## First minutes"
+		else if (inside && line ~ /^[0-9]+\. /)
+			taking = sub(/^2\. /, "", line)
+		if (!inside || !taking)
+			continue
+		gsub(/^[ \t]+|[ \t]+$/, "", line)
+		if (line ~ /^(tocsin|journalctl) /)
+			line = "`" line "`"
+		if (line != "")
+			text = text (text == "" ? "" : " ") line
+	}
+	if (text == "") {
+		printf "runbooks/%s.md: First minutes has no second step\n", tolower(code) > "/dev/stderr"
+		failed = 1
+	}
+	return text
+}
+
+function quick_actions(    p, i, code) {
+	print "\n## Quick actions\n"
+	print "The first step is always to ask: shadow or live? What comes next, in one line:\n"
+	for (p = 1; p <= 3; p++)
+		for (i = 1; i <= n_codes; i++) {
+			code = codes[i]
+			if (head[code, "priority"] == "P" p)
+				printf "- [%s](%s.md): %s\n", code, tolower(code),
+					quick_action(code)
+		}
+}
+
 function finish() {
 	print "# Runbooks"
 	print ""
 	print "One page for each alert code: what it means and what to do first. A code that is not"
-	print "listed here has [GENERAL](general.md)'s."
+	print "listed here has [GENERAL](general.md)'s. What stands as {{role}} is the site's own:"
+	print "`tocsin runbook CODE` shows a page with the `[contacts]` of the settings filled in."
 	section("P1", "P1: now")
 	section("P2", "P2: today")
 	section("P3", "P3: in working hours")
+	quick_actions()
 	print ""
 	print "This page is made from the heads of the others; `make update-index` makes it again."
 }
