@@ -10,12 +10,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "picture/thresholds.h"
 #include "tocsin_plugin.h"
 
 #define SETTINGS_ENDPOINTS_MAX 8
+#define SETTINGS_CONTACTS_MAX 64
 #define SETTINGS_FILE_DEFAULT "tocsin.conf" /* in ${sysconfdir}/tocsin, then tocsin.conf.d */
 
-enum log_target { LOG_TARGET_AUTO, LOG_TARGET_JOURNAL, LOG_TARGET_STDERR };
+enum log_target { LOG_TARGET_AUTO, LOG_TARGET_JOURNAL, LOG_TARGET_SYSLOG, LOG_TARGET_STDERR };
 enum clock_source { CLOCK_SOURCE_SYSTEM, CLOCK_SOURCE_EVENT };
 
 /* One receiver of pages: [webhook]. Strings are owned; NULL = not given. */
@@ -28,6 +30,12 @@ struct settings_endpoint {
 	uint64_t timeout_ns;         /* of the whole request, default 15 s */
 	bool allow_insecure;         /* http:// to other hosts than loopback */
 	uint32_t priorities;         /* bit 1 << (p - 1); default P1 */
+};
+
+/* Who has a role that runbooks name, and how to reach them: [contacts], role = who. Owned. */
+struct settings_contact {
+	char *role;
+	char *who; /* one line; "" = nobody */
 };
 
 struct settings {
@@ -44,9 +52,15 @@ struct settings {
 	bool has_page_after;
 	uint64_t page_after_ns;
 	uint64_t repeat_interval_ns;
-	uint64_t feed_stale_after_ns;
 	uint64_t heartbeat_timeout_ns;
+	struct thresholds thresholds;
+	/* [source.NAME]: whole, what was not given for it is everybody's. Names are owned. */
+	struct source_thresholds sources[SOURCE_THRESHOLDS_MAX];
+	unsigned n_sources;
 	char *runbooks_base_url; /* never NULL: file:// of the installed ones */
+	char *runbooks_dir;      /* the site's own; NULL = none */
+	struct settings_contact contacts[SETTINGS_CONTACTS_MAX];
+	unsigned n_contacts;
 	enum clock_source clock_source;
 };
 
@@ -58,7 +72,14 @@ struct settings {
  */
 int settings_load(const tocsin_kv *options, size_t n_options, char *err, size_t err_size,
 		  struct settings **ret);
+/* The same without a look at the endpoints, whose secrets not everybody may read: for what is no
+ * business of theirs. n_endpoints is 0. */
+int settings_read(const tocsin_kv *options, size_t n_options, char *err, size_t err_size,
+		  struct settings **ret);
 void settings_free(struct settings *s);
+
+/* Who has the role, or NULL. s may be NULL. */
+const char *settings_contact(const struct settings *s, tocsin_str role);
 
 /* Every setting with default, bounds and help, as text for people. */
 extern const char settings_help[];

@@ -3,6 +3,7 @@
 
 #include "settings_table.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
@@ -13,12 +14,15 @@
 #include "base/cleanup.h"
 
 #define FILE_MAX ((off_t)1024 * 1024)
+#define SECTION_SIZE (sizeof SETTINGS_SOURCE_PREFIX + TOCSIN_ID_MAX)
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 /* What the reader that inih calls and the handler share. */
 struct parse {
 	const struct ini_reader *reader;
-	char *rest, *end; /* of the file's text */
-	unsigned line;    /* the one handed out last */
+	char *rest, *end;           /* of the file's text */
+	unsigned line;              /* the one handed out last */
+	char section[SECTION_SIZE]; /* it is in: inih keeps the first 49 bytes alone */
 	int error;
 	struct text_buffer *why;
 };
@@ -33,14 +37,13 @@ static int fail(struct parse *p, const char *reason)
 static int check_section(struct parse *p, const char *line)
 {
 	const char *end = strchr(line, ']');
-	char name[64];
 
 	if (*line != '[' || !end)
 		return 0; /* what inih complains of, it does by itself */
-	if ((size_t)(end - line) > sizeof name)
+	if ((size_t)(end - line) > sizeof p->section)
 		return fail(p, "the section's name is too long");
-	snprintf(name, sizeof name, "%.*s", (int)(end - line - 1), line + 1);
-	return p->error = p->reader->section(p->reader->userdata, name, p->why);
+	snprintf(p->section, sizeof p->section, "%.*s", (int)(end - line - 1), line + 1);
+	return p->error = p->reader->section(p->reader->userdata, p->section, p->why);
 }
 
 /*
@@ -85,9 +88,10 @@ static int take(void *userdata, const char *section, const char *name, const cha
 {
 	struct parse *p = userdata;
 
+	(void)section;
 	if (p->error == 0)
-		p->error =
-			p->reader->set(p->reader->userdata, section, name, value, p->line, p->why);
+		p->error = p->reader->set(p->reader->userdata, p->section, name, value, p->line,
+					  p->why);
 	return p->error == 0;
 }
 
@@ -143,6 +147,8 @@ int settings_read_file(const char *path, const struct ini_reader *reader, unsign
 	}
 	p.rest = text;
 	p.end = text + len;
+	if (strncmp(text, BYTE_ORDER_MARK, sizeof BYTE_ORDER_MARK - 1) == 0)
+		p.rest += sizeof BYTE_ORDER_MARK - 1;
 	r = ini_parse_stream(next_line, &p, take, &p);
 	if (r > 0 && (p.error == 0 || (unsigned)r < p.line)) {
 		/* inih's own complaint, which does not stop it, came first. */
@@ -154,4 +160,53 @@ int settings_read_file(const char *path, const struct ini_reader *reader, unsign
 	if (p.error < 0)
 		*ret_line = p.line;
 	return r < 0 ? -ENOMEM : p.error;
+}
+
+static int is_settings_file(const struct dirent *e)
+{
+	size_t len = strlen(e->d_name);
+
+	return e->d_name[0] != '.' && len > 5 && strcmp(e->d_name + len - 5, ".conf") == 0;
+}
+
+/* By bytes, whatever the locale. */
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+int settings_list_folder(const char *folder, char ***ret, size_t *ret_n)
+{
+	struct dirent **found = NULL;
+	int n = scandir(folder, &found, is_settings_file, by_name);
+	int r = 0;
+
+	if (n < 0 && errno != ENOENT)
+		return -errno;
+	n = n < 0 ? 0 : n;
+	char **files = calloc((size_t)n + 1, sizeof *files);
+	if (!files)
+		r = -ENOMEM;
+	for (int i = 0; i < n; i++) {
+		struct text_buffer path = { 0 };
+
+		text_buffer_printf(&path, "%s/%s", folder, found[i]->d_name);
+		free(found[i]);
+		if (path.failed)
+			r = -ENOMEM;
+		if (files)
+			files[i] = path.ptr;
+		else
+			text_buffer_done(&path);
+	}
+	free(found);
+	if (r < 0) {
+		for (int i = 0; files && i < n; i++)
+			free(files[i]);
+		free(files);
+		return r;
+	}
+	*ret = files;
+	*ret_n = (size_t)n;
+	return 0;
 }

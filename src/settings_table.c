@@ -3,12 +3,15 @@
 
 #include "settings_table.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define OF_SETTINGS SETTING_OF_SETTINGS
 #define OF_ENDPOINT SETTING_OF_ENDPOINT
 #define IN_SETTINGS struct settings
 #define IN_ENDPOINT struct settings_endpoint
+#define OF_SOURCE SETTING_OF_SOURCE
+#define IN_SOURCE struct source_thresholds
 
 const struct setting settings_table[] = {
 #define SETTING(section, key, type, of, field, fallback, bounds, help)                             \
@@ -43,10 +46,21 @@ const char settings_help[] =
 	section "." key " = " fallback "  (" bounds ")\n    " help "\n"
 #include "settings.def"
 #undef SETTING
-	;
+	"contacts.ROLE =   ()\n"
+	"    Who has a role that runbooks name, such as trading-desk, and how to reach them.\n";
+
+const char *settings_section(const char *section)
+{
+	size_t len = sizeof SETTINGS_SOURCE_PREFIX - 1;
+
+	if (strncmp(section, SETTINGS_SOURCE_PREFIX, len) == 0 && section[len])
+		return SETTINGS_SOURCE;
+	return section;
+}
 
 const struct setting *settings_find(const char *section, const char *key)
 {
+	section = settings_section(section);
 	for (size_t i = 0; i < N_ROWS; i++)
 		if (strcmp(settings_table[i].section, section) == 0 &&
 		    strcmp(settings_table[i].key, key) == 0)
@@ -56,10 +70,22 @@ const struct setting *settings_find(const char *section, const char *key)
 
 bool settings_has_section(const char *section)
 {
+	section = settings_section(section);
 	for (size_t i = 0; i < N_ROWS; i++)
 		if (strcmp(settings_table[i].section, section) == 0)
 			return true;
-	return false;
+	return strcmp(section, SETTINGS_CONTACTS) == 0;
+}
+
+/* Of a section with a name of the site's own the kind alone is compared. */
+static unsigned section_distance(const struct setting *row, const char *section)
+{
+	char kind[16];
+
+	if (strcmp(row->section, SETTINGS_SOURCE) != 0 || strcmp(section, SETTINGS_SOURCE) == 0)
+		return text_distance(row->section, section, 1000);
+	snprintf(kind, sizeof kind, "%.*s", (int)strcspn(section, "."), section);
+	return text_distance("source", kind, 1000);
 }
 
 static const struct setting *nearest(const char *section, const char *key)
@@ -74,7 +100,7 @@ static const struct setting *nearest(const char *section, const char *key)
 
 		if (has_section && strcmp(row->section, section) != 0)
 			continue;
-		distance = text_distance(row->section, section, 1000);
+		distance = section_distance(row, section);
 		if (key)
 			distance += text_distance(row->key, key, 1000);
 		if (distance < least) {
@@ -87,12 +113,14 @@ static const struct setting *nearest(const char *section, const char *key)
 
 void settings_unknown(const char *section, const char *key, struct text_buffer *why)
 {
-	const struct setting *row = nearest(section, key);
+	const struct setting *row = nearest(settings_section(section), key);
 
 	if (key)
 		text_buffer_printf(why, "there is no such setting; the nearest is %s.%s",
 				   row->section, row->key);
 	else
 		text_buffer_printf(why, "there is no such section; the nearest is [%s]",
-				   row->section);
+				   text_distance(section, SETTINGS_CONTACTS, 3) < 3
+					   ? SETTINGS_CONTACTS
+					   : row->section);
 }

@@ -9,7 +9,7 @@
 #include "settings.h"
 
 /* Which structure a row's field is in. */
-enum setting_of { SETTING_OF_SETTINGS, SETTING_OF_ENDPOINT };
+enum setting_of { SETTING_OF_SETTINGS, SETTING_OF_ENDPOINT, SETTING_OF_SOURCE };
 
 struct setting {
 	const char *section, *key;
@@ -50,6 +50,12 @@ int setting_parse_DURATION(const struct setting *, tocsin_str, struct settings *
 			   struct text_buffer *);
 int setting_parse_DURATION_GIVEN(const struct setting *, tocsin_str, struct settings *, void *,
 				 struct text_buffer *);
+int setting_parse_DURATION_OWN(const struct setting *, tocsin_str, struct settings *, void *,
+			       struct text_buffer *);
+int setting_parse_FRACTION(const struct setting *, tocsin_str, struct settings *, void *,
+			   struct text_buffer *);
+int setting_parse_FRACTION_OWN(const struct setting *, tocsin_str, struct settings *, void *,
+			       struct text_buffer *);
 int setting_parse_PRIORITIES(const struct setting *, tocsin_str, struct settings *, void *,
 			     struct text_buffer *);
 
@@ -58,6 +64,30 @@ int settings_check_endpoint(struct settings_endpoint *e, const char **ret_key,
 			    struct text_buffer *why);
 /* The name for an engine that was given none: heap, fit for a folder's. NULL without memory. */
 char *settings_engine_name(const char *given);
+
+/* The section whose keys are free: roles. */
+#define SETTINGS_CONTACTS "contacts"
+/* Sets who has the role; *ret_index is its place among the contacts. -EINVAL, -ENOMEM. */
+int settings_set_contact(struct settings *s, const char *role, tocsin_str who, unsigned *ret_index,
+			 struct text_buffer *why);
+void settings_free_contacts(struct settings *s);
+
+/* The sections of one source each: this and its name. In the table they are SETTINGS_SOURCE. */
+#define SETTINGS_SOURCE_PREFIX "source."
+#define SETTINGS_SOURCE SETTINGS_SOURCE_PREFIX "NAME"
+#define SETTINGS_SOURCE_KEYS 4
+/* The section's name in the table. */
+const char *settings_section(const char *section);
+/* Finds or makes the source of a section "source.NAME", all of it not given yet. -EINVAL, -ENOMEM.
+ */
+int settings_source(struct settings *s, const char *section, struct source_thresholds **ret,
+		    struct text_buffer *why);
+/* Gives each source what counts for all, where nothing was said of it. */
+void settings_complete_sources(struct settings *s);
+/* Does one drift threshold stand above a higher one? *ret: whose, NULL: everybody's. -EINVAL. */
+int settings_check_thresholds(struct settings *s, const struct source_thresholds **ret,
+			      struct text_buffer *why);
+void settings_free_sources(struct settings *s);
 
 /* As settings_load, with the folder of the default files. */
 int settings_load_from(const char *sysconfdir, const tocsin_kv *options, size_t n_options,
@@ -74,5 +104,8 @@ struct ini_reader {
 };
 int settings_read_file(const char *path, const struct ini_reader *reader, unsigned *ret_line,
 		       struct text_buffer *why);
+/* The settings files of a folder, *.conf in the order of their names, *ret and each of them on the
+ * heap. A folder that is not there has none. -errno. */
+int settings_list_folder(const char *folder, char ***ret, size_t *ret_n);
 
 #endif

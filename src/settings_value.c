@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "base/thread.h"
 
 #define SHOWN_MAX 40 /* bytes of a wrong value that are shown */
+#define FRACTION_DIGITS_MAX 15
 
 static int refuse(struct text_buffer *why, tocsin_str value, const char *what)
 {
@@ -219,6 +221,77 @@ int setting_parse_DURATION_GIVEN(const struct setting *row, tocsin_str value, st
 	if (r == 0)
 		s->has_page_after = value.len > 0;
 	return r;
+}
+
+/* source.NAME: nothing given lets everybody's stand. */
+int setting_parse_DURATION_OWN(const struct setting *row, tocsin_str value, struct settings *s,
+			       void *field, struct text_buffer *why)
+{
+	if (value.len > 0)
+		return setting_parse_DURATION(row, value, s, field, why);
+	*(uint64_t *)field = UINT64_MAX;
+	return 0;
+}
+
+/* Digits, with a point among them or not: the same in every locale. */
+static int fraction_from_text(tocsin_str s, double *ret)
+{
+	uint64_t digits = 0;
+	double scale = 1;
+	bool point = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.ptr[i] == '.' && !point) {
+			point = true;
+			continue;
+		}
+		if (s.ptr[i] < '0' || s.ptr[i] > '9')
+			return -EINVAL;
+		/* So many are exact in a double, and so is their scale: the quotient is right. */
+		if (++n > FRACTION_DIGITS_MAX)
+			return -EINVAL;
+		digits = digits * 10 + (uint64_t)(s.ptr[i] - '0');
+		scale = point ? scale * 10 : scale;
+	}
+	if (n == 0)
+		return -EINVAL;
+	*ret = (double)digits / scale;
+	return 0;
+}
+
+int setting_parse_FRACTION(const struct setting *row, tocsin_str value, struct settings *s,
+			   void *field, struct text_buffer *why)
+{
+	const char *dots = strstr(row->bounds, "..");
+	double given = 0, least = 0, most = 0;
+	int r;
+
+	(void)s;
+	assert(dots);
+	r = fraction_from_text((tocsin_str){ row->bounds, (size_t)(dots - row->bounds) }, &least);
+	if (r == 0)
+		r = fraction_from_text(str(dots + 2), &most);
+	assert(r == 0);
+	r = fraction_from_text(value, &given);
+	if (r < 0)
+		return refuse(why, value, "is no fraction such as 0.25");
+	if (given < least || given > most) {
+		refuse(why, value, "is out of bounds, which are ");
+		text_buffer_add(why, str(row->bounds));
+		return -EINVAL;
+	}
+	*(double *)field = given;
+	return 0;
+}
+
+int setting_parse_FRACTION_OWN(const struct setting *row, tocsin_str value, struct settings *s,
+			       void *field, struct text_buffer *why)
+{
+	if (value.len > 0)
+		return setting_parse_FRACTION(row, value, s, field, why);
+	*(double *)field = (double)NAN;
+	return 0;
 }
 
 int setting_parse_PRIORITIES(const struct setting *row, tocsin_str value, struct settings *s,

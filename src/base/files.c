@@ -141,7 +141,10 @@ static int write_whole(int fd, const void *bytes, size_t len)
 	return 0;
 }
 
-int file_replace(int folder, const char *name, const void *bytes, size_t len, bool durable)
+#define NO_GROUP ((gid_t)-1)
+
+static int replace(int folder, const char *name, const void *bytes, size_t len, bool durable,
+		   gid_t group)
 {
 	_cleanup_close_ int fd = -1;
 	char temporary[TEMPORARY_SIZE];
@@ -151,6 +154,9 @@ int file_replace(int folder, const char *name, const void *bytes, size_t len, bo
 	if (r < 0)
 		return r;
 	r = write_whole(fd, bytes, len);
+	if (r == 0 && group != NO_GROUP &&
+	    (fchown(fd, (uid_t)-1, group) < 0 || fchmod(fd, 0640) < 0))
+		r = -errno;
 	if (r == 0 && durable && fsync(fd) < 0)
 		r = -errno;
 	if (r == 0 && renameat(folder, temporary, folder, name) < 0)
@@ -162,7 +168,18 @@ int file_replace(int folder, const char *name, const void *bytes, size_t len, bo
 	return durable ? folder_sync(folder) : 0;
 }
 
-int file_read(int folder, const char *name, size_t max, char **ret, size_t *ret_len)
+int file_replace(int folder, const char *name, const void *bytes, size_t len, bool durable)
+{
+	return replace(folder, name, bytes, len, durable, NO_GROUP);
+}
+
+int file_replace_shared(int folder, const char *name, const void *bytes, size_t len, gid_t group)
+{
+	return replace(folder, name, bytes, len, false, group);
+}
+
+static int read_regular(int folder, const char *name, int flags, size_t max, char **ret,
+			size_t *ret_len)
 {
 	_cleanup_close_ int fd = -1;
 	_cleanup_free_ char *bytes = NULL;
@@ -170,7 +187,7 @@ int file_read(int folder, const char *name, size_t max, char **ret, size_t *ret_
 	size_t room, len = 0;
 
 	/* O_NONBLOCK: a pipe put in its place must not hang us before fstat has seen it. */
-	fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = openat(folder, name, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
@@ -198,4 +215,14 @@ int file_read(int folder, const char *name, size_t max, char **ret, size_t *ret_
 	*ret = TAKE(bytes);
 	*ret_len = len;
 	return 0;
+}
+
+int file_read(int folder, const char *name, size_t max, char **ret, size_t *ret_len)
+{
+	return read_regular(folder, name, O_NOFOLLOW, max, ret, ret_len);
+}
+
+int file_read_followed(int folder, const char *name, size_t max, char **ret, size_t *ret_len)
+{
+	return read_regular(folder, name, 0, max, ret, ret_len);
 }

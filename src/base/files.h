@@ -29,7 +29,13 @@ bool folder_is_tmpfs(int fd);
  */
 int file_replace(int folder, const char *name, const void *bytes, size_t len, bool durable);
 
+/* The same without the two fsyncs, and readable by the group: mode 0640. -EPERM for a foreign one.
+ */
+int file_replace_shared(int folder, const char *name, const void *bytes, size_t len, gid_t group);
+
 /* Reads a whole regular file of at most `max` bytes; *ret has a NUL after it. -EFBIG, -EINVAL. */
 int file_read(int folder, const char *name, size_t max, char **ret, size_t *ret_len);
+/* The same through symbolic links: for what an administrator has laid out. */
+int file_read_followed(int folder, const char *name, size_t max, char **ret, size_t *ret_len);
 
 #endif

@@ -136,7 +136,7 @@ static unsigned days_in(unsigned year, unsigned month)
 
 int time_from_rfc3339(tocsin_str s, uint64_t *ret_wall_ns)
 {
-	struct cursor c = { s.ptr, s.ptr + s.len, s.len == 0 };
+	struct cursor c = { s.ptr, s.len ? s.ptr + s.len : s.ptr, s.len == 0 };
 	struct tm tm = { 0 };
 	unsigned year, month, day;
 	int64_t seconds;

@@ -44,6 +44,7 @@ struct entry_context {
 	const char *engine;
 	bool replay, recovered;
 	const char *runbooks_base_url;
+	const struct runbooks *runbooks; /* NULL: the built-in ones */
 };
 
 /* Kinds of entries that are not alerts, each with a fixed MESSAGE_ID and a page in the catalog. */

@@ -9,7 +9,7 @@
 #include "base/moment.h"
 #include "deliver/entry_fields.h"
 #include "deliver/pager.h"
-#include "runbook.h"
+#include "runbooks.h"
 
 static unsigned clamp_priority(uint32_t priority)
 {
@@ -47,12 +47,13 @@ static struct entry *entry_of_alert(const struct entry_context *c, const struct 
 						    ENTRY_CLASS_P3 };
 	const struct incident *i = n->incident;
 	unsigned priority = clamp_priority(i->priority);
-	_cleanup_free_ char *link = runbook_link(c->runbooks_base_url, str(i->code));
+	_cleanup_free_ char *link = runbooks_link(c->runbooks, c->runbooks_base_url, str(i->code));
 	char number[DOUBLE_TEXT_SIZE];
 	struct entry *e;
 
 	e = entry_begin(c, classes[priority - 1], i->open ? levels[priority - 1] : LOG_NOTICE,
-			"alert", runbook_find(str(i->code))->message_id, n->at.wall_ns);
+			"alert", runbooks_find(c->runbooks, str(i->code))->message_id,
+			n->at.wall_ns);
 	if (!e)
 		return NULL;
 	add_alert_message(e, i);
@@ -97,6 +98,7 @@ static struct entry *entry_of_session(const struct entry_context *c, const struc
 	/* Its status is what people follow; metadata alone is for the record. */
 	bool changed = !r || r->kind == TOCSIN_SESSION_CREATED || r->status.len > 0;
 	struct text_buffer b = { 0 };
+	char started[TIME_TEXT_SIZE];
 	struct entry *e;
 
 	e = entry_begin(c, ENTRY_CLASS_SESSION, changed ? LOG_NOTICE : LOG_INFO, "session",
@@ -110,6 +112,8 @@ static struct entry *entry_of_session(const struct entry_context *c, const struc
 	entry_add_message(e, &b);
 	entry_add_view(e, "TOCSIN_SESSION", (tocsin_str){ s->id, s->id_len });
 	entry_add_view(e, "TOCSIN_STATUS", (tocsin_str){ s->status, s->status_len });
+	if (s->started.wall_ns > 0)
+		entry_add(e, "TOCSIN_STARTED", str(time_to_rfc3339(s->started.wall_ns, started)));
 	if (r && r->truncated)
 		entry_add(e, "TOCSIN_TRUNCATED", STR("1"));
 	if (r)

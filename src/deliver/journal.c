@@ -10,17 +10,16 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
-
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "deliver/entry_line.h"
 #include "deliver/journal_target.h"
+#include "deliver/syslog_target.h"
 
 #define BATCH_MAX 64
-#define PAUSE_NS (100 * NS_PER_MS) /* before journald's socket is looked at again */
+#define PAUSE_NS (100 * NS_PER_MS) /* before a socket that failed is looked at again */
 #define WAIT_MS 50                 /* for room in it, before the time is looked at */
 #define GRACE_NS NS_PER_S          /* for the thread to end after its time */
 
@@ -31,7 +30,8 @@ struct queue {
 struct journal {
 	enum log_target target;
 	const struct entry_context *context;
-	struct journal_probe probe; /* the thread's */
+	struct journal_probe probe;  /* the thread's */
+	struct syslog_socket syslog; /* likewise */
 	pthread_t thread;
 	bool joined;
 
@@ -168,36 +168,30 @@ static void pause_a_while(struct journal *j)
 	pthread_mutex_unlock(&j->mutex);
 }
 
-/* May the same entry go through a little later? */
-static bool is_passing(int error)
-{
-	static const int passing[] = { EAGAIN, EINTR,  ENOBUFS,      ENOMEM,   EMFILE,
-				       ENFILE, ENOENT, ECONNREFUSED, ENOTCONN, ECONNRESET };
-
-	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
-		if (error == -passing[i])
-			return true;
-	return false;
-}
-
-static int send_to_journal(struct journal *j, const struct entry *e)
+/* Sends until it is sent, given up, or an error that stays. `line`: syslog's form of the entry. */
+static int send_patiently(struct journal *j, const struct entry *e, const char *line, size_t len)
 {
 	for (;;) {
 		int r;
 
 		if (gave_up(j))
 			return -ETIMEDOUT;
-		r = journal_probe_wait(&j->probe, WAIT_MS);
-		if (r == -EAGAIN)
-			continue;
-		if (r == 0)
-			r = sd_journal_sendv(e->fields, (int)e->n_fields);
-		else if (!is_passing(r))
-			r = -EAGAIN; /* whatever keeps us from journald, it may change */
-		if (!is_passing(r))
+		r = j->target == LOG_TARGET_SYSLOG
+			    ? syslog_socket_send(&j->syslog, line, len, WAIT_MS)
+			    : journal_probe_send(&j->probe, e, WAIT_MS);
+		if (r == -ENOTCONN)
+			pause_a_while(j);
+		else if (r != -EAGAIN)
 			return r;
-		pause_a_while(j);
 	}
+}
+
+static int send_to_syslog(struct journal *j, const struct entry *e)
+{
+	size_t len = 0;
+	_cleanup_free_ char *line = entry_to_syslog(e, (long)getpid(), &len);
+
+	return line ? send_patiently(j, e, line, len) : -ENOMEM;
 }
 
 static int send_entry(struct journal *j, const struct entry *e)
@@ -206,8 +200,10 @@ static int send_entry(struct journal *j, const struct entry *e)
 
 	if (j->target == LOG_TARGET_STDERR)
 		r = gave_up(j) ? -ETIMEDOUT : entry_write(e, STDERR_FILENO);
+	else if (j->target == LOG_TARGET_SYSLOG)
+		r = send_to_syslog(j, e);
 	else
-		r = send_to_journal(j, e);
+		r = send_patiently(j, e, NULL, 0);
 	count(r == 0 ? &j->written : &j->lost);
 	return r;
 }
@@ -323,7 +319,9 @@ static enum log_target choose_target(struct journal *j, enum log_target asked)
 {
 	if (asked != LOG_TARGET_AUTO)
 		return asked;
-	return journal_probe_connect(&j->probe) == 0 ? LOG_TARGET_JOURNAL : LOG_TARGET_STDERR;
+	if (journal_probe_connect(&j->probe) == 0)
+		return LOG_TARGET_JOURNAL;
+	return syslog_socket_connect(&j->syslog) == 0 ? LOG_TARGET_SYSLOG : LOG_TARGET_STDERR;
 }
 
 int journal_new(const struct journal_options *o, struct journal **ret)
@@ -334,6 +332,9 @@ int journal_new(const struct journal_options *o, struct journal **ret)
 	if (!j)
 		return -ENOMEM;
 	r = journal_probe_init(&j->probe, o->socket);
+	if (r < 0)
+		return r;
+	r = syslog_socket_init(&j->syslog, o->syslog);
 	if (r < 0)
 		return r;
 	r = cond_init(&j->wake);
@@ -348,6 +349,7 @@ int journal_new(const struct journal_options *o, struct journal **ret)
 	r = thread_start("tocsin-journal", o->cpus, run, j, &j->thread);
 	if (r < 0) {
 		journal_probe_done(&j->probe);
+		syslog_socket_done(&j->syslog);
 		pthread_mutex_destroy(&j->mutex);
 		pthread_cond_destroy(&j->wake);
 		return r;
@@ -379,6 +381,7 @@ void journal_free(struct journal *j)
 	if (!j)
 		return;
 	journal_probe_done(&j->probe);
+	syslog_socket_done(&j->syslog);
 	pthread_mutex_destroy(&j->mutex);
 	pthread_cond_destroy(&j->wake);
 	free(j);

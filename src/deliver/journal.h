@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal writer: a thread of its own that sends entries to journald, or to stderr, because a
- * send blocks for as long as journald is stopped. Nothing that calls journal_submit waits for it.
+ * The journal writer: a thread of its own that sends entries to journald, to the local syslog or to
+ * stderr, because a send blocks for as long as journald is stopped. Nothing that calls
+ * journal_submit waits for it.
  *
  * At most JOURNAL_QUEUE_BYTES wait. When more come, the oldest of the least class is shed, counted
  * and reported once the log takes entries again; entries of ENTRY_CLASS_FIRST are not shed, unless
  * they alone are more than JOURNAL_FIRST_BYTES.
  *
  * A send's success proves nothing where no journald listens, so the socket is looked at first:
- * while it is absent or refuses, entries wait.
+ * while it is absent or refuses, entries wait. So they do for syslog's.
+ *
+ * AUTO is decided once, at the start: journald where something listens on its socket, else syslog
+ * where something listens on /dev/log, else stderr. A journald that comes up later changes nothing
+ * until the next start, so that one run's entries are all in one place.
  */
 #ifndef TOCSIN_DELIVER_JOURNAL_H
 #define TOCSIN_DELIVER_JOURNAL_H
@@ -24,9 +29,9 @@
 struct journal;
 
 struct journal_options {
-	enum log_target
-		target;     /* AUTO: journald where its socket is there at the start, else stderr */
-	const char *socket; /* NULL: /run/systemd/journal/socket */
+	enum log_target target;
+	const char *socket; /* journald's; NULL: /run/systemd/journal/socket */
+	const char *syslog; /* NULL: /dev/log */
 	const char *cpus;
 	const struct entry_context *context; /* for its own reports; must outlive the journal */
 };

@@ -16,7 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/moment.h"
-#include "base/text.h"
+#include "deliver/entry_line.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 #define PROBE_LIFE_NS (100 * NS_PER_MS)
@@ -79,103 +79,36 @@ int journal_probe_wait(struct journal_probe *p, int timeout_ms)
 	return -ECONNREFUSED;
 }
 
+/* May the same entry go through a little later? */
+static bool is_passing(int error)
+{
+	static const int passing[] = { EAGAIN, EINTR,  ENOBUFS,      ENOMEM,   EMFILE,
+				       ENFILE, ENOENT, ECONNREFUSED, ENOTCONN, ECONNRESET };
+
+	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+		if (error == -passing[i])
+			return true;
+	return false;
+}
+
+int journal_probe_send(struct journal_probe *p, const struct entry *e, int timeout_ms)
+{
+	int r = journal_probe_wait(p, timeout_ms);
+
+	if (r == -EAGAIN)
+		return r;
+	if (r < 0)
+		return -ENOTCONN; /* whatever keeps us from journald, it may change */
+	r = sd_journal_sendv(e->fields, (int)e->n_fields);
+	return is_passing(r) ? -ENOTCONN : r;
+}
+
 void journal_pin_library(void)
 {
 	Dl_info info;
 
 	if (dladdr((void *)sd_journal_sendv, &info) != 0 && info.dli_fname)
 		dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
-}
-
-/* The value of a field that is called `name`, else NULL. */
-static const char *value_of(const struct iovec *field, const char *name, size_t *ret_len)
-{
-	size_t len = strlen(name);
-	const char *bytes = field->iov_base;
-
-	if (field->iov_len <= len || memcmp(bytes, name, len) != 0 || bytes[len] != '=')
-		return NULL;
-	*ret_len = field->iov_len - len - 1;
-	return bytes + len + 1;
-}
-
-/* Fields that a line has no use for: journald's own, and those that only repeat. */
-static bool is_for_the_journal(const struct iovec *field)
-{
-	static const char *const names[] = { "MESSAGE",         "MESSAGE_ID",
-					     "PRIORITY",        "SYSLOG_IDENTIFIER",
-					     "TOCSIN_METADATA", "TOCSIN_RAW_MESSAGE" };
-	size_t len;
-
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (value_of(field, names[i], &len))
-			return true;
-	return false;
-}
-
-/* name="value", the name in lower case and without TOCSIN_. */
-static void add_field(struct text_buffer *b, const struct iovec *field)
-{
-	static const char prefix[] = "TOCSIN_";
-	tocsin_str name = { field->iov_base, 0 };
-	_cleanup_free_ char *value = NULL;
-
-	while (name.len < field->iov_len && name.ptr[name.len] != '=')
-		name.len++;
-	value = text_to_line(
-		(tocsin_str){ name.ptr + name.len + 1, field->iov_len - name.len - 1 });
-	if (!value) {
-		b->failed = true;
-		return;
-	}
-	if (name.len > sizeof prefix - 1 && memcmp(name.ptr, prefix, sizeof prefix - 1) == 0) {
-		name.ptr += sizeof prefix - 1;
-		name.len -= sizeof prefix - 1;
-	}
-	text_buffer_add(b, STR(" "));
-	for (size_t i = 0; i < name.len; i++) {
-		char c = name.ptr[i];
-
-		if (c >= 'A' && c <= 'Z')
-			c = (char)(c - 'A' + 'a');
-		text_buffer_add(b, (tocsin_str){ &c, 1 });
-	}
-	text_buffer_add(b, STR("=\""));
-	for (const char *p = value; *p; p++) {
-		if (strchr("\"\\]", *p))
-			text_buffer_add(b, STR("\\"));
-		text_buffer_add(b, (tocsin_str){ p, 1 });
-	}
-	text_buffer_add(b, STR("\""));
-}
-
-char *entry_to_line(const struct entry *e, size_t *ret_len)
-{
-	struct text_buffer b = { 0 };
-
-	for (size_t i = 0; i < e->n_fields; i++) {
-		size_t len = 0;
-		const char *message = value_of(&e->fields[i], "MESSAGE", &len);
-		_cleanup_free_ char *line = NULL;
-
-		if (!message)
-			continue;
-		line = text_to_line((tocsin_str){ message, len });
-		text_buffer_add(&b, str(line));
-		text_buffer_add(&b, STR(" "));
-		break;
-	}
-	text_buffer_add(&b, STR("[tocsin"));
-	for (size_t i = 0; i < e->n_fields; i++)
-		if (!is_for_the_journal(&e->fields[i]))
-			add_field(&b, &e->fields[i]);
-	text_buffer_add(&b, STR("]\n"));
-	if (b.failed) {
-		text_buffer_done(&b);
-		return NULL;
-	}
-	*ret_len = b.len;
-	return b.ptr;
 }
 
 int entry_write(const struct entry *e, int fd)

@@ -25,13 +25,14 @@ void journal_probe_done(struct journal_probe *p);
 int journal_probe_connect(struct journal_probe *p);
 /* 0: there is room for an entry; -EAGAIN: none came within timeout_ms; else as connect. */
 int journal_probe_wait(struct journal_probe *p, int timeout_ms);
+/* Sends an entry once there is room. -EAGAIN: none came within timeout_ms; -ENOTCONN: journald is
+ * not there or takes nothing now; else this entry will never go. */
+int journal_probe_send(struct journal_probe *p, const struct entry *e, int timeout_ms);
 
 /* Keeps libsystemd mapped for ever: each unloading would leak its socket. */
 void journal_pin_library(void);
 
-/* "MESSAGE [tocsin name="value" ...]" and a newline: heap, *ret_len long. NULL without memory. */
-char *entry_to_line(const struct entry *e, size_t *ret_len);
-/* Writes that line in one piece where the file takes it so. -errno. */
+/* Writes the entry as a line, in one piece where the file takes it so. -errno. */
 int entry_write(const struct entry *e, int fd);
 
 #endif

@@ -149,7 +149,7 @@ static int waiting_read(struct outbox *o, const char *name, struct waiting *ret)
 		page_unref(page);
 		return -EBADMSG;
 	}
-	*ret = (struct waiting){ page, TAKE(endpoint), page->made_wall_ns };
+	*ret = (struct waiting){ page, TAKE(endpoint), page->due_wall_ns };
 	return 0;
 }
 

@@ -11,7 +11,8 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "runbook.h"
+#include "runbooks.h"
+#include "settings.h"
 
 /* Bytes of a text inside JSON's quotes, escapes counted; the message gets what these leave. */
 #define ID_TEXT_MAX 512
@@ -109,7 +110,7 @@ static void add_time(struct builder *b, const char *name, uint64_t wall_ns)
 /* A link that was cut leads nowhere, so one too long is left out. */
 static void add_link(struct builder *b, const struct page_context *c, const char *code)
 {
-	_cleanup_free_ char *link = runbook_link(c->runbooks_base_url, str(code));
+	_cleanup_free_ char *link = runbooks_link(c->runbooks, c->runbooks_base_url, str(code));
 
 	if (!link) {
 		b->failed = true;
@@ -122,11 +123,25 @@ static void add_link(struct builder *b, const struct page_context *c, const char
 	add_text(b, "runbook_url", link[0] ? str(link) : str(NULL), URL_TEXT_MAX);
 }
 
+/* "trading-desk: +1 555 0100" where the settings tell, else the role alone. */
+static void add_escalation(struct builder *b, const struct page_context *c, const char *role)
+{
+	const char *who = settings_contact(c->settings, str(role));
+	struct text_buffer text = { 0 };
+
+	text_buffer_printf(&text, "%s%s%s", role, who ? ": " : "", who ? who : "");
+	if (text.failed)
+		b->failed = true;
+	else
+		add_text(b, "escalate_to", str(text.ptr), TITLE_TEXT_MAX);
+	text_buffer_done(&text);
+}
+
 /* Everything but message and metadata, which are empty yet and keep their places. */
 static void build_facts(struct builder *b, const struct page_context *c, const struct incident *i,
 			bool resolved)
 {
-	const struct runbook *runbook = runbook_find(str(i->code));
+	const struct runbook *runbook = runbooks_find(c->runbooks, str(i->code));
 	char priority[8];
 
 	snprintf(priority, sizeof priority, "P%u", (unsigned)i->priority % 10);
@@ -146,7 +161,7 @@ static void build_facts(struct builder *b, const struct page_context *c, const s
 	add_text(b, "source", str(i->source), ID_TEXT_MAX);
 	add_link(b, c, i->code);
 	add_text(b, "ack_within", str(runbook->ack_within), ID_TEXT_MAX);
-	add_text(b, "escalate_to", str(runbook->escalate_to), TITLE_TEXT_MAX);
+	add_escalation(b, c, runbook->escalate_to);
 	add_time(b, "raised_at", i->opened.wall_ns);
 	add_time(b, "resolved_at", resolved ? i->resolved.wall_ns : 0);
 	add(b, "count", json_integer((json_int_t)i->count));
@@ -236,7 +251,8 @@ int page_new(const struct page_context *c, const struct incident *incident, enum
 	snprintf(p->code, sizeof p->code, "%s", incident->code);
 	p->type = kind == PAGE_RESOLVED ? PAGE_TYPE_RESOLVED : PAGE_TYPE_RAISED;
 	p->priority = incident->priority;
-	p->made_wall_ns = at.wall_ns;
+	p->event_wall_ns = at.wall_ns;
+	p->due_wall_ns = c->due_wall_ns > 0 ? c->due_wall_ns : at.wall_ns;
 	r = data_new(c, incident, kind == PAGE_RESOLVED, &p->data);
 	if (r < 0)
 		return r;

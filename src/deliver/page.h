@@ -26,9 +26,10 @@ struct page {
 	char alert_id[ALERT_ID_SIZE];
 	char code[TOCSIN_CODE_MAX + 1];
 	enum page_type type;
-	uint32_t priority;     /* 1..3 */
-	uint64_t made_wall_ns; /* when it fell due: its timestamp, and what lateness counts from */
-	json_t *data;          /* the generic format's data, but for delayed_by_s */
+	uint32_t priority;      /* 1..3 */
+	uint64_t event_wall_ns; /* its timestamp: the event's own time */
+	uint64_t due_wall_ns;   /* when it fell due by the real clock: what lateness counts from */
+	json_t *data;           /* the generic format's data, but for delayed_by_s */
 };
 
 /* What a page says beside its incident. */
@@ -36,6 +37,9 @@ struct page_context {
 	const char *engine, *host;
 	const char *runbooks_base_url;
 	bool replay;
+	const struct runbooks *runbooks; /* NULL: the built-in ones */
+	const struct settings *settings; /* for its contacts; NULL: there are none */
+	uint64_t due_wall_ns; /* of the page to be made, by the real clock; 0: the event's time */
 };
 
 /* kind is not PAGE_NONE; of a repeat, incident->repeats is its own number already. -ENOMEM. */

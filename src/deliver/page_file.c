@@ -45,10 +45,11 @@ int page_to_file(const struct page *p, const char *endpoint, char **ret, size_t 
 	_cleanup_(cleanup_json) json_t *root = NULL;
 	char *bytes;
 
-	root = json_pack("{s:i,s:o,s:s,s:s,s:s,s:s,s:i,s:I,s:O}", "format", FILE_FORMAT, "endpoint",
-			 text_to_json(str(endpoint)), "id", p->id, "alert_id", p->alert_id, "code",
-			 p->code, "type", page_type_name(p->type), "priority", (int)p->priority,
-			 "made_wall_ns", (json_int_t)p->made_wall_ns, "data", p->data);
+	root = json_pack("{s:i,s:o,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:O}", "format", FILE_FORMAT,
+			 "endpoint", text_to_json(str(endpoint)), "id", p->id, "alert_id",
+			 p->alert_id, "code", p->code, "type", page_type_name(p->type), "priority",
+			 (int)p->priority, "event_wall_ns", (json_int_t)p->event_wall_ns,
+			 "due_wall_ns", (json_int_t)p->due_wall_ns, "data", p->data);
 	if (!root)
 		return -ENOMEM;
 	bytes = json_dumps(root, JSON_COMPACT);
@@ -113,7 +114,7 @@ int page_from_file(const char *bytes, size_t len, struct page **ret, char **ret_
 	_cleanup_(cleanup_json) json_t *root = NULL;
 	_cleanup_(cleanup_page) struct page *p = NULL;
 	const char *endpoint, *id, *alert_id, *code, *type;
-	json_int_t priority, made_wall_ns;
+	json_int_t priority, event_wall_ns, due_wall_ns;
 	json_t *data;
 	char *copy;
 	int r;
@@ -121,12 +122,14 @@ int page_from_file(const char *bytes, size_t len, struct page **ret, char **ret_
 	r = root_load(bytes, len, &root);
 	if (r < 0)
 		return r;
-	if (json_unpack(root, "{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:o}", "endpoint", &endpoint, "id", &id,
-			"alert_id", &alert_id, "code", &code, "type", &type, "priority", &priority,
-			"made_wall_ns", &made_wall_ns, "data", &data) < 0)
+	if (json_unpack(root, "{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:o}", "endpoint", &endpoint, "id",
+			&id, "alert_id", &alert_id, "code", &code, "type", &type, "priority",
+			&priority, "event_wall_ns", &event_wall_ns, "due_wall_ns", &due_wall_ns,
+			"data", &data) < 0)
 		return -EBADMSG;
-	if (priority < 1 || priority > 3 || made_wall_ns < 0 || endpoint[0] == 0 ||
-	    !json_is_object(data) || json_dumpb(data, NULL, 0, JSON_COMPACT) > PAGE_DATA_MAX)
+	if (priority < 1 || priority > 3 || event_wall_ns < 0 || due_wall_ns < 0 ||
+	    endpoint[0] == 0 || !json_is_object(data) ||
+	    json_dumpb(data, NULL, 0, JSON_COMPACT) > PAGE_DATA_MAX)
 		return -EBADMSG;
 	p = calloc(1, sizeof *p);
 	if (!p)
@@ -137,7 +140,8 @@ int page_from_file(const char *bytes, size_t len, struct page **ret, char **ret_
 	    copy_name(p->code, sizeof p->code, code) < 0 || type_find(type, &p->type) < 0)
 		return -EBADMSG;
 	p->priority = (uint32_t)priority;
-	p->made_wall_ns = (uint64_t)made_wall_ns;
+	p->event_wall_ns = (uint64_t)event_wall_ns;
+	p->due_wall_ns = (uint64_t)due_wall_ns;
 	p->data = json_incref(data);
 	copy = strdup(endpoint);
 	if (!copy)

@@ -20,7 +20,7 @@ static int generic_render(const struct page *p, uint64_t now_wall_ns, char **ret
 	 * counts references atomically. */
 	_cleanup_(cleanup_json) json_t *data = json_copy(p->data);
 	_cleanup_(cleanup_json) json_t *body = NULL;
-	uint64_t late_ns = now_wall_ns > p->made_wall_ns ? now_wall_ns - p->made_wall_ns : 0;
+	uint64_t late_ns = now_wall_ns > p->due_wall_ns ? now_wall_ns - p->due_wall_ns : 0;
 	double late_s = (double)(late_ns / NS_PER_MS) / 1000.0;
 	char timestamp[TIME_TEXT_SIZE];
 	char *bytes;
@@ -28,7 +28,7 @@ static int generic_render(const struct page *p, uint64_t now_wall_ns, char **ret
 	if (!data || json_object_set_new(data, "delayed_by_s", json_real(late_s)) < 0)
 		return -ENOMEM;
 	body = json_pack("{s:s,s:s,s:O}", "type", page_type_name(p->type), "timestamp",
-			 time_to_rfc3339(p->made_wall_ns, timestamp), "data", data);
+			 time_to_rfc3339(p->event_wall_ns, timestamp), "data", data);
 	if (!body)
 		return -ENOMEM;
 	bytes = json_dumps(body, BODY_FLAGS);

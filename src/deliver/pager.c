@@ -60,22 +60,22 @@ static void item_settle(struct pager *p, struct lane *l, struct pager_item *item
 }
 
 /*
- * The flag comes before the counts and the call, so whoever learns of the delivery finds it set;
- * with release, so that who reads it with acquire finds all that this thread did about the posting
- * done.
+ * The flag comes after the counts, so whoever sees the delivery finds it counted, and before the
+ * call, whose removal of the page's file must not overtake its writing; with release, so that who
+ * reads it with acquire finds all that this thread did about the posting done.
  */
 static void lane_judge(struct pager *p, struct lane *l, const struct pager_answer *answer)
 {
 	struct pager_item *item = TAKE(l->current);
 	struct retry_outcome outcome = { answer->taken, answer->http_status };
-	uint64_t wall_ns = clock_realtime_ns(), made_ns = item->posting->page->made_wall_ns;
+	uint64_t wall_ns = clock_realtime_ns(), due_ns = item->posting->page->due_wall_ns;
 	struct retry_decision decision;
 	struct attempt a = {
 		.posting = item->posting,
 		.endpoint = p->options.endpoints[l - p->lanes].name,
 		.number = item->attempts,
 		.http_status = answer->http_status,
-		.delay_ns = wall_ns > made_ns ? wall_ns - made_ns : 0,
+		.delay_ns = wall_ns > due_ns ? wall_ns - due_ns : 0,
 		.error = answer->error,
 	};
 
@@ -87,10 +87,10 @@ static void lane_judge(struct pager *p, struct lane *l, const struct pager_answe
 		l->failures = 0;
 		l->next_ns = 0;
 		a.result = ATTEMPT_DELIVERED;
+		item_settle(p, l, item);
+		atomic_fetch_add(&p->delivered, 1);
 		atomic_fetch_or_explicit(&item->posting->flags, POSTING_DELIVERED,
 					 memory_order_release);
-		atomic_fetch_add(&p->delivered, 1);
-		item_settle(p, l, item);
 	} else {
 		l->next_ns = clock_monotonic_ns() + decision.delay_ns;
 		a.result = ATTEMPT_RETRY;

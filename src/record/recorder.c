@@ -385,7 +385,8 @@ int recorder_checkpoint(struct recorder *r, uint64_t position, int64_t wall_offs
 	c->position = position;
 	c->wall_offset_ns = wall_offset_ns;
 	c->length = len;
-	memcpy(c->state, state, len);
+	if (len > 0)
+		memcpy(c->state, state, len);
 	c->checksum = layout_checkpoint_checksum(mark, c, c->state);
 	atomic_store_explicit(&c->mark, mark, memory_order_release);
 	atomic_thread_fence(memory_order_seq_cst);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside the settings: takes them in, line by line and option by option, and knows where each is.
+ */
+#ifndef TOCSIN_SETTINGS_LOADER_H
+#define TOCSIN_SETTINGS_LOADER_H
+
+#include "settings_table.h"
+
+#define LOADER_OPTION "option" /* the place of what no file says */
+/* The table's rows, then the keys of each source. */
+#define LOADER_PLACES_MAX (SETTINGS_TABLE_MAX + SOURCE_THRESHOLDS_MAX * SETTINGS_SOURCE_KEYS)
+
+/* Where a row was set last, for what is found wrong only when all is known. */
+struct loader {
+	struct settings *settings;
+	const char *file;                              /* being read; NULL: options */
+	bool seen[LOADER_PLACES_MAX];                  /* in this file */
+	unsigned contact_lines[SETTINGS_CONTACTS_MAX]; /* in this file; 0: not in it */
+	char *places[LOADER_PLACES_MAX];               /* "FILE:LINE" or LOADER_OPTION, heap */
+	struct text_buffer error;                      /* the line for the caller */
+};
+
+/* Sets what counts where nothing is said. -ENOMEM. */
+int loader_defaults(struct loader *l);
+/* Each takes one in and tells what is wrong. -EINVAL, -ENOMEM, or the error of reading the file. */
+int loader_file(struct loader *l, const char *path);
+int loader_option(struct loader *l, const tocsin_kv *option);
+
+/* Where it was set, NULL: nowhere. source: of a key that is a source's, else NULL. */
+const char *loader_place(const struct loader *l, const char *section, const char *key,
+			 const struct source_thresholds *source);
+/* Makes "PLACE: NAME: WHY" the error, cleaned. place and name may be NULL. */
+void loader_tell(struct loader *l, const char *place, const char *name, const char *why);
+void loader_done(struct loader *l);
+
+#endif
