@@ -9,7 +9,7 @@
 #include "instance.h"
 
 #include "base/moment.h"
-#include "runbook.h"
+#include "runbooks.h"
 
 static tocsin_rc refuse(tocsin_instance *i, enum refusal_call call, enum refusal why)
 {
@@ -18,6 +18,23 @@ static tocsin_rc refuse(tocsin_instance *i, enum refusal_call call, enum refusal
 	atomic_fetch_add_explicit(&i->refusals.count, 1, memory_order_relaxed);
 	atomic_fetch_or_explicit(&i->refusals.kinds, bit, memory_order_relaxed);
 	return TOCSIN_E_ARG;
+}
+
+/* What each event is checked for first; kinds count from 1. */
+static tocsin_rc head_check(tocsin_instance *i, enum refusal_call call, const tocsin_event *head,
+			    size_t least_size, uint32_t last_kind)
+{
+	if (!i)
+		return TOCSIN_E_ARG;
+	if (instance_state(i) != STATE_ACTIVE)
+		return TOCSIN_E_STATE;
+	if (!head)
+		return refuse(i, call, REFUSAL_NULL);
+	if (head->size < least_size)
+		return refuse(i, call, REFUSAL_SIZE);
+	if (head->kind < 1 || head->kind > last_kind)
+		return refuse(i, call, REFUSAL_KIND);
+	return TOCSIN_OK;
 }
 
 static bool kv_is_readable(const tocsin_kv *kv, size_t n)
@@ -33,17 +50,12 @@ static bool kv_is_readable(const tocsin_kv *kv, size_t n)
 tocsin_rc calls_on_session(tocsin_instance *i, const tocsin_session_event *e)
 {
 	uint8_t bytes[RECORD_SIZE_MAX];
+	tocsin_rc rc;
 
-	if (!i)
-		return TOCSIN_E_ARG;
-	if (instance_state(i) != STATE_ACTIVE)
-		return TOCSIN_E_STATE;
-	if (!e)
-		return refuse(i, REFUSAL_ON_SESSION, REFUSAL_NULL);
-	if (e->head.size < SIZE_UP_TO(tocsin_session_event, n_kv))
-		return refuse(i, REFUSAL_ON_SESSION, REFUSAL_SIZE);
-	if (e->head.kind < TOCSIN_SESSION_CREATED || e->head.kind > TOCSIN_SESSION_STATUS)
-		return refuse(i, REFUSAL_ON_SESSION, REFUSAL_KIND);
+	rc = head_check(i, REFUSAL_ON_SESSION, e ? &e->head : NULL,
+			SIZE_UP_TO(tocsin_session_event, n_kv), TOCSIN_SESSION_STATUS);
+	if (rc != TOCSIN_OK)
+		return rc;
 	if (!str_is_readable(e->session_id) || !str_is_readable(e->status) ||
 	    !kv_is_readable(e->kv, e->n_kv))
 		return refuse(i, REFUSAL_ON_SESSION, REFUSAL_NULL);
@@ -71,17 +83,12 @@ tocsin_rc calls_on_health(tocsin_instance *i, const tocsin_health_event *e)
 		[TOCSIN_HEALTH_METADATA] = RECORDER_CLASS_LEAST,
 	};
 	uint8_t bytes[RECORD_SIZE_MAX];
+	tocsin_rc rc;
 
-	if (!i)
-		return TOCSIN_E_ARG;
-	if (instance_state(i) != STATE_ACTIVE)
-		return TOCSIN_E_STATE;
-	if (!e)
-		return refuse(i, REFUSAL_ON_HEALTH, REFUSAL_NULL);
-	if (e->head.size < SIZE_UP_TO(tocsin_health_event, n_kv))
-		return refuse(i, REFUSAL_ON_HEALTH, REFUSAL_SIZE);
-	if (e->head.kind < TOCSIN_HEALTH_START || e->head.kind > TOCSIN_HEALTH_METADATA)
-		return refuse(i, REFUSAL_ON_HEALTH, REFUSAL_KIND);
+	rc = head_check(i, REFUSAL_ON_HEALTH, e ? &e->head : NULL,
+			SIZE_UP_TO(tocsin_health_event, n_kv), TOCSIN_HEALTH_METADATA);
+	if (rc != TOCSIN_OK)
+		return rc;
 	if (!str_is_readable(e->session_id) || !str_is_readable(e->source) ||
 	    !kv_is_readable(e->kv, e->n_kv))
 		return refuse(i, REFUSAL_ON_HEALTH, REFUSAL_NULL);
@@ -95,9 +102,11 @@ tocsin_rc calls_on_health(tocsin_instance *i, const tocsin_health_event *e)
 }
 
 /* A P1, and each clear, may use the whole ring. */
-static enum recorder_class alert_class(const tocsin_alert_event *e, enum recorder_loss *ret_loss)
+static enum recorder_class alert_class(const tocsin_instance *i, const tocsin_alert_event *e,
+				       enum recorder_loss *ret_loss)
 {
-	uint32_t priority = e->priority > 0 ? e->priority : runbook_find(e->code)->priority;
+	uint32_t priority =
+		e->priority > 0 ? e->priority : runbooks_find(i->runbooks, e->code)->priority;
 
 	*ret_loss = priority == 1   ? RECORDER_LOSS_P1
 		    : priority == 2 ? RECORDER_LOSS_P2
@@ -109,25 +118,20 @@ static enum recorder_class alert_class(const tocsin_alert_event *e, enum recorde
 tocsin_rc calls_on_alert(tocsin_instance *i, const tocsin_alert_event *e, uint64_t *ret_number)
 {
 	uint8_t bytes[RECORD_SIZE_MAX];
+	tocsin_rc rc;
 	enum recorder_loss loss;
 	uint64_t position;
 
-	if (!i)
-		return TOCSIN_E_ARG;
-	if (instance_state(i) != STATE_ACTIVE)
-		return TOCSIN_E_STATE;
-	if (!e)
-		return refuse(i, REFUSAL_ON_ALERT, REFUSAL_NULL);
-	if (e->head.size < SIZE_UP_TO(tocsin_alert_event, n_kv))
-		return refuse(i, REFUSAL_ON_ALERT, REFUSAL_SIZE);
-	if (e->head.kind < TOCSIN_ALERT_RAISE || e->head.kind > TOCSIN_ALERT_CLEAR)
-		return refuse(i, REFUSAL_ON_ALERT, REFUSAL_KIND);
+	rc = head_check(i, REFUSAL_ON_ALERT, e ? &e->head : NULL,
+			SIZE_UP_TO(tocsin_alert_event, n_kv), TOCSIN_ALERT_CLEAR);
+	if (rc != TOCSIN_OK)
+		return rc;
 	if (!str_is_readable(e->code) || !str_is_readable(e->message) ||
 	    !str_is_readable(e->session_id) || !str_is_readable(e->instance) ||
 	    !kv_is_readable(e->kv, e->n_kv))
 		return refuse(i, REFUSAL_ON_ALERT, REFUSAL_NULL);
 
-	enum recorder_class class = alert_class(e, &loss);
+	enum recorder_class class = alert_class(i, e, &loss);
 	uint64_t mono_ns = clock_monotonic_ns();
 	size_t len = record_encode_alert(e, mono_ns, bytes);
 	int r = recorder_push(i->recorder, class, loss, mono_ns, bytes, len, &position);

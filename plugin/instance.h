@@ -27,6 +27,7 @@ struct state_page {
 struct tocsin_instance {
 	struct state_page *page; /* a mapping that fork wipes */
 	struct recorder *recorder;
+	const struct runbooks *runbooks;
 	struct refusals refusals;
 	struct dispatcher *dispatcher;
 	struct settings *settings;

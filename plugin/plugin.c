@@ -109,6 +109,7 @@ static tocsin_rc start(tocsin_instance *i)
 	if (r < 0)
 		return rc_of(r);
 	i->recorder = dispatcher_recorder(i->dispatcher);
+	i->runbooks = dispatcher_runbooks(i->dispatcher);
 	instance_enter(i, STATE_ACTIVE);
 	return TOCSIN_OK;
 }

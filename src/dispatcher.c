@@ -64,6 +64,11 @@ struct recorder *dispatcher_recorder(struct dispatcher *d)
 	return d->recorder;
 }
 
+const struct runbooks *dispatcher_runbooks(const struct dispatcher *d)
+{
+	return d->runbooks;
+}
+
 /* --- Control calls --- */
 
 /* Asks the thread and waits for its answer, which is then in d->request; with the lock held. */
@@ -200,10 +205,12 @@ void dispatcher_free(struct dispatcher *d)
 	picture_free(d->picture);
 	ledger_done(&d->ledger);
 	free(d->candidate.state.ptr);
+	json_decref(d->to_share);
 	free(d->request.text);
 	/* What is not safe elsewhere stays for the next start to find. */
 	recorder_free(d->recorder, d->clean || !d->held);
 	places_done(&d->places);
+	runbooks_free(d->runbooks);
 	pthread_cond_destroy(&d->asked);
 	pthread_cond_destroy(&d->answered);
 	pthread_mutex_destroy(&d->lock);

@@ -41,6 +41,8 @@ int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret
 
 /* For pushes; lives as long as the dispatcher. */
 struct recorder *dispatcher_recorder(struct dispatcher *d);
+/* The codes it knows; lives as long as the dispatcher and never changes. */
+const struct runbooks *dispatcher_runbooks(const struct dispatcher *d);
 
 /* level: TOCSIN_FLUSH_*. -ETIMEDOUT. */
 int dispatcher_flush(struct dispatcher *d, uint32_t level, uint64_t timeout_ns);

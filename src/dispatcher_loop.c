@@ -9,7 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/thread.h"
-#include "runbook.h"
+#include "runbooks.h"
 
 #define BATCH 1024                      /* records between two looks at anything else */
 #define PAUSE_BUSY_NS (1 * NS_PER_MS)   /* the poll while events come */
@@ -46,10 +46,16 @@ static bool picture_begin(struct dispatcher *d, struct moment at)
 			.repeat_interval_ns = s->repeat_interval_ns,
 			.has_page_after = s->has_page_after,
 			.page_after_ns = s->page_after_ns,
-			.lookup = runbook_facts,
+			.lookup = runbooks_facts,
+			.lookup_userdata = d->runbooks,
 		},
-		.feed_stale_after_ns = s->feed_stale_after_ns,
 		.heartbeat_timeout_ns = s->heartbeat_timeout_ns,
+		.thresholds = s->thresholds,
+		.sources = s->sources,
+		.n_sources = s->n_sources,
+		.risk = true,
+		.execution_errors = true,
+		.session_failures = true,
 	};
 
 	if (d->picture)
@@ -84,6 +90,7 @@ static void record_apply(struct dispatcher *d, const uint8_t *bytes, size_t len,
 	struct moment at = moment_of(d, &r);
 	if (picture_begin(d, at))
 		picture_apply(d->picture, &r, position, at);
+	d->changes++;
 	atomic_fetch_add_explicit(&d->applied, 1, memory_order_relaxed);
 }
 
@@ -196,6 +203,7 @@ static void request_step(struct dispatcher *d)
 /* --- The loop --- */
 
 struct pace {
+	bool stop_seen; /* by the turn before: what was pushed before the stop is drained in this */
 	uint64_t busy_at_ns;
 	uint64_t pause_ns;
 };
@@ -227,10 +235,12 @@ static void loop_pause(struct dispatcher *d, struct pace *pace, bool busy, uint6
 }
 
 /* Is there nothing left to do, or no time left to do it? Called with the lock held. */
-static bool loop_is_over(struct dispatcher *d, bool empty, uint64_t now_ns)
+static bool loop_is_over(struct dispatcher *d, struct pace *pace, bool empty, uint64_t now_ns)
 {
-	if (!d->stopping)
+	if (!d->stopping || !pace->stop_seen) {
+		pace->stop_seen = d->stopping;
 		return false;
+	}
 	d->clean = empty && ledger_is_safe(&d->ledger, d->ledger.sequence);
 	return d->clean || now_ns >= d->stop_by_ns;
 }
@@ -251,10 +261,11 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 				(struct moment){ now_ns, now_ns + (uint64_t)d->wall_offset_ns });
 	ledger_sweep(&d->ledger);
 	dispatcher_checkpoint(d, now_ns);
+	dispatcher_share(d, now_ns);
 
 	pthread_mutex_lock(&d->lock);
 	request_step(d);
-	bool over = loop_is_over(d, empty, now_ns);
+	bool over = loop_is_over(d, pace, empty, now_ns);
 	if (!over && n < BATCH)
 		loop_pause(d, pace, n > 0, now_ns);
 	pthread_mutex_unlock(&d->lock);
@@ -264,7 +275,7 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 void *dispatcher_main(void *arg)
 {
 	struct dispatcher *d = arg;
-	struct pace pace = { clock_monotonic_ns(), PAUSE_BUSY_NS };
+	struct pace pace = { false, clock_monotonic_ns(), PAUSE_BUSY_NS };
 	int r = recorder_hold(d->recorder);
 
 	pthread_mutex_lock(&d->lock);
@@ -277,6 +288,7 @@ void *dispatcher_main(void *arg)
 	while (loop_turn(d, &pace))
 		;
 	dispatcher_checkpoint_last(d);
+	dispatcher_share_last(d);
 	recorder_release_hold(d->recorder);
 	return NULL;
 }

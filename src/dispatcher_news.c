@@ -72,6 +72,16 @@ static void page_post(struct dispatcher *d, struct page *page, unsigned endpoint
 		dispatcher_kept(d, p, -ENOBUFS);
 }
 
+/* A recording's pages fall due as they are played; the event's own time is only their label. */
+static uint64_t due_by_real_clock(const struct dispatcher *d, struct moment at)
+{
+	uint64_t real_ns = clock_realtime_ns();
+
+	if (d->settings->clock_source == CLOCK_SOURCE_EVENT)
+		return real_ns;
+	return real_ns - (clock_monotonic_ns() - at.clock_ns);
+}
+
 static void news_page(struct dispatcher *d, const struct news *news)
 {
 	uint32_t endpoints = page_endpoints(d, news);
@@ -79,6 +89,7 @@ static void news_page(struct dispatcher *d, const struct news *news)
 
 	if (endpoints == 0)
 		return;
+	d->page_context.due_wall_ns = due_by_real_clock(d, news->at);
 	int r = page_new(&d->page_context, news->incident, news->page, news->at, &page);
 	if (r < 0) {
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
@@ -97,6 +108,7 @@ void dispatcher_tell(void *userdata, const struct news *news)
 {
 	struct dispatcher *d = userdata;
 
+	d->changes++;
 	switch (news->kind) {
 	case NEWS_HEALTH:
 		if (d->settings->log_health)

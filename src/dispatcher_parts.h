@@ -16,6 +16,7 @@
 #include "picture/checkpoint.h"
 #include "picture/picture.h"
 #include "places.h"
+#include "runbooks.h"
 
 /* What a control call asks of the dispatcher's thread. */
 enum request_kind { REQUEST_NONE, REQUEST_FLUSH, REQUEST_SNAPSHOT };
@@ -46,6 +47,7 @@ struct dispatcher {
 	struct refusals *refusals;
 	struct places places;
 	char host_name[256];
+	struct runbooks *runbooks; /* NULL: the built-in ones */
 
 	struct recorder *recorder;
 	struct journal *journal;
@@ -67,13 +69,16 @@ struct dispatcher {
 	uint64_t losses_told, losses_told_ns;
 	uint32_t refusals_told;
 	bool damage_told;
+	uint64_t changes, changes_shared; /* of the picture; those that snapshot.json has */
+	uint64_t shared_at_ns;
 
 	/* Numbers reserved: what may be released without using one twice. */
 	_Atomic uint64_t reserved;
 	atomic_bool reserving;
 
 	_Atomic uint64_t applied; /* events, for the stats */
-	atomic_bool unkept_told;
+	atomic_bool unkept_told, unshared_told;
+	_Atomic(json_t *) to_share; /* owned; what the keeper is to write next, or NULL */
 
 	/* Between control calls and the thread. */
 	pthread_mutex_t lock;
@@ -106,6 +111,10 @@ void dispatcher_checkpoint_last(struct dispatcher *d);
 
 /* dispatcher_snapshot.c: the picture as JSON, for the thread, or for others once it has ended. */
 int dispatcher_render(struct dispatcher *d, char **ret, size_t *ret_len);
+/* On the thread: lets the keeper write snapshot.json when the picture has changed, at most once a
+ * second; and a last time, when the thread ends. */
+void dispatcher_share(struct dispatcher *d, uint64_t now_ns);
+void dispatcher_share_last(struct dispatcher *d);
 
 /* dispatcher_news.c. dispatcher_note tells a trouble (level: syslog's) to the log and to the host.
  */

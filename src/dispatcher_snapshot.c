@@ -5,22 +5,57 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
+#include "base/text.h"
 #include "picture/snapshot.h"
-#include "runbook.h"
+#include "runbooks.h"
+#include "snapshot_file.h"
+
+/* What a link depends on. */
+struct linker {
+	const struct settings *settings;
+	const struct runbooks *runbooks;
+};
 
 static char *link_runbook(void *userdata, tocsin_str code)
 {
-	const struct settings *s = userdata;
+	const struct linker *l = userdata;
 
-	return runbook_link(s->runbooks_base_url, code);
+	return runbooks_link(l->runbooks, l->settings->runbooks_base_url, code);
 }
 
-static int picture_render(struct picture *p, const struct settings *s, struct moment now,
-			  char **ret, size_t *ret_len)
+static json_t *picture_json(struct picture *p, const struct settings *s,
+			    const struct runbooks *runbooks, struct moment now)
 {
-	/* The linker's userdata is not written to. */
-	json_t *json = picture_snapshot(p, s->engine_name, now, link_runbook, (void *)(uintptr_t)s);
+	struct linker linker = { s, runbooks };
+
+	return picture_snapshot(p, s->engine_name, now, link_runbook, &linker);
+}
+
+static void tell_nobody(void *userdata, const struct news *news)
+{
+	(void)userdata;
+	(void)news;
+}
+
+/* Of an engine that has told nothing. */
+static json_t *empty_json(const struct settings *s)
+{
+	struct picture_settings settings = { .alerts = { .lookup = runbooks_facts } };
+	struct moment now = { clock_monotonic_ns(), clock_realtime_ns() };
+	struct picture *p;
+
+	if (picture_new(&settings, now, tell_nobody, NULL, &p) < 0)
+		return NULL;
+	json_t *json = picture_json(p, s, NULL, now);
+	picture_free(p);
+	return json;
+}
+
+/* Takes the JSON. */
+static int render(json_t *json, char **ret, size_t *ret_len)
+{
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
 	json_decref(json);
@@ -31,29 +66,79 @@ static int picture_render(struct picture *p, const struct settings *s, struct mo
 	return 0;
 }
 
-int dispatcher_render(struct dispatcher *d, char **ret, size_t *ret_len)
-{
-	if (!d->picture)
-		return dispatcher_snapshot_empty(d->settings, ret, ret_len);
-	return picture_render(d->picture, d->settings, dispatcher_now(d), ret, ret_len);
-}
-
-static void tell_nobody(void *userdata, const struct news *news)
-{
-	(void)userdata;
-	(void)news;
-}
-
 int dispatcher_snapshot_empty(const struct settings *s, char **ret, size_t *ret_len)
 {
-	struct picture_settings settings = { .alerts = { .lookup = runbook_facts } };
-	struct moment now = { clock_monotonic_ns(), clock_realtime_ns() };
-	struct picture *p;
-	int r = picture_new(&settings, now, tell_nobody, NULL, &p);
+	return render(empty_json(s), ret, ret_len);
+}
 
-	if (r < 0)
-		return r;
-	r = picture_render(p, s, now, ret, ret_len);
-	picture_free(p);
-	return r;
+static json_t *dispatcher_json(struct dispatcher *d)
+{
+	return d->picture ? picture_json(d->picture, d->settings, d->runbooks, dispatcher_now(d))
+			  : empty_json(d->settings);
+}
+
+int dispatcher_render(struct dispatcher *d, char **ret, size_t *ret_len)
+{
+	return render(dispatcher_json(d), ret, ret_len);
+}
+
+/* --- snapshot.json --- */
+
+#define SHARE_EVERY_NS NS_PER_S
+
+/* On the keeper's thread: making text of it takes longer than building it. */
+static void share_write(void *userdata)
+{
+	struct dispatcher *d = userdata;
+	json_t *json = atomic_exchange(&d->to_share, NULL);
+	struct text_buffer b = { 0 };
+
+	if (!json)
+		return;
+	int r = snapshot_file_write(d->places.state, d->places.operators, json);
+	json_decref(json);
+	if (r == 0 || atomic_exchange(&d->unshared_told, true))
+		return;
+	text_buffer_printf(&b,
+			   "%s/" SNAPSHOT_FILE
+			   " cannot be written: %s; operators do not see this engine's "
+			   "picture: free the disk or mend the folder",
+			   d->places.state_path, strerror(-r));
+	if (!b.failed)
+		journal_submit(d->journal, entry_of_note(&d->entry_context, ENTRY_KIND_TROUBLE,
+							 LOG_WARNING, clock_realtime_ns(), b.ptr));
+	text_buffer_done(&b);
+}
+
+static void share(struct dispatcher *d, uint64_t now_ns, uint64_t stopped_ns)
+{
+	json_t *json = dispatcher_json(d);
+
+	d->shared_at_ns = now_ns;
+	if (!json || snapshot_file_sign(json, d->places.runtime_path, recorder_name(d->recorder),
+					stopped_ns) < 0) {
+		json_decref(json);
+		return;
+	}
+	d->changes_shared = d->changes;
+	json_decref(atomic_exchange(&d->to_share, json));
+	if (keeper_run(d->keeper, share_write, d) < 0)
+		json_decref(atomic_exchange(&d->to_share, NULL));
+}
+
+void dispatcher_share(struct dispatcher *d, uint64_t now_ns)
+{
+	/* Also once when nothing has happened yet: it tells that the engine lives. */
+	bool first = d->shared_at_ns == 0;
+
+	if (d->places.state < 0 || (!first && d->changes == d->changes_shared) ||
+	    (!first && now_ns - d->shared_at_ns < SHARE_EVERY_NS) || atomic_load(&d->to_share))
+		return;
+	share(d, now_ns, 0);
+}
+
+void dispatcher_share_last(struct dispatcher *d)
+{
+	if (d->places.state >= 0)
+		share(d, clock_monotonic_ns(), clock_realtime_ns());
 }

@@ -3,6 +3,7 @@
 #include "dispatcher_parts.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -11,6 +12,48 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "record/numbers.h"
+
+#define OPERATORS_GROUP "tocsin"
+
+/* What is wrong with the site's runbooks, until there is a log to tell it to. */
+#define RUNBOOKS_BAD_MAX 8
+struct bad_runbooks {
+	char *lines[RUNBOOKS_BAD_MAX];
+	unsigned n; /* those past the maximum are counted alone */
+};
+
+static void runbook_bad(void *userdata, const char *file, unsigned line, const char *what)
+{
+	struct bad_runbooks *bad = userdata;
+	struct text_buffer b = { 0 };
+	char place[16] = "";
+
+	if (bad->n++ >= RUNBOOKS_BAD_MAX)
+		return;
+	if (line > 0)
+		snprintf(place, sizeof place, ":%u", line);
+	text_buffer_printf(&b, "%s%s: %s", file, place, what);
+	bad->lines[bad->n - 1] = b.ptr;
+}
+
+static void bad_runbooks_tell(struct dispatcher *d, const struct bad_runbooks *bad)
+{
+	for (unsigned i = 0; i < bad->n && i < RUNBOOKS_BAD_MAX; i++)
+		if (bad->lines[i])
+			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+					"the site's runbooks: %s", bad->lines[i]);
+	if (bad->n > RUNBOOKS_BAD_MAX)
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+				"%u more is wrong with the site's runbooks in %s; tocsin check "
+				"tells it",
+				bad->n - RUNBOOKS_BAD_MAX, d->settings->runbooks_dir);
+}
+
+static void bad_runbooks_done(struct bad_runbooks *bad)
+{
+	for (unsigned i = 0; i < RUNBOOKS_BAD_MAX; i++)
+		free(bad->lines[i]);
+}
 
 static void contexts_fill(struct dispatcher *d)
 {
@@ -22,11 +65,14 @@ static void contexts_fill(struct dispatcher *d)
 		.engine = s->engine_name,
 		.replay = s->engine_replay,
 		.runbooks_base_url = s->runbooks_base_url,
+		.runbooks = d->runbooks,
 	};
 	d->page_context = (struct page_context){
 		.engine = s->engine_name,
 		.host = d->host_name,
 		.runbooks_base_url = s->runbooks_base_url,
+		.runbooks = d->runbooks,
+		.settings = s,
 		.replay = s->engine_replay,
 	};
 	for (unsigned i = 0; i < s->n_endpoints; i++)
@@ -90,6 +136,9 @@ static void troubles_tell(struct dispatcher *d, int numbers_error, int disk_erro
 			d->places.runtime_path, strerror(-disk_error));
 	if (d->places.state_trouble)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING, "%s", d->places.state_trouble);
+	if (d->places.operators_trouble)
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_NOTICE, "%s",
+				d->places.operators_trouble);
 	if (numbers_error < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
 				"%s/numbers cannot be used: %s; numbers of alerts go on from the "
@@ -182,7 +231,9 @@ static int delivery_start(struct dispatcher *d)
 static void started_tell(struct dispatcher *d)
 {
 	static const char *const targets[] = {
-		[LOG_TARGET_JOURNAL] = "the journal", [LOG_TARGET_STDERR] = "stderr"
+		[LOG_TARGET_JOURNAL] = "the journal",
+		[LOG_TARGET_SYSLOG] = "syslog",
+		[LOG_TARGET_STDERR] = "stderr",
 	};
 	struct text_buffer pages = { 0 };
 
@@ -220,9 +271,15 @@ static int thread_begin(struct dispatcher *d)
 
 int dispatcher_begin(struct dispatcher *d)
 {
+	_cleanup_(bad_runbooks_done) struct bad_runbooks bad = { 0 };
 	int numbers_error, disk_error;
 	int r = places_find(d->settings, &d->places);
 
+	if (r < 0)
+		return r;
+	places_share(&d->places, OPERATORS_GROUP);
+	if (d->settings->runbooks_dir)
+		r = runbooks_load(d->settings->runbooks_dir, runbook_bad, &bad, &d->runbooks);
 	if (r < 0)
 		return r;
 	contexts_fill(d);
@@ -240,6 +297,7 @@ int dispatcher_begin(struct dispatcher *d)
 		return r;
 	d->journal_runs = true;
 	troubles_tell(d, numbers_error, disk_error);
+	bad_runbooks_tell(d, &bad);
 	r = delivery_start(d);
 	if (r < 0)
 		return r;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "base/text.h"
 
 #define CANDIDATES_MAX 3
+#define GROUP_SIZE_MAX 65536 /* bytes of a group with all its members */
 
 /* Paths to try in order; NULL ones do not apply here. */
 struct candidates {
@@ -164,7 +166,7 @@ static char *home_folder(void)
 
 int places_find(const struct settings *s, struct places *ret)
 {
-	struct places p = { .runtime = -1, .state = -1 };
+	struct places p = { .runtime = -1, .state = -1, .operators = (gid_t)-1 };
 	_cleanup_(candidates_done) struct candidates runtime = { 0 };
 	_cleanup_(candidates_done) struct candidates state = { 0 };
 	_cleanup_free_ char *home = home_folder();
@@ -197,6 +199,42 @@ int places_find(const struct settings *s, struct places *ret)
 	return 0;
 }
 
+static bool group_find(const char *name, gid_t *ret)
+{
+	struct group entry, *found = NULL;
+	char buf[GROUP_SIZE_MAX];
+
+	if (getgrnam_r(name, &entry, buf, sizeof buf, &found) != 0 || !found)
+		return false;
+	*ret = found->gr_gid;
+	return true;
+}
+
+void places_share(struct places *p, const char *group)
+{
+	struct stat st;
+	gid_t gid;
+	int r = 0;
+
+	if (p->state < 0 || !group_find(group, &gid) || fstat(p->state, &st) < 0)
+		return;
+	if ((st.st_mode & 0777) == 0700 &&
+	    (fchown(p->state, (uid_t)-1, gid) < 0 || fchmod(p->state, 0750) < 0))
+		r = -errno;
+	else if ((st.st_mode & 0777) != 0700 && st.st_gid != gid)
+		return;
+	if (r == 0) {
+		p->operators = gid;
+		return;
+	}
+	struct text_buffer b = { 0 };
+	text_buffer_printf(&b,
+			   "the group %s cannot be let into %s: %s; operators see no snapshot.json "
+			   "until the engine's user is in that group",
+			   group, p->state_path, strerror(-r));
+	p->operators_trouble = b.ptr;
+}
+
 void places_done(struct places *p)
 {
 	if (p->runtime >= 0)
@@ -207,5 +245,6 @@ void places_done(struct places *p)
 	free(p->state_path);
 	free(p->runtime_trouble);
 	free(p->state_trouble);
-	*p = (struct places){ .runtime = -1, .state = -1 };
+	free(p->operators_trouble);
+	*p = (struct places){ .runtime = -1, .state = -1, .operators = (gid_t)-1 };
 }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 #include "settings.h"
 
 struct places {
@@ -16,8 +17,9 @@ struct places {
 	bool runtime_is_tmpfs;
 	int state; /* folder of outbox and numbers, -1: none, pages are in memory alone */
 	char *state_path;
+	gid_t operators; /* the group that may read what is shared, (gid_t)-1: none */
 	/* Why a folder is missing or not as it should be, each a line for a person; NULL: it is. */
-	char *runtime_trouble, *state_trouble;
+	char *runtime_trouble, *state_trouble, *operators_trouble;
 };
 
 /*
@@ -28,6 +30,11 @@ struct places {
  * Only -ENOMEM is an error: a folder that cannot be had is told in its trouble.
  */
 int places_find(const struct settings *s, struct places *ret);
+/*
+ * Lets the group, where there is one of that name, into the state folder (0750), unless somebody
+ * has given that folder other rights than the ones it is made with.
+ */
+void places_share(struct places *p, const char *group);
 void places_done(struct places *p);
 
 #endif

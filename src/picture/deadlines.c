@@ -160,7 +160,7 @@ static int raise_at_deadline(struct rules *rules, struct raise *raise, bool lost
 static int fire_feed(struct rules *rules, struct feed *f, uint64_t deadline_ns, struct moment at)
 {
 	_cleanup_(text_buffer_done) struct text_buffer message = { 0 };
-	uint64_t after = rules->settings->feed_stale_after_ns;
+	uint64_t after = rules_feed_thresholds(rules, f)->feed_stale_after_ns;
 	uint64_t from = deadline_ns > after ? deadline_ns - after : 0;
 	bool lost = lost_within(rules, from, deadline_ns);
 	char silence[TIME_TEXT_SIZE];

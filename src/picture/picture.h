@@ -15,6 +15,7 @@
 #include "picture/alerts.h"
 #include "picture/sessions.h"
 #include "picture/status.h"
+#include "picture/thresholds.h"
 #include "record/record.h"
 
 enum news_kind {
@@ -41,10 +42,12 @@ typedef void picture_tell(void *userdata, const struct news *news);
 
 struct picture_settings {
 	struct alerts_settings alerts;
-	uint64_t feed_stale_after_ns; /* 0: off, as for all below; a feed reported down counts */
-	uint64_t heartbeat_timeout_ns;
-	double drift_high, drift_critical; /* fractions */
-	double hysteresis; /* share of a threshold by which a value must be below it to clear */
+	uint64_t heartbeat_timeout_ns; /* 0: off */
+	struct thresholds thresholds;
+	/* Those of sources that have their own, at most SOURCE_THRESHOLDS_MAX, no source twice;
+	 * they must outlive the picture. */
+	const struct source_thresholds *sources;
+	size_t n_sources;
 	bool risk, execution_errors, session_failures; /* rules without a setting of their own */
 };
 

@@ -166,7 +166,7 @@ static int restore_feed(struct picture *p, const struct parts *parts)
 	f->last_sign_position = fixed.last_sign_position;
 	f->heard_position = fixed.heard_position;
 	/* The rule may have been turned off since. */
-	if (p->settings.feed_stale_after_ns > 0 && fixed.stale_at_ns > 0) {
+	if (rules_feed_thresholds(&p->rules, f)->feed_stale_after_ns > 0 && fixed.stale_at_ns > 0) {
 		f->stale_at_ns = fixed.stale_at_ns;
 		if (f->stale_at_ns < p->rules.feeds_due_ns)
 			p->rules.feeds_due_ns = f->stale_at_ns;

@@ -2,12 +2,14 @@
 #include "config.h"
 #include "picture/rules.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "picture/hash.h"
 
 #define FEED_DOWN STR("DATA_FEED_DOWN")
 #define STALLED STR("ENGINE_STALLED")
@@ -27,8 +29,7 @@ struct rule {
 	uint32_t kind; /* 0: any of the type */
 	unsigned key;
 	/* *limit gets the threshold where there is one. */
-	enum verdict (*judge)(const struct picture_settings *s, const struct record *r,
-			      double *limit);
+	enum verdict (*judge)(const struct rules *rules, const struct record *r, double *limit);
 	void (*say)(struct text_buffer *b, const struct record *r, double limit);
 };
 
@@ -53,48 +54,55 @@ static enum verdict judge_drift(const struct record *r, double threshold, double
 	return fabs(r->value) <= threshold - hysteresis * threshold ? VERDICT_CLEAR : VERDICT_NONE;
 }
 
-static enum verdict judge_drift_critical(const struct picture_settings *s, const struct record *r,
+static enum verdict judge_drift_critical(const struct rules *rules, const struct record *r,
 					 double *limit)
 {
-	return judge_drift(r, s->drift_critical, s->hysteresis, limit);
+	const struct thresholds *t = rules_thresholds(rules, r->source);
+
+	return judge_drift(r, t->drift_critical, t->hysteresis, limit);
 }
 
-static enum verdict judge_drift_high(const struct picture_settings *s, const struct record *r,
+static enum verdict judge_drift_high(const struct rules *rules, const struct record *r,
 				     double *limit)
 {
-	return judge_drift(r, s->drift_high, s->hysteresis, limit);
+	const struct thresholds *t = rules_thresholds(rules, r->source);
+
+	return judge_drift(r, t->drift_high, t->hysteresis, limit);
 }
 
-static enum verdict judge_risk(const struct picture_settings *s, const struct record *r,
-			       double *limit)
+static enum verdict judge_risk(const struct rules *rules, const struct record *r, double *limit)
 {
-	if (!s->risk || !r->has_value)
+	const struct thresholds *t = rules_thresholds(rules, r->source);
+
+	if (!rules->settings->risk || !r->has_value)
 		return VERDICT_NONE;
 	*limit = r->limit;
 	if (risk_breaches(r->value, r->limit))
 		return VERDICT_RAISE;
 	/* No distance from an infinite limit is too small. */
-	if (isinf(r->limit) || r->value <= r->limit - s->hysteresis * fabs(r->limit))
+	if (isinf(r->limit) || r->value <= r->limit - t->hysteresis * fabs(r->limit))
 		return VERDICT_CLEAR;
 	return VERDICT_NONE;
 }
 
-static enum verdict judge_feed_down(const struct picture_settings *s _unused_,
+static enum verdict judge_feed_down(const struct rules *rules _unused_,
 				    const struct record *r _unused_, double *limit _unused_)
 {
 	return VERDICT_RAISE;
 }
 
-static enum verdict judge_execution(const struct picture_settings *s,
-				    const struct record *r _unused_, double *limit _unused_)
+static enum verdict judge_execution(const struct rules *rules, const struct record *r _unused_,
+				    double *limit _unused_)
 {
-	return s->execution_errors ? VERDICT_RAISE : VERDICT_NONE;
+	return rules->settings->execution_errors ? VERDICT_RAISE : VERDICT_NONE;
 }
 
-static enum verdict judge_session(const struct picture_settings *s, const struct record *r,
+static enum verdict judge_session(const struct rules *rules, const struct record *r,
 				  double *limit _unused_)
 {
-	return s->session_failures && str_is(r->status, "failed") ? VERDICT_RAISE : VERDICT_NONE;
+	bool failed = rules->settings->session_failures && str_is(r->status, "failed");
+
+	return failed ? VERDICT_RAISE : VERDICT_NONE;
 }
 
 /* " of SOURCE in session S", as far as they are known. */
@@ -164,6 +172,47 @@ static const struct rule table[] = {
 	{ "session", "SESSION_FAILED", RECORD_SESSION, 0, KEY_SESSION, judge_session, say_session },
 };
 
+static void index_fill(struct rules *rules)
+{
+	const struct picture_settings *s = rules->settings;
+
+	assert(s->n_sources <= SOURCE_THRESHOLDS_MAX);
+	for (size_t i = 0; i < s->n_sources; i++) {
+		size_t place = hash_text(s->sources[i].source) % RULES_INDEX_SIZE;
+
+		while (rules->index[place] != 0)
+			place = (place + 1) % RULES_INDEX_SIZE;
+		rules->index[place] = (uint16_t)(i + 1);
+	}
+}
+
+static const struct thresholds *thresholds_find(const struct rules *rules, uint32_t hash,
+						tocsin_str source)
+{
+	const struct picture_settings *s = rules->settings;
+	unsigned number;
+
+	for (size_t i = hash % RULES_INDEX_SIZE; (number = rules->index[i]) != 0;
+	     i = (i + 1) % RULES_INDEX_SIZE)
+		if (str_equal(s->sources[number - 1].source, source))
+			return &s->sources[number - 1].thresholds;
+	return &s->thresholds;
+}
+
+const struct thresholds *rules_thresholds(const struct rules *rules, tocsin_str source)
+{
+	/* Mostly nobody has thresholds of their own: no need to hash then. */
+	if (rules->settings->n_sources == 0)
+		return &rules->settings->thresholds;
+	source = text_cut(source, TOCSIN_ID_MAX);
+	return thresholds_find(rules, hash_text(source), source);
+}
+
+const struct thresholds *rules_feed_thresholds(const struct rules *rules, const struct feed *f)
+{
+	return thresholds_find(rules, f->hash, (tocsin_str){ f->source, f->source_len });
+}
+
 void rules_init(struct rules *rules, const struct picture_settings *settings,
 		const struct sessions *sessions, struct status *status, struct alerts *alerts)
 {
@@ -174,6 +223,7 @@ void rules_init(struct rules *rules, const struct picture_settings *settings,
 		.alerts = alerts,
 		.feeds_due_ns = UINT64_MAX,
 	};
+	index_fill(rules);
 }
 
 static int rule_act(struct rules *rules, const struct rule *rule, const struct record *r,
@@ -183,7 +233,7 @@ static int rule_act(struct rules *rules, const struct rule *rule, const struct r
 	tocsin_str session = rule->key & KEY_SESSION ? r->session_id : NOTHING;
 	tocsin_str source = rule->key & KEY_SOURCE ? r->source : NOTHING;
 	double limit = (double)NAN;
-	enum verdict verdict = rule->judge(rules->settings, r, &limit);
+	enum verdict verdict = rule->judge(rules, r, &limit);
 
 	if (verdict == VERDICT_NONE)
 		return 0;
@@ -223,7 +273,7 @@ static uint64_t later_by(uint64_t clock_ns, uint64_t ns)
 
 static void feed_arm(struct rules *rules, struct feed *f, uint64_t from_ns)
 {
-	uint64_t after = rules->settings->feed_stale_after_ns;
+	uint64_t after = rules_feed_thresholds(rules, f)->feed_stale_after_ns;
 
 	if (after == 0 || !f->pulsed)
 		return;

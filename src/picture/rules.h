@@ -15,6 +15,9 @@
 /* Refusals at most that far apart count as one time of losses. */
 #define RULES_LOSS_GAP_NS NS_PER_S
 
+/* Four places a source: probes stay short. A power of two. */
+#define RULES_INDEX_SIZE (4 * SOURCE_THRESHOLDS_MAX)
+
 struct loss_time {
 	uint64_t first_ns, last_ns; /* on the clock; 0: there was none */
 };
@@ -29,6 +32,8 @@ struct rules {
 	bool stalled;               /* ENGINE_STALLED was raised: not armed until a heartbeat */
 	uint64_t beat_from_ns;      /* where the interval begins after one with losses, else 0 */
 	struct loss_time losses[2]; /* the latest, and the one before it */
+	/* settings->sources by hash: their number + 1, 0 = none */
+	uint16_t index[RULES_INDEX_SIZE];
 };
 
 /* A deadline that is due. */
@@ -40,6 +45,10 @@ struct rules_deadline {
 
 void rules_init(struct rules *rules, const struct picture_settings *settings,
 		const struct sessions *sessions, struct status *status, struct alerts *alerts);
+
+/* What counts for that source: its own thresholds, or everybody's. */
+const struct thresholds *rules_thresholds(const struct rules *rules, tocsin_str source);
+const struct thresholds *rules_feed_thresholds(const struct rules *rules, const struct feed *f);
 
 void rules_note_loss(struct rules *rules, uint64_t clock_ns);
 

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "snapshot_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/files.h"
+#include "base/lockfile.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "picture/metadata.h"
+
+#define RING_PREFIX "ring-"
+#define LOCK_PREFIX "lock-"
+#define EPOCH_DIGITS 32
+#define STAT_MAX 4096
+
+DEFINE_CLEANUP(json_t *, json_decref, cleanup_json)
+DEFINE_CLEANUP(struct lockfile *, lockfile_free, cleanup_lockfile)
+
+/* --- Writing --- */
+
+/* When the process started, in clock ticks after the boot; 0: not known. */
+static uint64_t start_ticks(pid_t pid)
+{
+	char path[32], text[STAT_MAX];
+	unsigned long long ticks = 0;
+
+	snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	ssize_t len = read(fd, text, sizeof text - 1);
+	if (len <= 0)
+		return 0;
+	text[len] = 0;
+	/* The name may hold anything: its bracket is the last one. */
+	const char *rest = strrchr(text, ')');
+	if (!rest || sscanf(rest + 1,
+			    " %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
+			    " %*s %*s %llu",
+			    &ticks) != 1)
+		return 0;
+	return ticks;
+}
+
+static json_t *text_or_null(const char *s)
+{
+	return s && *s ? text_to_json(str(s)) : json_null();
+}
+
+int snapshot_file_sign(json_t *json, const char *runtime_dir, const char *recorder,
+		       uint64_t stopped_ns)
+{
+	char text[TIME_TEXT_SIZE];
+	json_t *stopped =
+		stopped_ns > 0 ? json_string(time_to_rfc3339(stopped_ns, text)) : json_null();
+	int r = json_object_set_new(json, "engine_pid", json_integer(getpid()));
+
+	r |= json_object_set_new(json, "engine_start_ticks",
+				 json_integer((json_int_t)start_ticks(getpid())));
+	r |= json_object_set_new(json, "runtime_dir", text_or_null(runtime_dir));
+	r |= json_object_set_new(json, "recorder", text_or_null(recorder));
+	r |= json_object_set_new(json, "stopped_at", stopped);
+	return r == 0 ? 0 : -ENOMEM;
+}
+
+int snapshot_file_write(int state, gid_t group, const json_t *json)
+{
+	_cleanup_free_ char *text = json_dumps(json, JSON_COMPACT);
+
+	if (!text)
+		return -ENOMEM;
+	if (group == (gid_t)-1)
+		return file_replace(state, SNAPSHOT_FILE, text, strlen(text), false);
+	return file_replace_shared(state, SNAPSHOT_FILE, text, strlen(text), group);
+}
+
+/* --- Reading --- */
+
+/* What the child that tries the lock says by its exit status. */
+enum lock_answer { LOCK_HELD = 10, LOCK_FREE = 11, LOCK_NOT_TOLD = 12 };
+
+/* The lock beside the recorder; its name comes from a file that others may have written. */
+static bool lock_name(const char *recorder, char name[static sizeof LOCK_PREFIX + EPOCH_DIGITS])
+{
+	const char *epoch = recorder + sizeof RING_PREFIX - 1;
+
+	if (strncmp(recorder, RING_PREFIX, sizeof RING_PREFIX - 1) != 0 ||
+	    strspn(epoch, "0123456789abcdef") != EPOCH_DIGITS || epoch[EPOCH_DIGITS])
+		return false;
+	snprintf(name, sizeof LOCK_PREFIX + EPOCH_DIGITS, LOCK_PREFIX "%s", epoch);
+	return true;
+}
+
+/* What one user has laid out is not mapped with another's rights. */
+static bool become_owner(int folder)
+{
+	struct stat st;
+
+	if (fstat(folder, &st) < 0)
+		return false;
+	if (geteuid() != 0 || st.st_uid == 0)
+		return st.st_uid == geteuid();
+	return setgroups(0, NULL) == 0 && setresgid(st.st_gid, st.st_gid, st.st_gid) == 0 &&
+	       setresuid(st.st_uid, st.st_uid, st.st_uid) == 0;
+}
+
+/* In the child. */
+static enum lock_answer try_lock(const char *runtime_dir, const char *name)
+{
+	_cleanup_(cleanup_lockfile) struct lockfile *lock = NULL;
+	_cleanup_close_ int folder = -1;
+	int r = folder_open(runtime_dir, false, &folder);
+
+	if (r == -ENOENT)
+		return LOCK_FREE;
+	if (r < 0 || !become_owner(folder))
+		return LOCK_NOT_TOLD;
+	r = lockfile_open(folder, name, false, &lock);
+	/* A clean stop has removed it; from before the boot it is worth nothing. */
+	if (r == -ENOENT || r == -EBADMSG)
+		return LOCK_FREE;
+	if (r < 0)
+		return LOCK_NOT_TOLD;
+	r = lockfile_try(lock);
+	if (r == -EBUSY)
+		return LOCK_HELD;
+	if (r < 0)
+		return LOCK_NOT_TOLD;
+	/* That its holder died is for the next run to learn: by our death it stays marked. */
+	if (r == 1)
+		_exit(LOCK_FREE);
+	lockfile_release(lock);
+	return LOCK_FREE;
+}
+
+static enum lock_answer ask_lock(const char *runtime_dir, const char *recorder)
+{
+	char name[sizeof LOCK_PREFIX + EPOCH_DIGITS];
+	int status;
+	pid_t pid;
+
+	if (!runtime_dir || !recorder || !lock_name(recorder, name))
+		return LOCK_NOT_TOLD;
+	pid = fork();
+	if (pid == 0)
+		_exit(try_lock(runtime_dir, name));
+	if (pid < 0)
+		return LOCK_NOT_TOLD;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return LOCK_NOT_TOLD;
+	return WIFEXITED(status) ? (enum lock_answer)WEXITSTATUS(status) : LOCK_NOT_TOLD;
+}
+
+/* Is there such a process, and is it still the same one? */
+static bool process_lives(const json_t *json)
+{
+	json_int_t pid = json_integer_value(json_object_get(json, "engine_pid"));
+	json_int_t ticks = json_integer_value(json_object_get(json, "engine_start_ticks"));
+
+	if (pid <= 0 || pid > INT32_MAX || (kill((pid_t)pid, 0) < 0 && errno != EPERM))
+		return false;
+	uint64_t now = start_ticks((pid_t)pid);
+	/* Where /proc hides others' processes, that there is one must do. */
+	return now == 0 || ticks == 0 || now == (uint64_t)ticks;
+}
+
+static bool engine_lives(const json_t *json)
+{
+	if (json_is_string(json_object_get(json, "stopped_at")))
+		return false;
+	switch (ask_lock(json_string_value(json_object_get(json, "runtime_dir")),
+			 json_string_value(json_object_get(json, "recorder")))) {
+	case LOCK_HELD:
+		return true;
+	case LOCK_FREE:
+		return false;
+	default:
+		return process_lives(json);
+	}
+}
+
+int snapshot_file_read(const char *state_dir, json_t **ret, bool *ret_alive)
+{
+	_cleanup_(cleanup_json) json_t *json = NULL;
+	_cleanup_close_ int folder = -1;
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = folder_open(state_dir, false, &folder);
+
+	if (r == 0)
+		r = file_read(folder, SNAPSHOT_FILE, SNAPSHOT_FILE_MAX, &text, &len);
+	if (r < 0)
+		return r;
+	json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(json))
+		return -EBADMSG;
+	*ret_alive = engine_lives(json);
+	*ret = TAKE(json);
+	return 0;
+}
