@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "tool/verbs.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include "base/cleanup.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "deliver/syslog_target.h"
+#include "places.h"
+#include "runbooks.h"
+#include "settings.h"
+#include "tool/runbook_check.h"
+#include "tool/tool.h"
+
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+
+static const char help[] =
+	"usage: tocsin check [OPTION]...\n"
+	"\n"
+	"Checks what the plugin needs, one line each: ok, warning or FAILED and what to do. No "
+	"page\n"
+	"is sent. Exit status 1 when anything failed.\n"
+	"\n"
+	"      --config FILE         the settings file (default: the installed ones)\n"
+	"  -o SECTION.KEY=VALUE      a setting, as the engine gives it\n"
+	"      --runbooks DIR        check a site's own runbooks instead: heads, sections, links,\n"
+	"                            and the contacts they need\n"
+	"  -h, --help                this text\n";
+
+enum verdict { VERDICT_OK, VERDICT_WARNING, VERDICT_FAILED };
+
+struct check {
+	struct tool_options options;
+	const char *runbooks; /* the folder to check instead, or NULL */
+	bool failed;
+};
+
+_printf_(4, 5) static void tell(struct check *c, enum verdict verdict, const char *what,
+				const char *format, ...)
+{
+	static const struct {
+		const char *word;
+		int colour;
+	} verdicts[] = { { "ok", 32 }, { "warning", 33 }, { "FAILED", 31 } };
+	struct text_buffer b = { 0 };
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	text_buffer_printf(&b, "%s: %s", what, text);
+	if (tool_colours(stdout))
+		printf("\033[%dm%-7s\033[0m  ", verdicts[verdict].colour, verdicts[verdict].word);
+	else
+		printf("%-7s  ", verdicts[verdict].word);
+	tool_print_text(stdout, (tocsin_str){ b.ptr, b.len });
+	putchar('\n');
+	text_buffer_done(&b);
+	if (verdict == VERDICT_FAILED)
+		c->failed = true;
+}
+
+/* -1: go on; else the exit status. */
+static int parse_arguments(struct check *c, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "runbooks", required_argument, NULL, 'r' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
+		if (option == 'c' && tool_options_add(&c->options, "config", optarg) == 0)
+			continue;
+		if (option == 'o' && tool_options_parse(&c->options, optarg) == 0)
+			continue;
+		if (option == 'r') {
+			c->runbooks = optarg;
+			continue;
+		}
+		if (option == 'h') {
+			fputs(help, stdout);
+			return TOOL_FINE;
+		}
+		if (option == 'o')
+			return tool_wrong_use("check", "-o %s: expected section.key=value", optarg);
+		return tool_wrong_use("check", "unknown option");
+	}
+	if (optind != argc)
+		return tool_wrong_use("check", "unexpected argument %s", argv[optind]);
+	return -1;
+}
+
+/* 0 when somebody listens there. */
+static int try_socket(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	return connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+}
+
+static int try_syslog(void)
+{
+	struct syslog_socket s;
+	int r = syslog_socket_init(&s, NULL);
+
+	if (r == 0)
+		r = syslog_socket_connect(&s);
+	syslog_socket_done(&s);
+	return r;
+}
+
+static void check_log(struct check *c, const struct settings *s)
+{
+	int journal, syslog;
+
+	if (s->log_target == LOG_TARGET_STDERR) {
+		tell(c, VERDICT_OK, "log", "to stderr, as log.target says");
+		return;
+	}
+	journal = try_socket(JOURNAL_SOCKET);
+	syslog = try_syslog();
+	if (s->log_target == LOG_TARGET_SYSLOG && syslog == 0)
+		tell(c, VERDICT_OK, "log", "to syslog, which listens on /dev/log");
+	else if (s->log_target == LOG_TARGET_SYSLOG)
+		tell(c, VERDICT_FAILED, "log",
+		     "no syslog on /dev/log (%s): start one, or set log.target to auto or stderr",
+		     strerror(-syslog));
+	else if (journal == 0)
+		tell(c, VERDICT_OK, "log", "journald listens on " JOURNAL_SOCKET);
+	else if (s->log_target != LOG_TARGET_AUTO)
+		tell(c, VERDICT_FAILED, "log",
+		     "no journald on " JOURNAL_SOCKET " (%s): start systemd-journald, or set "
+		     "log.target to auto or stderr",
+		     strerror(-journal));
+	else if (syslog == 0)
+		tell(c, VERDICT_WARNING, "log",
+		     "no journald on " JOURNAL_SOCKET " (%s): entries go to syslog, where tocsin's "
+		     "own verbs do not find them",
+		     strerror(-journal));
+	else
+		tell(c, VERDICT_WARNING, "log",
+		     "no journald on " JOURNAL_SOCKET " (%s) and no syslog on /dev/log (%s): "
+		     "entries go to stderr; start systemd-journald to keep them",
+		     strerror(-journal), strerror(-syslog));
+}
+
+static void check_folders(struct check *c, const struct settings *s)
+{
+	struct places p;
+
+	if (places_find(s, &p) < 0) {
+		tell(c, VERDICT_FAILED, "folders", "no memory");
+		return;
+	}
+	if (!p.runtime_trouble)
+		tell(c, VERDICT_OK, "runtime folder", "%s is writable and on a tmpfs",
+		     p.runtime_path);
+	else
+		tell(c, p.runtime < 0 ? VERDICT_FAILED : VERDICT_WARNING, "runtime folder", "%s",
+		     p.runtime_trouble);
+	if (!p.state_trouble)
+		tell(c, VERDICT_OK, "state folder", "%s is writable", p.state_path);
+	else
+		tell(c, p.state < 0 ? VERDICT_FAILED : VERDICT_WARNING, "state folder", "%s",
+		     p.state_trouble);
+	places_done(&p);
+}
+
+/* Scheme, host and port alone: the rest of a URL may be a secret. */
+static char *safe_url(const char *url)
+{
+	struct text_buffer b = { 0 };
+	char *scheme = NULL, *host = NULL, *port = NULL;
+	CURLU *u = curl_url();
+
+	if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
+		text_buffer_printf(&b, "%s://%s:%s", scheme, host, port);
+	curl_free(scheme);
+	curl_free(host);
+	curl_free(port);
+	curl_url_cleanup(u);
+	return b.ptr;
+}
+
+/* Connects, with TLS where the URL asks for it, and closes without a request. */
+static void check_endpoint(struct check *c, const struct settings_endpoint *e)
+{
+	_cleanup_free_ char *shown = safe_url(e->url);
+	char error[CURL_ERROR_SIZE] = "";
+	CURL *curl = curl_easy_init();
+	CURLcode code;
+
+	if (!curl || !shown) {
+		tell(c, VERDICT_FAILED, e->name, "no memory");
+		curl_easy_cleanup(curl);
+		return;
+	}
+	curl_easy_setopt(curl, CURLOPT_URL, e->url);
+	curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(curl, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
+			 (long)(e->connect_timeout_ns / NS_PER_MS));
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(e->timeout_ns / NS_PER_MS));
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
+	code = curl_easy_perform(curl);
+	if (code == CURLE_OK)
+		tell(c, VERDICT_OK, e->name, "%s answers", shown);
+	else
+		tell(c, VERDICT_FAILED, e->name,
+		     "%s cannot be reached: %s; check the URL, the network and the receiver", shown,
+		     error[0] ? error : curl_easy_strerror(code));
+	if (!e->secret_file)
+		tell(c, VERDICT_WARNING, e->name,
+		     "pages are not signed: make a secret and set secret_file, so that the "
+		     "receiver "
+		     "can tell them from others'");
+	curl_easy_cleanup(curl);
+}
+
+/* "FILE:LINE", or the file alone. */
+static void tell_finding(void *userdata, bool error, const char *file, unsigned line,
+			 const char *what)
+{
+	struct text_buffer place = { 0 };
+
+	text_buffer_add(&place, str(file));
+	if (line > 0)
+		text_buffer_printf(&place, ":%u", line);
+	tell(userdata, error ? VERDICT_FAILED : VERDICT_WARNING, place.ptr ? place.ptr : file, "%s",
+	     what);
+	text_buffer_done(&place);
+}
+
+static void tell_bad_head(void *userdata, const char *file, unsigned line, const char *what)
+{
+	tell_finding(userdata, true, file, line, what);
+}
+
+static void check_runbooks(struct check *c, const struct settings *s)
+{
+	struct role_gap gaps[ROLE_GAPS_MAX];
+	struct runbooks *set = NULL;
+	const struct runbook *all;
+	unsigned n, of_site = 0;
+
+	if (runbooks_load(s->runbooks_dir, tell_bad_head, c, &set) < 0) {
+		tell(c, VERDICT_FAILED, "runbooks", "no memory");
+		return;
+	}
+	n = runbooks_list(set, &all);
+	for (unsigned i = 0; i < n; i++)
+		of_site += all[i].of_site;
+	tell(c, VERDICT_OK, "runbooks", "%u codes, %u of them the site's own", n, of_site);
+	n = runbook_check_contacts(set, s, gaps);
+	for (unsigned i = 0; i < n; i++)
+		tell(c, VERDICT_WARNING, "contacts", "%.*s is not set in [contacts]; %s%s",
+		     (int)gaps[i].role.len, gaps[i].role.ptr, gaps[i].first,
+		     gaps[i].n > 1 ? "'s runbook and others name it" : "'s runbook names it");
+	runbooks_free(set);
+}
+
+static void check_site_runbooks(struct check *c, const struct settings *s)
+{
+	unsigned n = 0;
+
+	if (runbook_check_folder(c->runbooks, s, tell_finding, c, &n) < 0)
+		tell(c, VERDICT_FAILED, "runbooks", "no memory");
+	else if (!c->failed)
+		tell(c, n > 0 ? VERDICT_OK : VERDICT_WARNING, "runbooks", "%u in %s%s", n,
+		     c->runbooks, n > 0 ? " are right" : ": none has a name that ends in .md");
+}
+
+static void check_all(struct check *c, const struct settings *s)
+{
+	tell(c, VERDICT_OK, "settings", "they are right, for engine %s", s->engine_name);
+	check_log(c, s);
+	check_folders(c, s);
+	check_runbooks(c, s);
+	if (s->n_endpoints == 0)
+		tell(c, VERDICT_WARNING, "pages",
+		     "no endpoint is set, so nobody is paged: set webhook.url");
+	for (unsigned i = 0; i < s->n_endpoints; i++)
+		check_endpoint(c, &s->endpoints[i]);
+}
+
+int check_main(int argc, char **argv)
+{
+	struct check c = { 0 };
+	struct settings *settings;
+	char err[512] = "";
+	int status = parse_arguments(&c, argc, argv), r;
+
+	if (status >= 0)
+		return status;
+	r = (c.runbooks ? settings_read : settings_load)(c.options.kv, c.options.n, err,
+							 sizeof(err), &settings);
+	if (r < 0) {
+		tell(&c, VERDICT_FAILED, "settings", "%s", err[0] ? err : strerror(-r));
+		return TOOL_FAILED;
+	}
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	(c.runbooks ? check_site_runbooks : check_all)(&c, settings);
+	curl_global_cleanup();
+	settings_free(settings);
+	return c.failed ? TOOL_FAILED : TOOL_FINE;
+}

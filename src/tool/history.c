@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "tool/history.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/text.h"
+
+struct history {
+	void *by_id; /* a tree of incidents */
+	struct history_incident **list;
+	size_t n, size;
+	uint64_t left_out;
+};
+
+static int compare_id(const void *a, const void *b)
+{
+	const struct history_incident *x = a, *y = b;
+
+	return strcmp(x->alert_id, y->alert_id);
+}
+
+static int compare_time(const void *a, const void *b)
+{
+	const struct history_incident *x = *(struct history_incident *const *)a;
+	const struct history_incident *y = *(struct history_incident *const *)b;
+	uint64_t x_ns = x->raised_ns ? x->raised_ns : x->changed_ns;
+	uint64_t y_ns = y->raised_ns ? y->raised_ns : y->changed_ns;
+
+	if (x_ns != y_ns)
+		return x_ns < y_ns ? -1 : 1;
+	return strcmp(x->alert_id, y->alert_id);
+}
+
+struct history *history_new(void)
+{
+	return calloc(1, sizeof(struct history));
+}
+
+static void incident_free(struct history_incident *i)
+{
+	if (!i)
+		return;
+	free(i->alert_id);
+	free(i->code);
+	free(i->engine);
+	free(i->session);
+	free(i->source);
+	free(i->instance);
+	free(i->message);
+	free(i->runbook);
+	free(i->raw_code);
+	free(i->value);
+	free(i->limit);
+	json_decref(i->metadata);
+	free(i);
+}
+
+static void keep_incident(void *incident)
+{
+	(void)incident;
+}
+
+void history_free(struct history *h)
+{
+	if (!h)
+		return;
+	tdestroy(h->by_id, keep_incident);
+	for (size_t i = 0; i < h->n; i++)
+		incident_free(h->list[i]);
+	free(h->list);
+	free(h);
+}
+
+unsigned history_priority(tocsin_str text)
+{
+	if (text.len == 2 && (text.ptr[0] == 'P' || text.ptr[0] == 'p'))
+		text = (tocsin_str){ text.ptr + 1, 1 };
+	if (text.len != 1 || text.ptr[0] < '1' || text.ptr[0] > '3')
+		return 0;
+	return (unsigned)(text.ptr[0] - '0');
+}
+
+static uint64_t number_of(tocsin_str text)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < text.len && text.ptr[i] >= '0' && text.ptr[i] <= '9'; i++)
+		value = value * 10 + (uint64_t)(text.ptr[i] - '0');
+	return value;
+}
+
+tocsin_str history_bare_message(tocsin_str message, tocsin_str code)
+{
+	tocsin_str rest = message;
+
+	if (rest.len < code.len + 7 || rest.ptr[0] != '[' || memcmp(rest.ptr + 3, "] ", 2) != 0 ||
+	    memcmp(rest.ptr + 5, code.ptr, code.len) != 0)
+		return message;
+	rest.ptr += 5 + code.len;
+	rest.len -= 5 + code.len;
+	if (memcmp(rest.ptr, ": ", 2) != 0)
+		return message;
+	return (tocsin_str){ rest.ptr + 2, rest.len - 2 };
+}
+
+/* Replaces a text; an absent one keeps what there is. */
+static int set_text(char **text, tocsin_str value)
+{
+	char *copy;
+
+	if (*text && value.len == 0)
+		return 0;
+	copy = str_dup(value);
+	if (!copy)
+		return -ENOMEM;
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+static int set_identity(struct history_incident *i, history_field *field, void *entry)
+{
+	const struct {
+		char **text;
+		const char *name;
+	} texts[] = {
+		{ &i->code, "TOCSIN_CODE" },         { &i->engine, "TOCSIN_ENGINE" },
+		{ &i->session, "TOCSIN_SESSION" },   { &i->source, "TOCSIN_SOURCE" },
+		{ &i->runbook, "DOCUMENTATION" },    { &i->instance, "TOCSIN_INSTANCE" },
+		{ &i->raw_code, "TOCSIN_RAW_CODE" }, { &i->value, "TOCSIN_VALUE" },
+		{ &i->limit, "TOCSIN_LIMIT" },       { &i->message, "" },
+	};
+
+	for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++) {
+		tocsin_str value = texts[t].name[0] ? field(entry, texts[t].name) : STR("");
+
+		if (set_text(texts[t].text, value) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int find_or_add(struct history *h, tocsin_str id, struct history_incident **ret)
+{
+	struct history_incident *new = calloc(1, sizeof(*new)), **found;
+
+	if (!new || !(new->alert_id = str_dup(id))) {
+		free(new);
+		return -ENOMEM;
+	}
+	found = tfind(new, &h->by_id, compare_id);
+	if (found || h->n == HISTORY_MAX) {
+		incident_free(new);
+		*ret = found ? *found : NULL;
+		return 0;
+	}
+	if (h->n == h->size) {
+		size_t size = h->size ? h->size * 2 : 64;
+		struct history_incident **list =
+			reallocarray(h->list, size, sizeof(struct history_incident *));
+
+		if (!list) {
+			incident_free(new);
+			return -ENOMEM;
+		}
+		h->list = list;
+		h->size = size;
+	}
+	if (!tsearch(new, &h->by_id, compare_id)) {
+		incident_free(new);
+		return -ENOMEM;
+	}
+	h->list[h->n++] = new;
+	*ret = new;
+	return 0;
+}
+
+static void set_metadata(struct history_incident *i, tocsin_str text)
+{
+	json_t *metadata = NULL;
+
+	if (text.len > 0)
+		metadata = json_loadb(text.ptr, text.len, JSON_ALLOW_NUL, NULL);
+	if (!json_is_object(metadata)) {
+		json_decref(metadata);
+		return;
+	}
+	json_decref(i->metadata);
+	i->metadata = metadata;
+}
+
+int history_add(struct history *h, history_field *field, void *entry, uint64_t time_ns)
+{
+	tocsin_str id = field(entry, "TOCSIN_ALERT_ID");
+	unsigned priority = history_priority(field(entry, "TOCSIN_PRIORITY"));
+	uint64_t number = number_of(field(entry, "TOCSIN_NUMBER"));
+	uint64_t count = number_of(field(entry, "TOCSIN_COUNT"));
+	struct history_incident *i;
+
+	if (id.len == 0)
+		return 0;
+	if (find_or_add(h, id, &i) < 0)
+		return -ENOMEM;
+	if (!i) {
+		h->left_out++;
+		return 0;
+	}
+	if (set_identity(i, field, entry) < 0)
+		return -ENOMEM;
+	if (priority && (i->priority == 0 || priority < i->priority))
+		i->priority = priority;
+	if (count > i->count)
+		i->count = count;
+	if (number > i->number)
+		i->number = number;
+	if (time_ns > i->changed_ns)
+		i->changed_ns = time_ns;
+	i->replay = i->replay || field(entry, "TOCSIN_REPLAY").len > 0;
+	if (str_is(field(entry, "TOCSIN_STATE"), "resolved")) {
+		i->resolved_ns = time_ns;
+		i->firing = false;
+		if (i->message[0])
+			return 0;
+	} else {
+		/* An id never fires again once it is resolved. */
+		i->firing = i->resolved_ns == 0;
+		if (i->raised_ns == 0 || time_ns < i->raised_ns)
+			i->raised_ns = time_ns;
+		if (time_ns > i->last_raised_ns)
+			i->last_raised_ns = time_ns;
+		set_metadata(i, field(entry, "TOCSIN_METADATA"));
+	}
+	return set_text(&i->message, history_bare_message(field(entry, "MESSAGE"), str(i->code)));
+}
+
+size_t history_sorted(struct history *h, struct history_incident *const **ret)
+{
+	if (h->n > 0)
+		qsort(h->list, h->n, sizeof(struct history_incident *), compare_time);
+	*ret = h->list;
+	return h->n;
+}
+
+uint64_t history_left_out(const struct history *h)
+{
+	return h->left_out;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Incidents as the log tells of them: entries go in, oldest first, and fold into one incident for
+ * each alert id. An entry told twice changes nothing.
+ */
+#ifndef TOCSIN_TOOL_HISTORY_H
+#define TOCSIN_TOOL_HISTORY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "tocsin_plugin.h"
+
+/* Incidents kept at most; more are counted. */
+#define HISTORY_MAX 100000u
+
+/* Texts are as they were logged, NUL-terminated, never NULL. */
+struct history_incident {
+	char *alert_id, *code, *engine, *session, *source, *instance;
+	char *message;       /* of the last raise, without its "[P1] CODE: " */
+	char *runbook;       /* its link */
+	char *raw_code;      /* as it was given, where it was unusable; else "" */
+	char *value, *limit; /* numbers, of the last raise; "" when it had none */
+	unsigned priority;   /* the highest, 1..3; 0: not known */
+	bool firing, replay;
+	uint64_t number, count;
+	uint64_t raised_ns;      /* wall time at which it opened; 0: not in the log */
+	uint64_t last_raised_ns; /* of its last raise; 0: likewise */
+	uint64_t changed_ns;     /* of the last entry */
+	uint64_t resolved_ns;    /* 0: not yet */
+	json_t *metadata;        /* of the last raise; NULL: none */
+};
+
+/* A field of the entry to fold; absent when it has none. */
+typedef tocsin_str history_field(void *entry, const char *name);
+
+struct history;
+
+struct history *history_new(void);
+/* Takes NULL. */
+void history_free(struct history *h);
+
+/* time_ns: of the event. Entries without an alert id change nothing. -ENOMEM. */
+int history_add(struct history *h, history_field *field, void *entry, uint64_t time_ns);
+
+/* By the time they opened, oldest first. */
+size_t history_sorted(struct history *h, struct history_incident *const **ret);
+/* How many did not fit. */
+uint64_t history_left_out(const struct history *h);
+
+/* "P1", "p1" or "1" is 1, and so on; 0: none of them. */
+unsigned history_priority(tocsin_str text);
+/* The text after "[P1] CODE: ", or the whole where it does not begin so. */
+tocsin_str history_bare_message(tocsin_str message, tocsin_str code);
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "tool/journal_query.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-journal.h>
+#include <unistd.h>
+#include "base/cleanup.h"
+#include "base/moment.h"
+#include "base/text.h"
+
+/* A field of the current entry: where its name and value are in `bytes`, each with a NUL. */
+struct field {
+	size_t name, value, len;
+};
+
+struct journal_query {
+	sd_journal *journal;
+	bool loaded; /* the current entry's fields are below */
+	char *bytes;
+	size_t used, size;
+	struct field fields[JOURNAL_QUERY_FIELDS_MAX];
+	size_t n_fields;
+};
+
+struct journal_query *journal_query_free(struct journal_query *q)
+{
+	if (!q)
+		return NULL;
+	free(q->bytes);
+	sd_journal_close(q->journal);
+	free(q);
+	return NULL;
+}
+
+DEFINE_CLEANUP(struct journal_query *, journal_query_free, cleanup_query)
+
+static void forget(struct journal_query *q)
+{
+	q->loaded = false;
+	q->n_fields = 0;
+	q->used = 0;
+}
+
+int journal_query_match(struct journal_query *q, const char *name, const char *value)
+{
+	struct text_buffer b = { 0 };
+	int r;
+
+	text_buffer_printf(&b, "%s=%s", name, value);
+	r = b.failed ? -ENOMEM : sd_journal_add_match(q->journal, b.ptr, b.len);
+	text_buffer_done(&b);
+	return r;
+}
+
+/* A journal that has no file we could open would look empty. */
+static int check_readable(struct journal_query *q, const char *directory)
+{
+	uint64_t bytes = 0;
+	int r = sd_journal_get_usage(q->journal, &bytes);
+
+	if (r < 0)
+		return r;
+	if (bytes > 0)
+		return 0;
+	return journal_query_is_forbidden(directory) ? -EACCES : -ENODATA;
+}
+
+int journal_query_open(const char *directory, struct journal_query **ret)
+{
+	_cleanup_(cleanup_query) struct journal_query *q = calloc(1, sizeof(*q));
+	int r;
+
+	if (!q)
+		return -ENOMEM;
+	if (directory)
+		r = sd_journal_open_directory(&q->journal, directory, 0);
+	else
+		r = sd_journal_open(&q->journal, SD_JOURNAL_LOCAL_ONLY);
+	if (r >= 0)
+		r = check_readable(q, directory);
+	if (r >= 0)
+		r = sd_journal_set_data_threshold(q->journal, JOURNAL_QUERY_FIELD_MAX);
+	if (r >= 0)
+		r = journal_query_match(q, "SYSLOG_IDENTIFIER", "tocsin");
+	if (r < 0)
+		return r;
+	*ret = TAKE(q);
+	return 0;
+}
+
+int journal_query_rematch(struct journal_query *q)
+{
+	_cleanup_free_ char *cursor = NULL;
+	int r = sd_journal_get_cursor(q->journal, &cursor);
+
+	if (r < 0)
+		return r;
+	sd_journal_flush_matches(q->journal);
+	r = journal_query_match(q, "SYSLOG_IDENTIFIER", "tocsin");
+	if (r >= 0)
+		r = sd_journal_seek_cursor(q->journal, cursor);
+	return r;
+}
+
+int journal_query_restart(struct journal_query *q)
+{
+	int r;
+
+	forget(q);
+	sd_journal_flush_matches(q->journal);
+	r = sd_journal_seek_head(q->journal);
+	return r < 0 ? r : journal_query_match(q, "SYSLOG_IDENTIFIER", "tocsin");
+}
+
+int journal_query_next(struct journal_query *q)
+{
+	forget(q);
+	return sd_journal_next(q->journal);
+}
+
+int journal_query_last(struct journal_query *q)
+{
+	int r = sd_journal_seek_tail(q->journal);
+
+	forget(q);
+	return r < 0 ? r : sd_journal_previous(q->journal);
+}
+
+/* NULL without memory. Pointers into the bytes change, so views are made once all is there. */
+static char *reserve(struct journal_query *q, size_t len)
+{
+	size_t size = q->size ? q->size : 4096;
+	char *bytes;
+
+	while (size - q->used < len)
+		size *= 2;
+	if (size != q->size) {
+		bytes = realloc(q->bytes, size);
+		if (!bytes)
+			return NULL;
+		q->bytes = bytes;
+		q->size = size;
+	}
+	bytes = q->bytes + q->used;
+	q->used += len;
+	return bytes;
+}
+
+/* Of what journald itself adds, all of which begins with '_', these are asked for. */
+static bool is_wanted(const char *data, size_t len)
+{
+	static const char *const trusted[] = { "_PID=", "_BOOT_ID=", "_MACHINE_ID=" };
+
+	if (len > 0 && data[0] != '_')
+		return true;
+	for (size_t i = 0; i < sizeof(trusted) / sizeof(trusted[0]); i++)
+		if (len > strlen(trusted[i]) && memcmp(data, trusted[i], strlen(trusted[i])) == 0)
+			return true;
+	return false;
+}
+
+static void load_field(struct journal_query *q, const char *data, size_t len)
+{
+	const char *equals = memchr(data, '=', len);
+	struct field *f = &q->fields[q->n_fields];
+	char *to;
+
+	if (!equals || !is_wanted(data, len) || q->n_fields == JOURNAL_QUERY_FIELDS_MAX)
+		return;
+	to = reserve(q, len + 1);
+	if (!to)
+		return;
+	memcpy(to, data, len);
+	to[equals - data] = '\0';
+	to[len] = '\0';
+	f->name = (size_t)(to - q->bytes);
+	f->value = f->name + (size_t)(equals - data) + 1;
+	f->len = len - (size_t)(equals - data) - 1;
+	q->n_fields++;
+}
+
+/* All at once: each sd_journal_get_data goes through the whole entry again. */
+static void load(struct journal_query *q)
+{
+	const void *data;
+	size_t len;
+
+	q->loaded = true;
+	sd_journal_restart_data(q->journal);
+	while (sd_journal_enumerate_available_data(q->journal, &data, &len) > 0)
+		load_field(q, data, len);
+}
+
+static tocsin_str find_loaded(const struct journal_query *q, const char *name)
+{
+	for (size_t i = 0; i < q->n_fields; i++)
+		if (strcmp(q->bytes + q->fields[i].name, name) == 0)
+			return (tocsin_str){ q->bytes + q->fields[i].value, q->fields[i].len };
+	return (tocsin_str){ 0 };
+}
+
+tocsin_str journal_query_get(struct journal_query *q, const char *name)
+{
+	if (!q->loaded)
+		load(q);
+	return find_loaded(q, name);
+}
+
+tocsin_str journal_query_field(void *entry, const char *name)
+{
+	return journal_query_get(entry, name);
+}
+
+uint64_t journal_query_time(struct journal_query *q)
+{
+	uint64_t ns, us;
+
+	if (time_from_rfc3339(journal_query_get(q, "TOCSIN_TIME"), &ns) == 0)
+		return ns;
+	return sd_journal_get_realtime_usec(q->journal, &us) < 0 ? 0 : us * 1000;
+}
+
+int journal_query_values(struct journal_query *q, const char *name,
+			 int (*each)(void *userdata, tocsin_str value), void *userdata)
+{
+	size_t skip = strlen(name) + 1, len;
+	const void *data;
+	int r = sd_journal_query_unique(q->journal, name);
+
+	while (r >= 0 && (r = sd_journal_enumerate_available_unique(q->journal, &data, &len)) > 0)
+		if (len >= skip)
+			r = each(userdata, (tocsin_str){ (const char *)data + skip, len - skip });
+	return r;
+}
+
+static bool has_forbidden(const char *pattern)
+{
+	bool forbidden = false;
+	glob_t found;
+
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+		return false;
+	for (size_t i = 0; i < found.gl_pathc && !forbidden; i++)
+		forbidden = access(found.gl_pathv[i], R_OK) < 0 && errno == EACCES;
+	globfree(&found);
+	return forbidden;
+}
+
+/* Files lie in the folder or one level below, in a folder named by the machine. */
+static bool has_forbidden_below(const char *folder, const char *files)
+{
+	const char *const patterns[] = { "", "/*.journal", "/*", files };
+	bool forbidden = false;
+
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]) && !forbidden; i++) {
+		struct text_buffer b = { 0 };
+
+		text_buffer_printf(&b, "%s%s", folder, patterns[i]);
+		forbidden = !b.failed && has_forbidden(b.ptr);
+		text_buffer_done(&b);
+	}
+	return forbidden;
+}
+
+bool journal_query_is_forbidden(const char *directory)
+{
+	if (directory)
+		return has_forbidden_below(directory, "/*/*.journal");
+	/* Other users' own journals are nobody's business here: the system's matter. */
+	return has_forbidden_below("/var/log/journal", "/*/system*.journal") ||
+	       has_forbidden_below("/run/log/journal", "/*/system*.journal");
+}
+
+const char *journal_query_error(int error)
+{
+	if (error == -EACCES || error == -EPERM)
+		return "you may not read this journal: become a member of the group "
+		       "systemd-journal or adm, or use sudo";
+	if (error == -ENODATA)
+		return "there is no journal here";
+	return strerror(-error);
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "tool/verbs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <string.h>
+#include "base/cleanup.h"
+#include "base/moment.h"
+#include "base/text.h"
+#include "tool/incident_view.h"
+#include "tool/query.h"
+#include "tool/run_find.h"
+#include "tool/run_picture.h"
+#include "tool/session_list.h"
+#include "tool/status_check.h"
+#include "tool/tool.h"
+
+static const struct query_verb verb = {
+	.name = "status",
+	.usage = "status [OPTION]...",
+	.about = "Shows how an engine stands: its sessions, open alerts, pages, and what to do "
+		 "next.\n"
+		 "A living engine is asked by its snapshot.json, else the journal tells of the\n"
+		 "newest run. With --check, --since leaves out engines that died or stopped "
+		 "before.\n",
+	.options = QUERY_SINCE | QUERY_ENGINE | QUERY_STATE_DIR | QUERY_DIRECTORY | QUERY_CHECK |
+		   QUERY_JSON | QUERY_UTC,
+};
+
+DEFINE_CLEANUP(struct engine_snapshots *, engine_snapshots_free, cleanup_snapshots)
+DEFINE_CLEANUP(struct run_picture *, run_picture_free, cleanup_picture)
+
+static const char *source_name(const struct run_picture *p)
+{
+	return p->snapshot ? "snapshot" : "journal";
+}
+
+static void print_time(const char *what, uint64_t wall_ns, bool utc)
+{
+	char text[TIME_TEXT_SIZE];
+
+	if (wall_ns > 0)
+		printf("%-9s %s\n", what, time_to_local(wall_ns, utc, text));
+}
+
+static void print_engine(const struct run_picture *p, bool utc)
+{
+	fputs("engine    ", stdout);
+	tool_print_text(stdout, str(p->engine));
+	printf("%s: %s", p->replay ? " (a replay)" : "", run_state_name(p->state));
+	switch (p->state) {
+	case RUN_STOPPED:
+		puts(" in good order");
+		break;
+	case RUN_RUNNING:
+		printf(" as process %" PRIu64 "\n", p->pid);
+		break;
+	case RUN_ENDED:
+		printf(": process %" PRIu64 " is gone without a stop;\n"
+		       "          look for a core file and its last entries\n",
+		       p->pid);
+		break;
+	case RUN_UNKNOWN:
+		puts(" whether it runs: this journal is another machine's");
+		break;
+	}
+	print_time("started", p->started_ns, utc);
+	if (p->state == RUN_STOPPED)
+		print_time("stopped", p->stopped_ns, utc);
+	if (p->state == RUN_ENDED)
+		print_time("last sign", p->last_event_ns, utc);
+}
+
+static void print_uptime(const json_t *status, const char *member, const char *what)
+{
+	const json_t *seconds = json_object_get(status, member);
+	char text[TIME_TEXT_SIZE];
+
+	if (json_is_integer(seconds))
+		printf("%s %s", what,
+		       duration_to_text((uint64_t)json_integer_value(seconds) * NS_PER_S, text));
+}
+
+/* From where all this is known, and what only the living engine says. */
+static void print_source(const struct run_picture *p, bool utc)
+{
+	const json_t *status = json_object_get(p->snapshot, "status");
+	char at[TIME_TEXT_SIZE];
+
+	if (!p->snapshot) {
+		puts("told by   the journal");
+		return;
+	}
+	printf("told by   the engine itself, in its snapshot of %s\n",
+	       time_to_local(p->snapshot_ns, utc, at));
+	print_uptime(status, "system_uptime_s", "uptime   ");
+	print_uptime(status, "data_feed_uptime_s", ", of its feed");
+	putchar('\n');
+}
+
+static int print_sessions(const struct run_picture *p, bool utc)
+{
+	struct session_row *const *rows;
+	size_t n = session_list_sorted(p->sessions, &rows);
+	int r;
+
+	printf("sessions  %zu\n", n);
+	if (n == 0)
+		return 0;
+	putchar('\n');
+	r = session_view_table(stdout, (const struct session_row *const *)rows, n, utc);
+	putchar('\n');
+	return r;
+}
+
+/* Incidents by priority, [0] those that are open of all; index 1..3. */
+static void count_incidents(const struct run_picture *p, size_t all[static 4],
+			    size_t open[static 4])
+{
+	struct history_incident *const *list;
+	size_t n = history_sorted(p->history, &list);
+
+	memset(all, 0, 4 * sizeof(all[0]));
+	memset(open, 0, 4 * sizeof(open[0]));
+	for (size_t i = 0; i < n; i++) {
+		all[list[i]->priority]++;
+		all[0]++;
+		if (list[i]->firing) {
+			open[list[i]->priority]++;
+			open[0]++;
+		}
+	}
+}
+
+/* What to do next, for each open P1. */
+static void print_next(const struct history_incident *i, bool utc)
+{
+	char raised[TIME_TEXT_SIZE];
+
+	printf("  do next for ");
+	tool_print_text(stdout, str(i->code));
+	if (i->session[0]) {
+		fputs(", session ", stdout);
+		tool_print_text(stdout, str(i->session));
+	}
+	printf(", open since %s:\n    ", time_to_local(i->raised_ns, utc, raised));
+	tool_print_text(stdout, i->runbook[0] ? str(i->runbook) : STR("no runbook link is known"));
+	putchar('\n');
+}
+
+static int print_alerts(const struct run_picture *p, bool utc)
+{
+	struct history_incident *const *list;
+	size_t n = history_sorted(p->history, &list), all[4], open[4], shown = 0;
+	const struct history_incident **rows;
+	int r = 0;
+
+	count_incidents(p, all, open);
+	printf("alerts    %zu open: P1 %zu, P2 %zu, P3 %zu (of all %zu: P1 %zu, P2 %zu, P3 %zu)\n",
+	       open[0], open[1], open[2], open[3], all[0], all[1], all[2], all[3]);
+	if (open[0] == 0)
+		return 0;
+	rows = calloc(n, sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (list[i]->firing)
+			rows[shown++] = list[i];
+	putchar('\n');
+	r = incident_view_table(stdout, rows, shown, utc);
+	putchar('\n');
+	for (size_t i = 0; i < shown; i++)
+		if (rows[i]->priority == 1)
+			print_next(rows[i], utc);
+	free(rows);
+	return r;
+}
+
+static void print_pages(const struct run_picture *p, bool utc)
+{
+	char time[TIME_TEXT_SIZE];
+
+	if (p->journal_error)
+		printf("pages     not known: %s\n",
+		       p->journal_error == -ENOENT ? "the journal does not tell of this run"
+						   : journal_query_error(p->journal_error));
+	else
+		printf("pages     %" PRIu64 " delivered, %zu tried and waiting\n", p->delivered,
+		       p->n_waiting + p->waiting_left_out);
+	for (size_t i = 0; i < p->n_waiting && i < 5; i++) {
+		fputs("  waiting: ", stdout);
+		tool_print_text(stdout, str(p->waiting[i].id));
+		fputs(" for endpoint ", stdout);
+		tool_print_text(stdout, str(p->waiting[i].endpoint));
+		printf(", %" PRIu64 " attempts\n", p->waiting[i].attempts);
+	}
+	for (size_t i = 0; i < p->n_notes; i++) {
+		printf("%s%s  ", i == 0 ? "troubles\n  " : "  ",
+		       time_to_local(p->notes[i].time_ns, utc, time));
+		tool_print_text(stdout, str(p->notes[i].text));
+		putchar('\n');
+	}
+}
+
+static json_t *sessions_json(const struct run_picture *p)
+{
+	struct session_row *const *rows;
+	size_t n = session_list_sorted(p->sessions, &rows);
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(array, session_view_object(rows[i]));
+	return array;
+}
+
+static json_t *open_json(const struct run_picture *p)
+{
+	struct history_incident *const *list;
+	size_t n = history_sorted(p->history, &list);
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		if (list[i]->firing)
+			json_array_append_new(array, incident_view_object(list[i]));
+	return array;
+}
+
+static json_t *notes_json(const struct run_picture *p)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < p->n_notes; i++)
+		json_array_append_new(array, json_pack("{s:o, s:o}", "time",
+						       view_time(p->notes[i].time_ns), "text",
+						       view_text(p->notes[i].text)));
+	return array;
+}
+
+static int print_json(const struct run_picture *p)
+{
+	size_t all[4], open[4];
+	json_t *o;
+	int r;
+
+	count_incidents(p, all, open);
+	o = json_pack("{s:o, s:s, s:s, s:o, s:b, s:I, s:o, s:o, s:o, s:o, s:{s:{s:I,s:I,s:I}, "
+		      "s:{s:I,s:I,s:I}}, s:{s:I, s:I}, s:o}",
+		      "engine", view_text(p->engine), "state", run_state_name(p->state), "source",
+		      source_name(p), "last_event_at", view_time(p->last_event_ns), "replay",
+		      p->replay, "pid", (json_int_t)p->pid, "started_at", view_time(p->started_ns),
+		      "stopped_at", view_time(p->stopped_ns), "sessions", sessions_json(p), "open",
+		      open_json(p), "alerts", "total", "P1", (json_int_t)all[1], "P2",
+		      (json_int_t)all[2], "P3", (json_int_t)all[3], "open", "P1",
+		      (json_int_t)open[1], "P2", (json_int_t)open[2], "P3", (json_int_t)open[3],
+		      "pages", "delivered", (json_int_t)p->delivered, "waiting",
+		      (json_int_t)(p->n_waiting + p->waiting_left_out), "troubles", notes_json(p));
+	if (!o)
+		return -ENOMEM;
+	r = json_dumpf(o, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+	putchar('\n');
+	json_decref(o);
+	return r < 0 ? -EIO : 0;
+}
+
+static int print_picture(const struct run_picture *p, bool utc)
+{
+	int r;
+
+	print_engine(p, utc);
+	print_source(p, utc);
+	r = print_sessions(p, utc);
+	if (r == 0)
+		r = print_alerts(p, utc);
+	if (r == 0)
+		print_pages(p, utc);
+	return r;
+}
+
+static void tell_others(const struct engine_snapshots *s)
+{
+	if (s->n_alive < 2)
+		return;
+	fputs("tocsin status: other engines live, to be asked by --engine:", stderr);
+	for (size_t i = 1; i < s->n_alive; i++) {
+		fputs(i > 1 ? ", " : " ", stderr);
+		tool_print_text(stderr, str(engine_snapshot_name(&s->list[i])));
+	}
+	fputc('\n', stderr);
+}
+
+int status_main(int argc, char **argv)
+{
+	struct query q;
+	_cleanup_(cleanup_snapshots) struct engine_snapshots *snapshots = NULL;
+	_cleanup_(cleanup_picture) struct run_picture *p = NULL;
+	int status = query_parse(&q, &verb, argc, argv), r;
+
+	if (status >= 0)
+		return status;
+	if (q.check)
+		return status_check(&q);
+	if (q.since_text)
+		return tool_wrong_use("status", "--since is for --check");
+	r = run_find_snapshots(&q, &snapshots);
+	if (r == 0)
+		r = run_find(&q, snapshots, q.engine, &p);
+	if (r < 0)
+		return run_find_failed(&q, r);
+	tell_others(snapshots);
+	r = q.json ? print_json(p) : print_picture(p, q.utc);
+	return r < 0 ? tool_failed("status", "cannot show it: %s", strerror(-r)) : TOOL_FINE;
+}

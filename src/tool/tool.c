@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "tool/tool.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include "base/cleanup.h"
+#include "base/moment.h"
+#include "base/text.h"
+
+_printf_(2, 0) static void complain(const char *verb, const char *format, va_list ap)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *line = NULL;
+
+	if (vasprintf(&text, format, ap) < 0)
+		text = NULL;
+	line = text ? text_to_line(str(text)) : NULL;
+	fprintf(stderr, "tocsin %s: %s\n", verb, line ? line : "no memory");
+}
+
+int tool_failed(const char *verb, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	complain(verb, format, ap);
+	va_end(ap);
+	return TOOL_FAILED;
+}
+
+int tool_wrong_use(const char *verb, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	complain(verb, format, ap);
+	va_end(ap);
+	fprintf(stderr, "tocsin %s --help tells how it is used\n", verb);
+	return TOOL_WRONG_USE;
+}
+
+int tool_options_add(struct tool_options *o, const char *name, const char *value)
+{
+	if (o->n == TOOL_OPTIONS_MAX)
+		return -E2BIG;
+	o->kv[o->n++] = (tocsin_kv){ str(name), str(value) };
+	return 0;
+}
+
+int tool_options_parse(struct tool_options *o, const char *argument)
+{
+	const char *equals = strchr(argument, '=');
+
+	if (!equals || equals == argument)
+		return -EINVAL;
+	if (o->n == TOOL_OPTIONS_MAX)
+		return -E2BIG;
+	o->kv[o->n++] = (tocsin_kv){ { argument, (size_t)(equals - argument) }, str(equals + 1) };
+	return 0;
+}
+
+bool tool_options_has(const struct tool_options *o, const char *name)
+{
+	for (size_t i = 0; i < o->n; i++)
+		if (str_is(o->kv[i].key, name))
+			return true;
+	return false;
+}
+
+/* The calendar day of `now`, moved by `days`, at its beginning. */
+static int day_begin(uint64_t now_wall_ns, int days, bool utc, uint64_t *ret)
+{
+	time_t seconds = (time_t)(now_wall_ns / NS_PER_S);
+	struct tm tm;
+
+	if (!(utc ? gmtime_r(&seconds, &tm) : localtime_r(&seconds, &tm)))
+		return -EINVAL;
+	tm.tm_mday += days;
+	tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
+	tm.tm_isdst = -1;
+	seconds = utc ? timegm(&tm) : mktime(&tm);
+	if (seconds < 0)
+		return -EINVAL;
+	*ret = (uint64_t)seconds * NS_PER_S;
+	return 0;
+}
+
+static int parse_calendar(const char *text, bool utc, uint64_t *ret)
+{
+	static const char *const formats[] = { "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d" };
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		struct tm tm = { .tm_isdst = -1 };
+		const char *end = strptime(text, formats[i], &tm);
+		time_t seconds;
+
+		if (!end || *end)
+			continue;
+		seconds = utc ? timegm(&tm) : mktime(&tm);
+		if (seconds < 0)
+			return -EINVAL;
+		*ret = (uint64_t)seconds * NS_PER_S;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int tool_parse_time(const char *text, uint64_t now_wall_ns, bool utc, uint64_t *ret_wall_ns)
+{
+	uint64_t distance;
+
+	if (strcmp(text, "now") == 0) {
+		*ret_wall_ns = now_wall_ns;
+		return 0;
+	}
+	if (strcmp(text, "today") == 0)
+		return day_begin(now_wall_ns, 0, utc, ret_wall_ns);
+	if (strcmp(text, "yesterday") == 0)
+		return day_begin(now_wall_ns, -1, utc, ret_wall_ns);
+	if (text[0] == '-' || text[0] == '+') {
+		if (duration_from_text(str(text + 1), &distance) < 0)
+			return -EINVAL;
+		if (text[0] == '-')
+			*ret_wall_ns =
+				now_wall_ns - (distance < now_wall_ns ? distance : now_wall_ns);
+		else
+			*ret_wall_ns = now_wall_ns + distance;
+		return 0;
+	}
+	if (parse_calendar(text, utc, ret_wall_ns) == 0)
+		return 0;
+	return time_from_rfc3339(str(text), ret_wall_ns);
+}
+
+int tool_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	unsigned long long value;
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return -EINVAL;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno != 0 || *end || value < min || value > max)
+		return -EINVAL;
+	*ret = value;
+	return 0;
+}
+
+unsigned tool_columns(FILE *f)
+{
+	struct winsize size;
+
+	if (!isatty(fileno(f)))
+		return 0;
+	if (ioctl(fileno(f), TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+		return 80;
+	return size.ws_col;
+}
+
+bool tool_colours(FILE *f)
+{
+	const char *no = secure_getenv("NO_COLOR");
+
+	return isatty(fileno(f)) && !(no && no[0]);
+}
+
+void tool_print_text(FILE *f, tocsin_str text)
+{
+	_cleanup_free_ char *line = text_to_line(text);
+
+	fputs(line ? line : "?", f);
+}
