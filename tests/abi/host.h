@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* What tests of the loaded plugin share: a host of their own. TOCSIN_PLUGIN names the file. */
+#ifndef TOCSIN_TESTS_ABI_HOST_H
+#define TOCSIN_TESTS_ABI_HOST_H
+
+#include <dlfcn.h>
+#include <jansson.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "test.h"
+
+#define OPTIONS_MAX 12
+
+/* A host with one plugin loaded, and what that told it. */
+struct world {
+	struct test_folder *folder;
+	void *so;
+	const tocsin_plugin *plugin;
+	tocsin_host host;
+	char runtime[128], state[128], log[8192];
+	size_t logged;
+	tocsin_kv options[OPTIONS_MAX];
+	size_t n_options;
+};
+
+static void keep_log(const tocsin_host *host, uint32_t level, const char *text, size_t len)
+{
+	struct world *w = host->data;
+
+	assert_true(level <= 7);
+	if (len < sizeof w->log - w->logged - 1) {
+		memcpy(w->log + w->logged, text, len);
+		w->logged += len;
+		w->log[w->logged++] = '\n';
+		w->log[w->logged] = 0;
+	}
+}
+
+static tocsin_plugin_entry *entry_of(void *so)
+{
+	return (tocsin_plugin_entry *)(uintptr_t)dlsym(so, TOCSIN_PLUGIN_ENTRY);
+}
+
+_unused_ static void option(struct world *w, const char *key, const char *value)
+{
+	assert_true(w->n_options < OPTIONS_MAX);
+	w->options[w->n_options++] = (tocsin_kv){ str(key), str(value) };
+}
+
+_unused_ static int world_make(void **state)
+{
+	struct world *w = calloc(1, sizeof *w);
+	void *folder;
+	tocsin_negotiation n = { sizeof n, 0, TOCSIN_ABI_MINOR, 99, NULL };
+
+	if (!w || test_folder_make(&folder) < 0)
+		return -1;
+	w->folder = folder;
+	w->so = dlopen(getenv("TOCSIN_PLUGIN"), RTLD_NOW | RTLD_LOCAL);
+	if (!w->so) {
+		fprintf(stderr, "TOCSIN_PLUGIN: %s\n", dlerror());
+		return -1;
+	}
+	if (entry_of(w->so)(&n) != TOCSIN_OK)
+		return -1;
+	w->plugin = n.plugin;
+	w->host = (tocsin_host){
+		.size = sizeof w->host, .abi = n.abi, .data = w, .name = "test", .log = keep_log
+	};
+	snprintf(w->runtime, sizeof w->runtime, "%s/run", w->folder->path);
+	snprintf(w->state, sizeof w->state, "%s/state", w->folder->path);
+	option(w, "config", "");
+	option(w, "engine.name", "contract");
+	option(w, "log.target", "stderr");
+	option(w, "paths.runtime_dir", w->runtime);
+	option(w, "paths.state_dir", w->state);
+	*state = w;
+	return 0;
+}
+
+_unused_ static int world_end(void **state)
+{
+	struct world *w = *state;
+	void *folder = w->folder;
+
+	dlclose(w->so);
+	free(w);
+	return test_folder_remove(&folder);
+}
+
+_unused_ static tocsin_instance *make(struct world *w)
+{
+	char err[256] = "";
+	tocsin_instance *i = NULL;
+	tocsin_rc rc = w->plugin->create(&w->host, w->options, w->n_options, err, sizeof err, &i);
+
+	if (rc != TOCSIN_OK)
+		fail_msg("create: %d %s", rc, err);
+	return i;
+}
+
+_unused_ static tocsin_instance *start(struct world *w)
+{
+	tocsin_instance *i = make(w);
+
+	assert_int_equal(w->plugin->start(i), TOCSIN_OK);
+	return i;
+}
+
+_unused_ static tocsin_session_event session_event(uint32_t kind, const char *id,
+						   const char *status)
+{
+	return (tocsin_session_event){
+		.head = { sizeof(tocsin_session_event), kind, 0 },
+		.session_id = str(id),
+		.status = str(status),
+	};
+}
+
+_unused_ static tocsin_alert_event alert_event(uint32_t kind, const char *code)
+{
+	return (tocsin_alert_event){
+		.head = { sizeof(tocsin_alert_event), kind, 0 },
+		.code = str(code),
+		.message = STR("m"),
+	};
+}
+
+_unused_ static tocsin_health_event health_event(uint32_t kind)
+{
+	return (tocsin_health_event){ .head = { sizeof(tocsin_health_event), kind, 0 } };
+}
+
+_unused_ static json_t *snapshot(struct world *w, tocsin_instance *i)
+{
+	char buf[65536];
+	size_t len = 0;
+
+	assert_int_equal(w->plugin->snapshot(i, buf, sizeof buf, &len), TOCSIN_OK);
+	json_t *json = json_loadb(buf, len, 0, NULL);
+	assert_non_null(json);
+	return json;
+}
+
+#define in_world(f) cmocka_unit_test_setup_teardown(f, world_make, world_end)
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How long from a P1 call to its page's request at a receiver on loopback: while events flow, and
+ *out of idleness. And what the plugin costs while nothing happens.
+ *
+ *	bench-page PLUGIN [SAMPLES]
+ */
+#include "config.h"
+
+#include <dlfcn.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/moment.h"
+#include "base/text.h"
+#include "tocsin_plugin.h"
+
+#define IDLE_SECONDS 5
+#define PULSE_EVERY_NS (200 * 1000)
+
+static atomic_ullong received_ns; /* when the last page's request came, 0: not yet */
+
+static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, const char *url,
+			      const char *method, const char *version, const char *data,
+			      size_t *size, void **request)
+{
+	(void)cls, (void)url, (void)method, (void)version, (void)data;
+	if (!*request) {
+		atomic_store(&received_ns, clock_monotonic_ns());
+		*request = cls;
+		return MHD_YES;
+	}
+	if (*size > 0) {
+		*size = 0;
+		return MHD_YES;
+	}
+	struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+	enum MHD_Result result = MHD_queue_response(connection, 204, r);
+	MHD_destroy_response(r);
+	return result;
+}
+
+static void sleep_ns(uint64_t ns)
+{
+	struct timespec t = { (time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S) };
+
+	nanosleep(&t, NULL);
+}
+
+static const tocsin_plugin *plugin;
+static tocsin_instance *instance;
+static atomic_bool flowing, over;
+
+static void *pulse(void *arg)
+{
+	tocsin_health_event e = { .head = { sizeof e, TOCSIN_HEALTH_FEED_PULSE, 0 },
+				  .source = STR("okx:ETH-USD") };
+
+	(void)arg;
+	while (!atomic_load(&over)) {
+		if (atomic_load(&flowing))
+			plugin->on_health(instance, &e);
+		sleep_ns(PULSE_EVERY_NS);
+	}
+	return NULL;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static void measure(const char *name, unsigned n, uint64_t pause_ns)
+{
+	uint64_t *took = calloc(n, sizeof *took);
+	char session[32];
+
+	for (unsigned i = 0; took && i < n; i++) {
+		tocsin_alert_event e = { .head = { sizeof e, TOCSIN_ALERT_RAISE, 0 },
+					 .priority = 1,
+					 .code = STR("DATA_FEED_DOWN"),
+					 .message = STR("bench") };
+
+		snprintf(session, sizeof session, "bench-%u-%u", n, i);
+		e.session_id = str(session);
+		sleep_ns(pause_ns + (uint64_t)(rand() % 20000000));
+		atomic_store(&received_ns, 0);
+		uint64_t from = clock_monotonic_ns();
+		plugin->on_alert(instance, &e, NULL);
+		while (atomic_load(&received_ns) == 0)
+			sleep_ns(5000);
+		took[i] = atomic_load(&received_ns) - from;
+	}
+	if (!took)
+		return;
+	qsort(took, n, sizeof *took, ascending);
+	printf("%-44s p50 %7.3f ms  p99 %7.3f ms  worst %7.3f ms\n", name,
+	       (double)took[n / 2] / 1e6, (double)took[n * 99 / 100] / 1e6,
+	       (double)took[n - 1] / 1e6);
+	free(took);
+}
+
+static void measure_idle(void)
+{
+	struct rusage before, after;
+
+	sleep_ns(NS_PER_S);
+	getrusage(RUSAGE_SELF, &before);
+	sleep_ns(IDLE_SECONDS * NS_PER_S);
+	getrusage(RUSAGE_SELF, &after);
+	double us = (double)(after.ru_utime.tv_sec + after.ru_stime.tv_sec -
+			     before.ru_utime.tv_sec - before.ru_stime.tv_sec) *
+			    1e6 +
+		    (double)(after.ru_utime.tv_usec + after.ru_stime.tv_usec -
+			     before.ru_utime.tv_usec - before.ru_stime.tv_usec);
+	printf("%-44s %.3f %% of a core\n", "idle", us / 1e6 / IDLE_SECONDS * 100);
+}
+
+static int load(const char *path, uint16_t port)
+{
+	static tocsin_host host = { .size = sizeof host, .name = "bench", .version = "1" };
+	tocsin_negotiation n = { sizeof n, 0, TOCSIN_ABI_MINOR, 0, NULL };
+	char url[64], err[512] = "";
+	void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	tocsin_plugin_entry *entry =
+		so ? (tocsin_plugin_entry *)(uintptr_t)dlsym(so, TOCSIN_PLUGIN_ENTRY) : NULL;
+
+	if (!entry || entry(&n) != TOCSIN_OK) {
+		fprintf(stderr, "bench-page: %s cannot be loaded: %s\n", path, dlerror());
+		return -1;
+	}
+	plugin = n.plugin;
+	snprintf(url, sizeof url, "http://127.0.0.1:%u/", port);
+	const tocsin_kv options[] = {
+		{ STR("config"), STR("") },
+		{ STR("engine.name"), STR("bench") },
+		{ STR("engine.replay"), STR("yes") },
+		{ STR("paths.state_dir"), str(getenv("BENCH_STATE")) },
+		{ STR("webhook.url"), str(url) },
+	};
+	if (plugin->create(&host, options, sizeof options / sizeof *options, err, sizeof err,
+			   &instance) != TOCSIN_OK ||
+	    plugin->start(instance) != TOCSIN_OK) {
+		fprintf(stderr, "bench-page: %s\n", err);
+		return -1;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned samples = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 200;
+	pthread_t thread;
+
+	if (argc < 2 || samples == 0 || !getenv("BENCH_STATE")) {
+		fprintf(stderr, "usage: BENCH_STATE=FOLDER bench-page PLUGIN [SAMPLES]\n");
+		return 2;
+	}
+	struct MHD_Daemon *server = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL,
+						     answer, &received_ns, MHD_OPTION_END);
+	const union MHD_DaemonInfo *info =
+		server ? MHD_get_daemon_info(server, MHD_DAEMON_INFO_BIND_PORT) : NULL;
+	if (!info || load(argv[1], info->port) < 0)
+		return 1;
+	measure_idle();
+	if (pthread_create(&thread, NULL, pulse, NULL) != 0)
+		return 1;
+	measure("P1 call to request, out of idleness", samples / 4 + 1, 300 * NS_PER_MS);
+	atomic_store(&flowing, true);
+	measure("P1 call to request, while events flow", samples, 2 * NS_PER_MS);
+	atomic_store(&over, true);
+	pthread_join(thread, NULL);
+	plugin->stop(instance, 2 * NS_PER_S);
+	plugin->destroy(instance);
+	MHD_stop_daemon(server);
+	return 0;
+}

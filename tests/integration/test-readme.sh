@@ -1,0 +1,118 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# What README.md shows works as it stands there: its program in C and the one in Python raise an
+# alert that journalctl finds by its fields, and both go on without a notifier when there is none;
+# the events it shows can be played; its settings are right.
+if [ "${1:-}" != --inside ]; then
+	exec "$top_srcdir/tests/integration/private-journald" /bin/sh "$0" --inside
+fi
+. "$top_srcdir/tests/integration/common.sh"
+begin
+readme=$top_srcdir/README.md
+left_out=
+
+# The programs name no folders, so what a system may have for engines is hidden from them.
+for folder in /etc/tocsin /var/lib/tocsin; do
+	[ ! -d $folder ] || mount -t tmpfs tmpfs $folder || exit 1
+done
+mkdir /run/user-of-test
+XDG_RUNTIME_DIR=/run/user-of-test
+XDG_STATE_HOME=$work/state
+TOCSIN_RUNBOOKS=$top_srcdir/runbooks
+export XDG_RUNTIME_DIR XDG_STATE_HOME TOCSIN_RUNBOOKS
+
+# block LANGUAGE HEADING: the first block in that language below the heading.
+block() {
+	${AWK:-awk} -v language="\`\`\`$1" -v heading="$2" '
+		$0 == heading { below = 1 }
+		on && $0 == "```" { exit }
+		on
+		below && $0 == language { on = 1 }' "$readme" >"$work/block"
+	[ -s "$work/block" ] || fail "README.md has no block in $1 below $2"
+}
+
+# The journal's value of a field of the one alert of an engine.
+field() {
+	journalctl --sync
+	journalctl -q -t tocsin TOCSIN_ENGINE="$1" TOCSIN_EVENT=alert TOCSIN_CODE=DATA_FEED_DOWN \
+		TOCSIN_STATE=firing -o cat --output-fields="$2"
+}
+
+# works ENGINE COMMAND...: with the plugin behind, it raises an alert; without, it goes on.
+works() {
+	engine=$1
+	shift
+	status 0 "$@" "$TOCSIN_PLUGIN"
+	is trading "$(head -n 1 "$work/out")" "what $engine says first"
+	is "" "$(cat "$work/err")" "complaints of $engine"
+	number=$(sed -n 's/^raised number \([0-9][0-9]*\)$/\1/p' "$work/out")
+	[ -n "$number" ] || fail "$engine raised nothing"
+	is "$number" "$(field "$engine" TOCSIN_NUMBER)" "the alert's number in the journal"
+	is "[P1] DATA_FEED_DOWN: no data from kraken" "$(field "$engine" MESSAGE)" "the alert"
+
+	echo "no plugin" >"$work/nothing.so"
+	for nothing in "$work/absent.so" "$work/nothing.so" "$work"; do
+		status 0 "$@" "$nothing"
+		is trading "$(cat "$work/out")" "what $engine says without a notifier"
+		tells err "going on without $nothing: "
+	done
+}
+
+block c "## Loading it"
+mv "$work/block" "$work/engine.c"
+# shellcheck disable=SC2086
+status 0 ${CC:-cc} -Wall -Wextra -Werror ${SANITIZERS:-} -I "$top_srcdir/plugin" \
+	-o "$work/engine" "$work/engine.c"
+works sample "$work/engine"
+
+# An interpreter that no sanitizer was built into needs its runtime loaded first.
+find_python() {
+	python=$(python3 -c 'import sys; print(sys.executable)' 2>/dev/null) &&
+		"$python" -c 'import ctypes' 2>/dev/null || {
+		left_out="there is no python3 with ctypes"
+		return 1
+	}
+	preload=
+	case ${SANITIZERS:-} in
+	*address*) preload=$(${CC:-cc} -print-file-name=libasan.so) ;;
+	*thread*) preload=$(${CC:-cc} -print-file-name=libtsan.so) ;;
+	esac
+	[ -n "$preload" ] || return 0
+	with_python="env LD_PRELOAD=$preload ASAN_OPTIONS=detect_leaks=0"
+	# shellcheck disable=SC2016
+	$with_python "$python" -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "$TOCSIN_PLUGIN" \
+		>"$work/out" 2>&1 && return
+	left_out="python3 cannot load a plugin built with ${SANITIZERS:-}"
+	return 1
+}
+
+with_python=
+block python "## Loading it"
+mv "$work/block" "$work/engine.py"
+if find_python; then
+	# shellcheck disable=SC2086
+	works sample-py $with_python "$python" "$work/engine.py"
+	is kraken "$(field sample-py TOCSIN_INSTANCE)" "the instance"
+fi
+
+block json "## The tool"
+status 0 "$TOCSIN" play -o log.target=journal -o engine.name=lines "$work/block"
+is "[P1] DATA_FEED_DOWN: no data" "$(field lines MESSAGE)" "the alert that was played"
+
+# The URL is judged; nobody is called.
+block ini "## Settings"
+printf 'whsec_%s\n' "$(head -c 32 /dev/urandom | base64 -w 0)" >"$work/secret"
+sed "s,^secret_file = [^ ]*,secret_file = $work/secret," "$work/block" >"$work/tocsin.conf"
+"$TOCSIN" check --config "$work/tocsin.conf" -o webhook.url=http://127.0.0.1:1/ \
+	>"$work/out" 2>"$work/err"
+tells out "ok       settings: they are right, for engine live-1"
+status 0 "$TOCSIN" runbook --config "$work/tocsin.conf" DATA_FEED_DOWN
+tells out "the trading desk, +1 555 0100"
+tells out "https://desk.example.org/stop"
+
+if [ -n "$left_out" ]; then
+	echo "skipped: the program in Python, since $left_out; all else passed"
+	[ "${CI:-}" = true ] && [ -z "${SANITIZERS:-}" ] && exit 1
+	exit 77
+fi

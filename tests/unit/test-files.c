@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/files.h"
+
+struct place {
+	char path[64];
+	int fd;
+};
+
+static int make_place(void **state)
+{
+	struct place *p = calloc(1, sizeof *p);
+
+	if (!p)
+		return -1;
+	memcpy(p->path, "/tmp/tocsin-files-XXXXXX", sizeof "/tmp/tocsin-files-XXXXXX");
+	if (!mkdtemp(p->path))
+		return -1;
+	p->fd = open(p->path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	*state = p;
+	return p->fd < 0 ? -1 : 0;
+}
+
+static void clear(int folder)
+{
+	DIR *d = fdopendir(openat(folder, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC));
+	struct dirent *e;
+
+	assert_non_null(d);
+	while ((e = readdir(d))) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (unlinkat(folder, e->d_name, 0) < 0) {
+			_cleanup_close_ int fd = openat(folder, e->d_name, O_DIRECTORY | O_CLOEXEC);
+
+			clear(fd);
+			unlinkat(folder, e->d_name, AT_REMOVEDIR);
+		}
+	}
+	closedir(d);
+}
+
+static int remove_place(void **state)
+{
+	struct place *p = *state;
+
+	clear(p->fd);
+	close(p->fd);
+	rmdir(p->path);
+	free(p);
+	return 0;
+}
+
+static unsigned count_files(int folder)
+{
+	DIR *d = fdopendir(openat(folder, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC));
+	struct dirent *e;
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while ((e = readdir(d)))
+		n += e->d_name[0] != '.' || strlen(e->d_name) > 2;
+	closedir(d);
+	return n;
+}
+
+static void missing_parents_are_made_private(void **state)
+{
+	struct place *p = *state;
+	char path[128];
+	struct stat st;
+	_cleanup_close_ int fd = -1;
+	int none = -7;
+
+	snprintf(path, sizeof path, "%s//a/b/c/", p->path);
+	assert_int_equal(folder_open(path, false, &none), -ENOENT);
+	assert_int_equal(none, -7);
+	assert_int_equal(folder_open(path, true, &fd), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	assert_int_equal(fstatat(p->fd, "a", &st, 0), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+}
+
+static void a_link_is_not_taken_for_the_folder(void **state)
+{
+	struct place *p = *state;
+	char path[128];
+	int fd = -7;
+
+	assert_int_equal(mkdirat(p->fd, "real", 0700), 0);
+	assert_int_equal(symlinkat("real", p->fd, "link"), 0);
+	snprintf(path, sizeof path, "%s/link", p->path);
+	assert_int_equal(folder_open(path, true, &fd), -ENOTDIR);
+	assert_int_equal(fd, -7);
+}
+
+static void links_in_parents_are_followed_only_when_trusted(void **state)
+{
+	struct place *p = *state;
+	_cleanup_close_ int fd = -1;
+	char path[128];
+	int none = -7;
+
+	assert_int_equal(mkdirat(p->fd, "real", 0700), 0);
+	assert_int_equal(symlinkat("real", p->fd, "link"), 0);
+	snprintf(path, sizeof path, "%s/link/x", p->path);
+	assert_int_equal(folder_open(path, true, &fd), 0);
+	if (fchownat(p->fd, "link", 65534, 65534, AT_SYMLINK_NOFOLLOW) == 0 && geteuid() != 65534)
+		assert_int_equal(folder_open(path, true, &none), -ELOOP);
+	assert_int_equal(none, -7);
+}
+
+static void a_file_in_the_way_is_an_error(void **state)
+{
+	struct place *p = *state;
+	char path[128];
+	int fd = -7;
+
+	assert_int_equal(file_replace(p->fd, "f", "x", 1, false), 0);
+	snprintf(path, sizeof path, "%s/f/g", p->path);
+	assert_int_equal(folder_open(path, true, &fd), -ENOTDIR);
+	assert_int_equal(folder_open("", true, &fd), -ENOENT);
+	assert_int_equal(fd, -7);
+}
+
+static void the_memory_file_system_is_recognised(void **state)
+{
+	_cleanup_close_ int shm = open("/dev/shm", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int proc = open("/proc", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_false(folder_is_tmpfs(proc));
+	assert_false(folder_is_tmpfs(-1));
+	if (shm >= 0)
+		assert_true(folder_is_tmpfs(shm));
+}
+
+static void what_is_written_is_read_back(void **state)
+{
+	struct place *p = *state;
+	_cleanup_free_ char *bytes = NULL;
+	size_t len = 0;
+	struct stat st;
+
+	assert_int_equal(file_replace(p->fd, "f", "one", 3, true), 0);
+	assert_int_equal(file_replace(p->fd, "f", "t\0o!", 4, false), 0);
+	assert_int_equal(file_read(p->fd, "f", 4, &bytes, &len), 0);
+	assert_int_equal(len, 4);
+	assert_memory_equal(bytes, "t\0o!", 5);
+	assert_int_equal(fstatat(p->fd, "f", &st, 0), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(count_files(p->fd), 1);
+}
+
+static void a_failed_write_leaves_nothing(void **state)
+{
+	struct place *p = *state;
+
+	assert_int_equal(mkdirat(p->fd, "folder", 0700), 0);
+	assert_true(file_replace(p->fd, "folder", "x", 1, true) < 0);
+	assert_true(file_replace(p->fd, "no/such", "x", 1, true) < 0);
+	assert_int_equal(count_files(p->fd), 1);
+}
+
+static void a_write_replaces_a_link_and_not_what_it_names(void **state)
+{
+	struct place *p = *state;
+	_cleanup_free_ char *bytes = NULL;
+	size_t len;
+
+	assert_int_equal(file_replace(p->fd, "target", "precious", 8, false), 0);
+	assert_int_equal(symlinkat("target", p->fd, "f"), 0);
+	assert_int_equal(file_replace(p->fd, "f", "mine", 4, false), 0);
+	assert_int_equal(file_read(p->fd, "target", 100, &bytes, &len), 0);
+	assert_string_equal(bytes, "precious");
+}
+
+static void only_whole_regular_files_are_read(void **state)
+{
+	struct place *p = *state;
+	char *bytes = NULL;
+	size_t len = 7;
+
+	assert_int_equal(file_replace(p->fd, "f", "12345", 5, false), 0);
+	assert_int_equal(symlinkat("f", p->fd, "link"), 0);
+	assert_int_equal(mkfifoat(p->fd, "pipe", 0600), 0);
+	assert_int_equal(mkdirat(p->fd, "folder", 0700), 0);
+	assert_int_equal(file_read(p->fd, "f", 4, &bytes, &len), -EFBIG);
+	assert_int_equal(file_read(p->fd, "link", 100, &bytes, &len), -ELOOP);
+	assert_int_equal(file_read(p->fd, "pipe", 100, &bytes, &len), -EINVAL);
+	assert_int_equal(file_read(p->fd, "folder", 100, &bytes, &len), -EINVAL);
+	assert_int_equal(file_read(p->fd, "none", 100, &bytes, &len), -ENOENT);
+	assert_null(bytes);
+	assert_int_equal(len, 7);
+}
+
+static void what_is_shared_is_the_groups_to_read(void **state)
+{
+	const struct place *p = *state;
+	struct stat st;
+
+	assert_int_equal(file_replace_shared(p->fd, "a", "one", 3, getegid()), 0);
+	assert_int_equal(file_replace_shared(p->fd, "a", "two!", 4, getegid()), 0);
+	assert_int_equal(fstatat(p->fd, "a", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_int_equal(st.st_gid, getegid());
+	assert_int_equal(st.st_size, 4);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make_place, remove_place)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(missing_parents_are_made_private),
+		TEST(a_link_is_not_taken_for_the_folder),
+		TEST(links_in_parents_are_followed_only_when_trusted),
+		TEST(a_file_in_the_way_is_an_error),
+		TEST(the_memory_file_system_is_recognised),
+		TEST(what_is_written_is_read_back),
+		TEST(a_failed_write_leaves_nothing),
+		TEST(a_write_replaces_a_link_and_not_what_it_names),
+		TEST(only_whole_regular_files_are_read),
+		TEST(what_is_shared_is_the_groups_to_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

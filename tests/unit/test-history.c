@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "tool/history.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "base/text.h"
+
+/* An entry: pairs of name and value, ended by NULL. */
+static tocsin_str entry_field(void *entry, const char *name)
+{
+	for (const char *const *pair = entry; pair[0]; pair += 2)
+		if (strcmp(pair[0], name) == 0)
+			return str(pair[1]);
+	return (tocsin_str){ 0 };
+}
+
+static void add(struct history *h, const char *id, const char *state, const char *count,
+		const char *priority, const char *message, uint64_t time_ns)
+{
+	const char *entry[] = { "TOCSIN_ALERT_ID",
+				id,
+				"TOCSIN_STATE",
+				state,
+				"TOCSIN_COUNT",
+				count,
+				"TOCSIN_PRIORITY",
+				priority,
+				"TOCSIN_CODE",
+				"DATA_FEED_DOWN",
+				"TOCSIN_SESSION",
+				"s1",
+				"DOCUMENTATION",
+				"file:///r/data_feed_down.md",
+				"MESSAGE",
+				message,
+				NULL };
+
+	assert_int_equal(history_add(h, entry_field, entry, time_ns), 0);
+}
+
+static const struct history_incident *only(struct history *h)
+{
+	struct history_incident *const *list;
+
+	assert_int_equal(history_sorted(h, &list), 1);
+	return list[0];
+}
+
+static void an_incident_is_folded_from_its_entries(void **state)
+{
+	struct history *h = history_new();
+	const struct history_incident *i;
+
+	(void)state;
+	add(h, "a", "firing", "1", "P2", "[P2] DATA_FEED_DOWN: quiet", 10);
+	add(h, "a", "firing", "2", "P1", "[P1] DATA_FEED_DOWN: still quiet", 20);
+	i = only(h);
+	assert_true(i->firing);
+	add(h, "a", "resolved", "2", "P1", "[P1] DATA_FEED_DOWN resolved", 30);
+	i = only(h);
+	assert_false(i->firing);
+	assert_int_equal(i->priority, 1);
+	assert_int_equal(i->count, 2);
+	assert_int_equal(i->raised_ns, 10);
+	assert_int_equal(i->resolved_ns, 30);
+	assert_string_equal(i->message, "still quiet");
+	assert_string_equal(i->session, "s1");
+	assert_string_equal(i->runbook, "file:///r/data_feed_down.md");
+	history_free(h);
+}
+
+static void entries_told_twice_change_nothing(void **state)
+{
+	struct history *h = history_new();
+
+	(void)state;
+	add(h, "a", "firing", "1", "P1", "[P1] DATA_FEED_DOWN: quiet", 10);
+	add(h, "a", "resolved", "1", "P1", "gone", 30);
+	add(h, "a", "firing", "1", "P1", "[P1] DATA_FEED_DOWN: quiet", 10);
+	assert_false(only(h)->firing);
+	assert_int_equal(only(h)->count, 1);
+	assert_int_equal(only(h)->resolved_ns, 30);
+	history_free(h);
+}
+
+static void a_resolution_alone_is_an_incident_too(void **state)
+{
+	struct history *h = history_new();
+
+	(void)state;
+	add(h, "a", "resolved", "1", "P1", "gone", 30);
+	assert_false(only(h)->firing);
+	assert_int_equal(only(h)->raised_ns, 0);
+	assert_string_equal(only(h)->message, "gone");
+	history_free(h);
+}
+
+static void incidents_are_sorted_by_the_time_they_opened(void **state)
+{
+	struct history *h = history_new();
+	struct history_incident *const *list;
+
+	(void)state;
+	add(h, "late", "firing", "1", "P1", "m", 300);
+	add(h, "early", "firing", "1", "P1", "m", 100);
+	add(h, "middle", "firing", "1", "P1", "m", 200);
+	assert_int_equal(history_sorted(h, &list), 3);
+	assert_string_equal(list[0]->alert_id, "early");
+	assert_string_equal(list[1]->alert_id, "middle");
+	assert_string_equal(list[2]->alert_id, "late");
+	history_free(h);
+}
+
+static void an_entry_without_an_alert_id_is_stepped_over(void **state)
+{
+	struct history *h = history_new();
+	struct history_incident *const *list;
+	const char *entry[] = { "MESSAGE", "m", NULL };
+
+	(void)state;
+	assert_int_equal(history_add(h, entry_field, entry, 1), 0);
+	assert_int_equal(history_sorted(h, &list), 0);
+	history_free(h);
+}
+
+static void hostile_fields_are_read_as_they_are(void **state)
+{
+	struct history *h = history_new();
+
+	(void)state;
+	add(h, "\xff", "\x1b[2J", "999999999999999999999x", "P9", "[P1] ", 10);
+	assert_int_equal(only(h)->priority, 0);
+	assert_string_equal(only(h)->message, "[P1] ");
+	history_free(h);
+}
+
+static void priorities_are_read_as_people_write_them(void **state)
+{
+	(void)state;
+	assert_int_equal(history_priority(STR("P1")), 1);
+	assert_int_equal(history_priority(STR("p3")), 3);
+	assert_int_equal(history_priority(STR("2")), 2);
+	assert_int_equal(history_priority(STR("P4")), 0);
+	assert_int_equal(history_priority(STR("")), 0);
+	assert_int_equal(history_priority(STR("P11")), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_incident_is_folded_from_its_entries),
+		cmocka_unit_test(entries_told_twice_change_nothing),
+		cmocka_unit_test(a_resolution_alone_is_an_incident_too),
+		cmocka_unit_test(incidents_are_sorted_by_the_time_they_opened),
+		cmocka_unit_test(an_entry_without_an_alert_id_is_stepped_over),
+		cmocka_unit_test(hostile_fields_are_read_as_they_are),
+		cmocka_unit_test(priorities_are_read_as_people_write_them),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "deliver_fixture.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sys/resource.h>
+
+#include "base/thread.h"
+#include "deliver/keeper.h"
+
+static const char *const endpoints[] = { "webhook" };
+
+/* What the keeper's thread has told, and a gate at which a job can hold it. */
+struct watch {
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	unsigned kept, unkept, jobs;
+	int last_error;
+	bool held, gate_open;
+};
+
+static void watch_init(struct watch *w)
+{
+	*w = (struct watch){ 0 };
+	pthread_mutex_init(&w->mutex, NULL);
+	assert_int_equal(cond_init(&w->changed), 0);
+}
+
+static void watch_done(struct watch *w)
+{
+	pthread_cond_destroy(&w->changed);
+	pthread_mutex_destroy(&w->mutex);
+}
+
+static void watch_settled(void *userdata, struct posting *p, int error)
+{
+	struct watch *w = userdata;
+
+	pthread_mutex_lock(&w->mutex);
+	if (error == 0 && (fixture_flags(p) & POSTING_DURABLE))
+		w->kept++;
+	if (error < 0 && (fixture_flags(p) & POSTING_UNKEPT))
+		w->unkept++;
+	w->last_error = error;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+static void watch_job(void *userdata)
+{
+	struct watch *w = userdata;
+
+	pthread_mutex_lock(&w->mutex);
+	w->jobs++;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+static void watch_hold(void *userdata)
+{
+	struct watch *w = userdata;
+
+	pthread_mutex_lock(&w->mutex);
+	w->held = true;
+	pthread_cond_broadcast(&w->changed);
+	while (!w->gate_open)
+		pthread_cond_wait(&w->changed, &w->mutex);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+static void watch_open_gate(struct watch *w)
+{
+	pthread_mutex_lock(&w->mutex);
+	w->gate_open = true;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+static void watch_wait(struct watch *w, const unsigned *count, unsigned least)
+{
+	struct timespec until = cond_deadline(FIXTURE_LIMIT_NS);
+
+	pthread_mutex_lock(&w->mutex);
+	while (*count < least)
+		assert_int_equal(pthread_cond_timedwait(&w->changed, &w->mutex, &until), 0);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+static void watch_wait_held(struct watch *w)
+{
+	struct timespec until = cond_deadline(FIXTURE_LIMIT_NS);
+
+	pthread_mutex_lock(&w->mutex);
+	while (!w->held)
+		assert_int_equal(pthread_cond_timedwait(&w->changed, &w->mutex, &until), 0);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+static struct keeper *keeper_with(struct outbox *o, struct watch *w, uint64_t retry_ns)
+{
+	struct keeper_options options = {
+		.outbox = o,
+		.endpoints = endpoints,
+		.retry_ns = retry_ns,
+		.settled = watch_settled,
+		.userdata = w,
+	};
+	struct keeper *k = NULL;
+
+	assert_int_equal(keeper_new(&options, &k), 0);
+	return k;
+}
+
+static void keeper_end(struct keeper *k)
+{
+	assert_int_equal(keeper_stop(k, FIXTURE_LIMIT_NS), 0);
+	assert_int_equal(keeper_stop(k, 0), 0);
+	keeper_free(k);
+}
+
+static struct outbox *outbox_in(const struct test_folder *f)
+{
+	struct outbox *o = NULL;
+
+	assert_int_equal(outbox_open(f->path, &o), 0);
+	return o;
+}
+
+static unsigned files_in(const struct test_folder *f)
+{
+	char path[128];
+	unsigned n = 0;
+	struct dirent *e;
+
+	snprintf(path, sizeof path, "%s/outbox", f->path);
+	DIR *dir = opendir(path);
+	assert_non_null(dir);
+	while ((e = readdir(dir)))
+		n += e->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+static void deliver(struct posting *p)
+{
+	atomic_fetch_or_explicit(&p->flags, POSTING_DELIVERED, memory_order_release);
+}
+
+static void a_page_kept_is_on_disk_when_it_is_told(void **state)
+{
+	struct outbox *o = outbox_in(*state);
+	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct watch w;
+
+	watch_init(&w);
+	struct keeper *k = keeper_with(o, &w, 0);
+	assert_int_equal(keeper_keep(k, p), 0);
+	watch_wait(&w, &w.kept, 1);
+	assert_int_equal(fixture_flags(p), POSTING_DURABLE);
+	assert_int_equal(files_in(*state), 1);
+	deliver(p);
+	assert_int_equal(keeper_drop(k, p), 0);
+	keeper_end(k);
+	assert_int_equal(files_in(*state), 0);
+	assert_int_equal(w.unkept, 0);
+	posting_unref(p);
+	outbox_free(o);
+	watch_done(&w);
+}
+
+static void a_page_taken_before_its_turn_is_never_written(void **state)
+{
+	struct outbox *o = outbox_in(*state);
+	struct posting *early = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct posting *late = fixture_posting("b-2-feed", 1, PAGE_RAISED, 2);
+	struct watch w;
+
+	watch_init(&w);
+	struct keeper *k = keeper_with(o, &w, 0);
+	assert_int_equal(keeper_run(k, watch_hold, &w), 0);
+	/* The drop may come before the keep, which another thread asks for. */
+	deliver(early);
+	assert_int_equal(keeper_drop(k, early), 0);
+	assert_int_equal(keeper_keep(k, early), 0);
+	assert_int_equal(keeper_keep(k, late), 0);
+	deliver(late);
+	assert_int_equal(keeper_drop(k, late), 0);
+	watch_open_gate(&w);
+	keeper_end(k);
+	assert_int_equal(w.kept + w.unkept, 0);
+	assert_int_equal(fixture_flags(early), POSTING_DELIVERED);
+	assert_int_equal(fixture_flags(late), POSTING_DELIVERED);
+	assert_int_equal(files_in(*state), 0);
+	posting_unref(early);
+	posting_unref(late);
+	outbox_free(o);
+	watch_done(&w);
+}
+
+static void a_page_of_an_earlier_run_is_removed(void **state)
+{
+	struct outbox *o = outbox_in(*state);
+	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 0);
+	struct watch w;
+
+	watch_init(&w);
+	assert_int_equal(outbox_put(o, p->page, endpoints[0]), 0);
+	struct keeper *k = keeper_with(o, &w, 0);
+	deliver(p);
+	assert_int_equal(keeper_drop(k, p), 0);
+	keeper_end(k);
+	assert_int_equal(files_in(*state), 0);
+	posting_unref(p);
+	outbox_free(o);
+	watch_done(&w);
+}
+
+static void without_an_outbox_pages_are_unkept(void **state)
+{
+	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct watch w;
+
+	(void)state;
+	watch_init(&w);
+	struct keeper *k = keeper_with(NULL, &w, 1);
+	assert_int_equal(keeper_keep(k, p), 0);
+	watch_wait(&w, &w.unkept, 1);
+	assert_int_equal(w.last_error, -ENOENT);
+	assert_int_equal(fixture_flags(p), POSTING_UNKEPT);
+	assert_int_equal(keeper_drop(k, p), 0);
+	keeper_end(k);
+	posting_unref(p);
+	watch_done(&w);
+}
+
+/* While the folder has no more files left to give out: a limit that holds for root as well. */
+static void what_could_not_be_written_is_written_once_it_can(void **state)
+{
+	struct outbox *o = outbox_in(*state);
+	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct rlimit before, none;
+	struct watch w;
+
+	watch_init(&w);
+	struct keeper *k = keeper_with(o, &w, NS_PER_MS);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(keeper_keep(k, p), 0);
+	watch_wait(&w, &w.unkept, 1);
+	assert_int_equal(w.last_error, -EMFILE);
+	assert_int_equal(fixture_flags(p), POSTING_UNKEPT);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	watch_wait(&w, &w.kept, 1);
+	keeper_end(k);
+	assert_int_equal(fixture_flags(p), POSTING_UNKEPT | POSTING_DURABLE);
+	assert_int_equal(w.unkept, 1);
+	assert_int_equal(files_in(*state), 1);
+	posting_unref(p);
+	outbox_free(o);
+	watch_done(&w);
+}
+
+/* A folder that was removed takes no new file. */
+static void what_cannot_be_written_is_told_once(void **state)
+{
+	const struct test_folder *f = *state;
+	struct outbox *o = outbox_in(f);
+	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct watch w;
+
+	watch_init(&w);
+	assert_int_equal(unlinkat(f->fd, "outbox", AT_REMOVEDIR), 0);
+	struct keeper *k = keeper_with(o, &w, 1);
+	for (unsigned i = 1; i <= 20; i++) {
+		/* A job every time, so that the thread has been idle in between. */
+		assert_int_equal(i == 1 ? keeper_keep(k, p) : keeper_run(k, watch_job, &w), 0);
+		watch_wait(&w, i == 1 ? &w.unkept : &w.jobs, i == 1 ? 1 : i - 1);
+	}
+	keeper_end(k);
+	assert_int_equal(w.last_error, -ENOENT);
+	assert_int_equal(w.unkept, 1);
+	assert_int_equal(fixture_flags(p), POSTING_UNKEPT);
+	posting_unref(p);
+	outbox_free(o);
+	watch_done(&w);
+}
+
+static void what_is_asked_is_done_in_order(void **state)
+{
+	struct outbox *o = outbox_in(*state);
+	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct watch w;
+
+	watch_init(&w);
+	struct keeper *k = keeper_with(o, &w, 0);
+	assert_int_equal(keeper_run(k, watch_hold, &w), 0);
+	assert_int_equal(keeper_keep(k, p), 0);
+	assert_int_equal(keeper_run(k, watch_job, &w), 0);
+	watch_open_gate(&w);
+	watch_wait(&w, &w.jobs, 1);
+	assert_int_equal(w.kept, 1);
+	assert_int_equal(keeper_run(k, watch_job, &w), 0);
+	keeper_end(k);
+	assert_int_equal(w.jobs, 2);
+	posting_unref(p);
+	outbox_free(o);
+	watch_done(&w);
+}
+
+static void more_than_the_maximum_is_refused_and_marked(void **state)
+{
+	struct outbox *o = outbox_in(*state);
+	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct posting *one_more = fixture_posting("b-2-feed", 1, PAGE_RAISED, 2);
+	struct watch w;
+
+	watch_init(&w);
+	struct keeper *k = keeper_with(o, &w, 0);
+	assert_int_equal(keeper_run(k, watch_hold, &w), 0);
+	for (unsigned i = 0; i < KEEPER_KEEPS_MAX; i++)
+		assert_int_equal(keeper_keep(k, p), 0);
+	assert_int_equal(keeper_keep(k, one_more), -ENOBUFS);
+	assert_int_equal(fixture_flags(one_more), POSTING_UNKEPT);
+	assert_int_equal(keeper_drop(k, one_more), 0);
+	watch_open_gate(&w);
+	keeper_end(k);
+	/* Asked for often, written once. */
+	assert_int_equal(w.kept, 1);
+	assert_int_equal(atomic_load(&p->references), 1);
+	posting_unref(p);
+	posting_unref(one_more);
+	outbox_free(o);
+	watch_done(&w);
+}
+
+static void a_stop_without_time_writes_nothing_more_but_removes(void **state)
+{
+	struct outbox *o = outbox_in(*state);
+	struct posting *old = fixture_posting("a-1-feed", 1, PAGE_RAISED, 0);
+	struct posting *new = fixture_posting("b-2-feed", 1, PAGE_RAISED, 1);
+	struct watch w;
+
+	watch_init(&w);
+	assert_int_equal(outbox_put(o, old->page, endpoints[0]), 0);
+	struct keeper *k = keeper_with(o, &w, 0);
+	assert_int_equal(keeper_run(k, watch_hold, &w), 0);
+	watch_wait_held(&w);
+	assert_int_equal(keeper_keep(k, new), 0);
+	assert_int_equal(keeper_drop(k, old), 0);
+	/* What the thread is in the middle of holds it. */
+	assert_int_equal(keeper_stop(k, 0), -ETIMEDOUT);
+	watch_open_gate(&w);
+	while (keeper_stop(k, 0) == -ETIMEDOUT)
+		;
+	assert_int_equal(keeper_keep(k, new), -ESHUTDOWN);
+	keeper_free(k);
+	assert_int_equal(files_in(*state), 0);
+	assert_int_equal(w.unkept, 1);
+	assert_int_equal(w.last_error, -ECANCELED);
+	assert_int_equal(fixture_flags(new), POSTING_UNKEPT);
+	posting_unref(old);
+	posting_unref(new);
+	outbox_free(o);
+	watch_done(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test_in_folder(a_page_kept_is_on_disk_when_it_is_told),
+		test_in_folder(a_page_taken_before_its_turn_is_never_written),
+		test_in_folder(a_page_of_an_earlier_run_is_removed),
+		cmocka_unit_test(without_an_outbox_pages_are_unkept),
+		test_in_folder(what_could_not_be_written_is_written_once_it_can),
+		test_in_folder(what_cannot_be_written_is_told_once),
+		test_in_folder(what_is_asked_is_done_in_order),
+		test_in_folder(more_than_the_maximum_is_refused_and_marked),
+		test_in_folder(a_stop_without_time_writes_nothing_more_but_removes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "deliver_fixture.h"
+
+#include <errno.h>
+
+#define ALERT_ID "00112233445566778899aabbccddeeff-42-feed"
+
+static void a_file_gives_the_same_page_again(void **state)
+{
+	struct page *p = fixture_page_at(ALERT_ID, 2, PAGE_REPEAT, FIXTURE_WALL_NS), *again = NULL;
+	char *bytes, *endpoint;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(page_to_file(p, "webhook.second", &bytes, &len), 0);
+	assert_int_equal(page_from_file(bytes, len, &again, &endpoint), 0);
+	assert_string_equal(endpoint, "webhook.second");
+	assert_string_equal(again->id, p->id);
+	assert_string_equal(again->alert_id, p->alert_id);
+	assert_string_equal(again->code, p->code);
+	assert_int_equal(again->type, p->type);
+	assert_int_equal(again->priority, 2);
+	assert_true(again->event_wall_ns == p->event_wall_ns);
+	assert_true(again->due_wall_ns == p->due_wall_ns);
+	assert_true(json_equal(again->data, p->data));
+	free(bytes);
+	free(endpoint);
+	page_unref(p);
+	page_unref(again);
+}
+
+#define FILE_REST                                                                                  \
+	"\"alert_id\":\"a\",\"code\":\"GENERAL\",\"type\":\"test\",\"event_wall_ns\":1,\"due_"     \
+	"wall_ns\":1,\"data\":{}"
+
+static void a_damaged_file_is_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		int error;
+	} bad[] = {
+		{ "", -EBADMSG },
+		{ "[]", -EBADMSG },
+		{ "null", -EBADMSG },
+		{ "{\"format\":1}", -EBADMSG },
+		{ "{\"format\":0}", -EBADMSG },
+		{ "{\"format\":\"1\"}", -EBADMSG },
+		{ "{\"format\":2}", -EPROTONOSUPPORT },
+		{ "{\"format\":1,\"endpoint\":\"w\",\"id\":\"x\",\"priority\":0," FILE_REST "}",
+		  -EBADMSG },
+		{ "{\"format\":1,\"endpoint\":\"w\",\"id\":\"x\",\"priority\":4," FILE_REST "}",
+		  -EBADMSG },
+		{ "{\"format\":1,\"endpoint\":\"\",\"id\":\"x\",\"priority\":1," FILE_REST "}",
+		  -EBADMSG },
+		{ "{\"format\":1,\"endpoint\":\"w\",\"id\":\"\",\"priority\":1," FILE_REST "}",
+		  -EBADMSG },
+		{ "{\"format\":1,\"endpoint\":\"w\",\"id\":\"../x\",\"priority\":1," FILE_REST "}",
+		  -EBADMSG },
+		{ "{\"format\":1,\"endpoint\":\"w\",\"id\":\"x\\r\\nA: "
+		  "b\",\"priority\":1," FILE_REST "}",
+		  -EBADMSG },
+		{ "{\"format\":1,\"endpoint\":\"w\",\"id\":\"x\",\"id\":\"y\",\"priority\":"
+		  "1," FILE_REST "}",
+		  -EBADMSG },
+		{ "{\"format\":1,\"endpoint\":\"w\",\"id\":\"x\",\"priority\":1," FILE_REST,
+		  -EBADMSG },
+	};
+	static const char good[] = "{\"format\":1,\"endpoint\":\"w\",\"id\":\"x\",\"priority\":1,"
+				   "\"of_later\":[]," FILE_REST "}";
+	struct page *p = NULL;
+	char *endpoint;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_int_equal(page_from_file(bad[i].text, strlen(bad[i].text), &p, &endpoint),
+				 bad[i].error);
+		assert_null(p);
+	}
+	assert_int_equal(page_from_file(good, strlen(good), &p, &endpoint), 0);
+	free(endpoint);
+	page_unref(p);
+}
+
+static void every_cut_of_a_file_is_refused(void **state)
+{
+	struct page *p = fixture_page(ALERT_ID), *again = NULL;
+	char *bytes, *endpoint;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(page_to_file(p, "webhook", &bytes, &len), 0);
+	for (size_t n = 0; n < len; n++)
+		assert_int_equal(page_from_file(bytes, n, &again, &endpoint), -EBADMSG);
+	free(bytes);
+	page_unref(p);
+}
+
+static void deep_nesting_and_large_data_are_refused(void **state)
+{
+	static char text[65536];
+	struct page *p = NULL;
+	char *endpoint;
+
+	(void)state;
+	memset(text, '[', sizeof text);
+	assert_int_equal(page_from_file(text, sizeof text, &p, &endpoint), -EBADMSG);
+	int n = snprintf(text, sizeof text,
+			 "{\"format\":1,\"endpoint\":\"w\",\"id\":\"x\",\"priority\":1,"
+			 "\"alert_id\":\"a\",\"code\":\"GENERAL\",\"type\":\"test\","
+			 "\"event_wall_ns\":1,\"due_wall_ns\":1,\"data\":{\"message\":\"");
+	memset(text + n, 'x', PAGE_BODY_MAX);
+	int end = snprintf(text + n + PAGE_BODY_MAX, 8, "\"}}");
+	size_t len = (size_t)n + PAGE_BODY_MAX + (size_t)end;
+	assert_int_equal(page_from_file(text, len, &p, &endpoint), -EBADMSG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_file_gives_the_same_page_again),
+		cmocka_unit_test(a_damaged_file_is_refused),
+		cmocka_unit_test(every_cut_of_a_file_is_refused),
+		cmocka_unit_test(deep_nesting_and_large_data_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

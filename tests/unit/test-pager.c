@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "pager_fixture.h"
+
+#include <errno.h>
+
+static void a_failed_page_goes_again_under_the_same_id(void **state)
+{
+	/* Dropped on a connection that served before, libcurl itself would ask once more. */
+	struct http_server *s = http_start(STEPS(HTTP_DROP, 503, 200));
+	struct desk d;
+
+	(void)state;
+	desk_start(&d, s, "/hook");
+	desk_submit(&d, "a-1-feed", 1, PAGE_RAISED, 1);
+	desk_submit(&d, "b-2-feed", 1, PAGE_RAISED, 2);
+	desk_wait(&d, &d.n_delivered, 2);
+	/* While it fails the endpoint is tried with one page alone. */
+	assert_int_equal(d.n_told, 4);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_string_equal(d.told[i].id, "a-1-feed.raised");
+		assert_string_equal(s->seen[i].id, "a-1-feed.raised");
+		assert_int_equal(d.told[i].number, i + 1);
+	}
+	assert_string_equal(d.told[3].id, "b-2-feed.raised");
+	assert_int_equal(d.told[0].result, ATTEMPT_RETRY);
+	assert_int_equal(d.told[0].http_status, 0);
+	assert_true(strlen(d.told[0].error) > strlen("127.0.0.1: "));
+	assert_true(d.told[0].next_ns > 0 && d.told[0].next_ns <= RETRY_BASE_NS);
+	assert_int_equal(d.told[1].http_status, 503);
+	assert_string_equal(d.told[1].error, "127.0.0.1: answered 503");
+	assert_true(d.told[1].next_ns <= 2 * RETRY_BASE_NS);
+	assert_int_equal(d.told[2].result, ATTEMPT_DELIVERED);
+	assert_true(pager_attempts(d.pager) == 4 && pager_failures(d.pager) == 2);
+	assert_true(pager_pending(d.pager) == 0);
+	desk_end(&d);
+	http_stop(s);
+}
+
+static void pages_share_one_connection(void **state)
+{
+	struct http_server *s = http_start(STEPS(200));
+	struct desk d;
+	char id[32];
+
+	(void)state;
+	desk_start(&d, s, "/hook");
+	for (unsigned i = 1; i <= 100; i++) {
+		snprintf(id, sizeof id, "a-%u-feed", i);
+		desk_submit(&d, id, 1, PAGE_RAISED, i);
+		/* Now alone, now several at a time. */
+		if (i % 10 == 0)
+			desk_wait(&d, &d.n_delivered, i);
+	}
+	assert_int_equal(s->n_connections, 1);
+	assert_int_equal(s->n_seen, 100);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(id, sizeof id, "a-%u-feed.raised", i + 1);
+		assert_string_equal(s->seen[i].id, id);
+	}
+	desk_end(&d);
+	http_stop(s);
+}
+
+static void graver_and_older_pages_go_first(void **state)
+{
+	static const char *const order[] = { "x-1-call.raised",   "old-1-feed.raised",
+					     "new-9-feed.raised", "r-5-call.raised",
+					     "r-5-call.repeat-1", "low-3-call.raised" };
+	struct http_server *s = http_start(STEPS(HTTP_GATE, 200));
+	struct desk d;
+
+	(void)state;
+	desk_start(&d, s, "/hook");
+	desk_submit(&d, "x-1-call", 3, PAGE_RAISED, 1);
+	http_wait_seen(s, 1);
+	desk_submit(&d, "low-3-call", 2, PAGE_RAISED, 2);
+	desk_submit(&d, "r-5-call", 3, PAGE_RAISED, 3);
+	desk_submit(&d, "new-9-feed", 1, PAGE_RAISED, 4);
+	desk_submit(&d, "r-5-call", 1, PAGE_REPEAT, 5); /* its priority has risen */
+	desk_submit(&d, "old-1-feed", 1, PAGE_RAISED, 0);
+	http_open_gate(s);
+	desk_wait(&d, &d.n_delivered, 6);
+	for (unsigned i = 0; i < 6; i++)
+		assert_string_equal(s->seen[i].id, order[i]);
+	desk_end(&d);
+	http_stop(s);
+}
+
+static void a_hanging_endpoint_delays_no_other_and_no_stop(void **state)
+{
+	struct http_server *hanging = http_start(STEPS(HTTP_HANG)), *s = http_start(STEPS(200));
+	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct posting *q = posting_new(p->page, 1, 2);
+	struct desk d;
+
+	(void)state;
+	desk_init(&d);
+	desk_add(&d, hanging, "/");
+	desk_add(&d, s, "/");
+	assert_int_equal(desk_open(&d), 0);
+	assert_int_equal(pager_submit(d.pager, p), 0);
+	http_wait_seen(hanging, 1);
+	assert_int_equal(pager_submit(d.pager, q), 0);
+	desk_wait(&d, &d.n_delivered, 1);
+	assert_string_equal(d.told[0].endpoint, "second");
+	assert_true(pager_pending(d.pager) == 1);
+	/* In spite of the request's own limit, which is a minute off. */
+	assert_int_equal(pager_stop(d.pager, NS_PER_MS), 0);
+	assert_int_equal(fixture_flags(p), 0);
+	assert_int_equal(fixture_flags(q), POSTING_DELIVERED);
+	assert_int_equal(atomic_load(&p->references), 1);
+	assert_true(pager_pending(d.pager) == 1);
+	desk_end(&d);
+	posting_unref(p);
+	posting_unref(q);
+	http_stop(hanging);
+	http_stop(s);
+}
+
+static void a_stop_delivers_what_it_can_first(void **state)
+{
+	struct http_server *s = http_start(STEPS(HTTP_GATE, 200, 200, 503, 200));
+	struct desk d;
+	char id[32];
+
+	(void)state;
+	desk_start(&d, s, "/hook");
+	for (unsigned i = 1; i <= 50; i++) {
+		snprintf(id, sizeof id, "a-%u-feed", i);
+		desk_submit(&d, id, 1, PAGE_RAISED, i);
+	}
+	http_open_gate(s);
+	assert_int_equal(pager_stop(d.pager, FIXTURE_LIMIT_NS), 0);
+	assert_true(pager_pending(d.pager) == 0);
+	assert_true(pager_delivered(d.pager) == 50);
+	desk_end(&d);
+	http_stop(s);
+}
+
+static void after_the_stop_nothing_is_taken(void **state)
+{
+	struct http_server *s = http_start(STEPS(200));
+	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct desk d;
+
+	(void)state;
+	desk_start(&d, s, "/");
+	p->endpoint = 1;
+	assert_int_equal(pager_submit(d.pager, p), -EINVAL);
+	p->endpoint = 0;
+	assert_int_equal(pager_stop(d.pager, UINT64_MAX), 0);
+	assert_int_equal(pager_submit(d.pager, p), -ESHUTDOWN);
+	assert_int_equal(s->n_seen, 0);
+	desk_end(&d);
+	assert_int_equal(atomic_load(&p->references), 1);
+	posting_unref(p);
+	http_stop(s);
+}
+
+static void more_than_the_maximum_is_refused(void **state)
+{
+	struct http_server *s = http_start(STEPS(HTTP_HANG));
+	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct desk d;
+
+	(void)state;
+	desk_start(&d, s, "/");
+	for (unsigned i = 0; i < PAGER_PENDING_MAX; i++)
+		assert_int_equal(pager_submit(d.pager, p), 0);
+	assert_int_equal(pager_submit(d.pager, p), -ENOBUFS);
+	desk_end(&d);
+	assert_int_equal(atomic_load(&p->references), 1);
+	posting_unref(p);
+	http_stop(s);
+}
+
+static void a_posting_given_twice_is_posted_once(void **state)
+{
+	struct http_server *s = http_start(STEPS(HTTP_GATE, 200));
+	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct desk d;
+
+	(void)state;
+	desk_start(&d, s, "/");
+	assert_int_equal(pager_submit(d.pager, p), 0);
+	assert_int_equal(pager_submit(d.pager, p), 0);
+	http_wait_seen(s, 1);
+	http_open_gate(s);
+	assert_int_equal(pager_stop(d.pager, FIXTURE_LIMIT_NS), 0);
+	assert_int_equal(s->n_seen, 1);
+	assert_true(pager_pending(d.pager) == 0);
+	desk_end(&d);
+	posting_unref(p);
+	http_stop(s);
+}
+
+static void without_endpoints_it_starts_and_stops(void **state)
+{
+	struct desk d;
+
+	(void)state;
+	desk_init(&d);
+	assert_int_equal(desk_open(&d), 0);
+	desk_end(&d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_failed_page_goes_again_under_the_same_id),
+		cmocka_unit_test(pages_share_one_connection),
+		cmocka_unit_test(graver_and_older_pages_go_first),
+		cmocka_unit_test(a_hanging_endpoint_delays_no_other_and_no_stop),
+		cmocka_unit_test(a_stop_delivers_what_it_can_first),
+		cmocka_unit_test(after_the_stop_nothing_is_taken),
+		cmocka_unit_test(more_than_the_maximum_is_refused),
+		cmocka_unit_test(a_posting_given_twice_is_posted_once),
+		cmocka_unit_test(without_endpoints_it_starts_and_stops),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "picture_fixture.h"
+
+static int make(void **state)
+{
+	struct picture_settings settings = fixture_settings();
+	struct fixture *f = calloc(1, sizeof *f);
+
+	fixture_start(f, &settings);
+	*state = f;
+	return 0;
+}
+
+static int drop(void **state)
+{
+	fixture_done(*state);
+	free(*state);
+	return 0;
+}
+
+static void apply(struct fixture *f, double s, struct record r)
+{
+	apply_at(f, s, &r);
+}
+
+static void each_event_is_told_before_what_its_rules_make_of_it(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, 1, session_of(TOCSIN_SESSION_CREATED, "s", NULL));
+	apply(f, 2, health_of(TOCSIN_HEALTH_FEED_DOWN, "x"));
+	apply(f, 3, session_of(TOCSIN_SESSION_STATUS, "s", "failed"));
+	apply(f, 4, alert_of(TOCSIN_ALERT_RAISE, 1, "MY_CODE", "s", "i", "oh"));
+	apply(f, 5, alert_of(TOCSIN_ALERT_CLEAR, 0, "MY_CODE", "s", "i", NULL));
+	assert_told(f, "1.000 session s started\n"
+		       "2.000 health 4\n"
+		       "2.000 firing P1 DATA_FEED_DOWN source=x #2 x1: feed x reported down\n"
+		       "3.000 session s failed\n"
+		       "3.000 firing P2 SESSION_FAILED session=s #3 x1 page: session s failed\n"
+		       "4.000 firing P1 MY_CODE session=s instance=i #4 x1 page: oh\n"
+		       "5.000 resolved P1 MY_CODE session=s instance=i #4 x1 resolved-page: oh\n");
+}
+
+static void what_cannot_be_right_is_told_as_trouble(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, 1, session_of(TOCSIN_SESSION_CREATED, "s", "running"));
+	apply(f, 2, session_of(TOCSIN_SESSION_CREATED, "s", "paused"));
+	apply(f, 3, session_of(TOCSIN_SESSION_STATUS, "t\n\x1b[2J", "running"));
+	assert_told(f, "1.000 session s running\n"
+		       "2.000 trouble a session was created again and left as it was: s\n"
+		       "3.000 trouble the status of an unknown session was told: t\\n\\x1b[2J\n");
+	assert_string_equal(sessions_newest(picture_sessions(f->picture))->status, "running");
+}
+
+static void clearing_what_is_not_open_is_no_trouble(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, 1, alert_of(TOCSIN_ALERT_CLEAR, 0, "MY_CODE", NULL, NULL, NULL));
+	assert_told(f, "");
+}
+
+static void an_event_out_of_order_is_applied_at_the_latest_time_seen(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, 5, health_of(TOCSIN_HEALTH_FEED_PULSE, "x"));
+	apply(f, 2, health_of(TOCSIN_HEALTH_FEED_PULSE, "y"));
+	assert_int_equal(picture_next_deadline(f->picture), SECONDS(10));
+	advance_to(f, 3);
+	apply(f, 4, session_of(TOCSIN_SESSION_CREATED, "s", NULL));
+	const struct session *s = sessions_newest(picture_sessions(f->picture));
+	assert_int_equal(s->started.clock_ns, SECONDS(5));
+	assert_int_equal(s->started.wall_ns, at_s(4).wall_ns);
+	assert_int_equal(f->out_of_order, 0);
+}
+
+static void deadlines_have_their_own_time_and_the_position_applied_last(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, 1, health_of(TOCSIN_HEALTH_FEED_PULSE, "x"));
+	apply(f, 2, health_of(TOCSIN_HEALTH_START, NULL));
+	assert_int_equal(picture_next_deadline(f->picture), SECONDS(6));
+	advance_to(f, 6);
+	const struct incident *i = alerts_recent(picture_alerts(f->picture), at_s(6));
+	assert_string_equal(i->id, "abcd0000000000000000000000000000-1-feed");
+	assert_int_equal(i->opened.clock_ns, SECONDS(6));
+	assert_int_equal(i->opened.wall_ns, at_s(6).wall_ns);
+	assert_int_equal(picture_next_deadline(f->picture), SECONDS(11));
+	advance_to(f, 1e9);
+	assert_int_equal(picture_next_deadline(f->picture), UINT64_MAX);
+}
+
+static void pages_and_rules_fire_in_one_order_of_time_and_key(void **state)
+{
+	struct fixture *f = *state;
+
+	f->alerts_only = true;
+	apply(f, 1, health_of(TOCSIN_HEALTH_FEED_PULSE, "b"));
+	apply(f, 1, health_of(TOCSIN_HEALTH_FEED_DOWN, "c"));
+	apply(f, 1, health_of(TOCSIN_HEALTH_FEED_DOWN, "a"));
+	advance_to(f, 6);
+	assert_told(f, "1.000 firing P1 DATA_FEED_DOWN source=c #2 x1: feed c reported down\n"
+		       "1.000 firing P1 DATA_FEED_DOWN source=a #3 x1: feed a reported down\n"
+		       "6.000 firing P1 DATA_FEED_DOWN source=a #3 x1 page only: "
+		       "feed a reported down\n"
+		       "6.000 firing P1 DATA_FEED_DOWN source=b #1 x1: no data from b for 5.0 s\n"
+		       "6.000 firing P1 DATA_FEED_DOWN source=c #2 x1 page only: "
+		       "feed c reported down\n");
+}
+
+static void a_pulse_only_moves_its_own_deadline(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 1000; i++)
+		apply(f, i, health_of(TOCSIN_HEALTH_FEED_PULSE, i % 2 ? "x" : "y"));
+	assert_int_equal(picture_next_deadline(f->picture), SECONDS(998 + 5));
+	f->alerts_only = true;
+	text_buffer_done(&f->told);
+	advance_to(f, 1002.9);
+	assert_told(f, "");
+	advance_to(f, 1003);
+	assert_told(f, "1003.000 firing P1 DATA_FEED_DOWN source=y #999 x1: "
+		       "no data from y for 5.0 s\n");
+}
+
+static void the_end_of_time_is_reached_safely(void **state)
+{
+	struct fixture *f = *state;
+	struct moment end = { UINT64_MAX, UINT64_MAX };
+	struct record pulse = health_of(TOCSIN_HEALTH_FEED_PULSE, "x");
+	struct record down = health_of(TOCSIN_HEALTH_FEED_DOWN, "x");
+
+	picture_apply(f->picture, &pulse, 1, end);
+	picture_apply(f->picture, &down, 2, end);
+	picture_note_loss(f->picture, UINT64_MAX);
+	picture_advance(f->picture, end);
+	picture_apply(f->picture, &pulse, 3, end);
+	picture_advance(f->picture, end);
+	assert_int_equal(f->out_of_order, 0);
+}
+
+/* Applies a random run; between events time may pass in steps of its own. */
+static void play_random(struct fixture *f, uint64_t seed, bool in_steps)
+{
+	struct picture_settings settings = fixture_settings();
+	uint64_t dice = seed, steps = seed ^ 1;
+	double s = 0, before;
+
+	fixture_start(f, &settings);
+	for (unsigned i = 0; i < 2000; i++) {
+		struct record r = random_record(&dice);
+
+		before = s;
+		s += random_next(&dice, 10) == 0 ? random_next(&dice, 40)
+						 : random_next(&dice, 1000) / 500.0;
+		if (random_next(&dice, 50) == 0)
+			picture_note_loss(f->picture, SECONDS(before));
+		for (unsigned n = in_steps ? random_next(&steps, 4) : 0; n > 0; n--)
+			advance_to(f, before + (s - before) * random_next(&steps, 100) / 100);
+		apply_at(f, s, &r);
+	}
+	advance_to(f, s + 1e6);
+}
+
+static void when_time_is_told_in_between_changes_nothing(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct fixture at_once = { 0 }, in_steps = { 0 };
+
+		play_random(&at_once, seed, false);
+		play_random(&in_steps, seed, true);
+		assert_int_equal(at_once.out_of_order, 0);
+		assert_int_equal(in_steps.out_of_order, 0);
+		assert_string_equal(at_once.told.ptr, in_steps.told.ptr);
+		fixture_done(&at_once);
+		fixture_done(&in_steps);
+	}
+}
+
+/* What must hold of each incident, whatever happened before. */
+static void check_news(void *userdata, const struct news *n)
+{
+	size_t *open = userdata;
+	const struct incident *i = n->incident;
+
+	if (n->kind != NEWS_ALERT)
+		return;
+	if (!n->page_only && i->open && i->count == 1)
+		++*open;
+	if (!i->open)
+		--*open;
+	assert_true(i->priority >= 1 && i->priority <= 3);
+	assert_true(i->opened.clock_ns <= i->raised.clock_ns);
+	assert_true(i->number <= n->position);
+	assert_true(i->open || i->resolved.clock_ns == n->at.clock_ns);
+	assert_int_equal(n->page == PAGE_RESOLVED, !i->open && i->paged_priority > 0);
+	assert_int_equal(n->page == PAGE_REPEAT && i->repeats == 0, false);
+	assert_true(i->paged_priority == 0 || i->page_at_ns == 0);
+	assert_true(!n->page_only || n->page == PAGE_RAISED);
+}
+
+static void what_must_hold_of_incidents_holds(void **state)
+{
+	struct picture_settings settings = fixture_settings();
+
+	(void)state;
+	for (uint64_t seed = 100; seed < 110; seed++) {
+		uint64_t dice = seed;
+		size_t open = 0;
+		struct picture *p;
+		double s = 0;
+
+		assert_int_equal(picture_new(&settings, at_s(0), check_news, &open, &p), 0);
+		for (unsigned i = 1; i <= 3000; i++) {
+			struct record r = random_record(&dice);
+
+			s += random_next(&dice, 1000) / 300.0;
+			picture_apply(p, &r, i, at_s(s));
+			assert_int_equal(alerts_open(picture_alerts(p)), open);
+		}
+		picture_free(p);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define with(test) cmocka_unit_test_setup_teardown(test, make, drop)
+		with(each_event_is_told_before_what_its_rules_make_of_it),
+		with(what_cannot_be_right_is_told_as_trouble),
+		with(clearing_what_is_not_open_is_no_trouble),
+		with(an_event_out_of_order_is_applied_at_the_latest_time_seen),
+		with(deadlines_have_their_own_time_and_the_position_applied_last),
+		with(pages_and_rules_fire_in_one_order_of_time_and_key),
+		with(a_pulse_only_moves_its_own_deadline),
+		with(the_end_of_time_is_reached_safely),
+#undef with
+		cmocka_unit_test(when_time_is_told_in_between_changes_nothing),
+		cmocka_unit_test(what_must_hold_of_incidents_holds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "test.h"
+
+#include <grp.h>
+
+#include "places.h"
+
+static char runtime[128], statedir[128];
+static char engine[] = "engine";
+
+static struct settings settings_in(const struct test_folder *f)
+{
+	snprintf(runtime, sizeof runtime, "%s/run/deep/er", f->path);
+	snprintf(statedir, sizeof statedir, "%s/state", f->path);
+	return (struct settings){ .engine_name = engine,
+				  .runtime_dir = runtime,
+				  .state_dir = statedir };
+}
+
+static void missing_folders_are_made_private(void **state)
+{
+	struct settings s = settings_in(*state);
+	struct places p;
+	struct stat st;
+
+	assert_int_equal(places_find(&s, &p), 0);
+	assert_true(p.runtime >= 0 && p.state >= 0);
+	assert_string_equal(p.runtime_path, runtime);
+	assert_null(p.state_trouble);
+	assert_int_equal(stat(runtime, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	places_done(&p);
+	assert_int_equal(p.runtime, -1);
+}
+
+static void a_folder_that_is_a_file_is_told_and_the_rest_goes_on(void **state)
+{
+	const struct test_folder *f = *state;
+	struct settings s = settings_in(f);
+	struct places p;
+
+	close(openat(f->fd, "state", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	assert_int_equal(places_find(&s, &p), 0);
+	assert_int_equal(p.state, -1);
+	assert_non_null(strstr(p.state_trouble, statedir));
+	assert_non_null(strstr(p.state_trouble, "paths.state_dir"));
+	assert_true(p.runtime >= 0);
+	places_done(&p);
+}
+
+static void a_folder_anyone_may_write_is_refused(void **state)
+{
+	const struct test_folder *f = *state;
+	struct settings s = settings_in(f);
+	struct places p;
+
+	assert_int_equal(mkdir(statedir, 0700), 0);
+	assert_int_equal(chmod(statedir, 0777), 0);
+	assert_int_equal(places_find(&s, &p), 0);
+	assert_int_equal(p.state, -1);
+	assert_non_null(p.state_trouble);
+	places_done(&p);
+}
+
+static void without_settings_a_tmpfs_is_preferred(void **state)
+{
+	const struct test_folder *f = *state;
+	struct settings s = { .engine_name = engine };
+	struct places p;
+
+	if (access("/dev/shm", W_OK) < 0)
+		skip();
+	setenv("XDG_RUNTIME_DIR", f->path, 1);
+	setenv("XDG_STATE_HOME", f->path, 1);
+	assert_int_equal(places_find(&s, &p), 0);
+	assert_true(p.runtime_is_tmpfs);
+	assert_null(p.runtime_trouble);
+	assert_true(p.state >= 0);
+	rmdir(p.runtime_path);
+	places_done(&p);
+}
+
+/* A group we are in. */
+static const char *own_group(void)
+{
+	const struct group *g = getgrgid(getegid());
+
+	if (!g)
+		skip();
+	return g->gr_name;
+}
+
+static void operators_are_let_into_the_state_folder_alone(void **state)
+{
+	struct settings s = settings_in(*state);
+	const char *group = own_group();
+	struct places p;
+	struct stat st;
+
+	for (unsigned again = 0; again < 2; again++) {
+		assert_int_equal(places_find(&s, &p), 0);
+		assert_int_equal(p.operators, (gid_t)-1);
+		places_share(&p, group);
+		assert_int_equal(p.operators, getegid());
+		assert_null(p.operators_trouble);
+		assert_int_equal(stat(statedir, &st), 0);
+		assert_int_equal(st.st_mode & 07777, 0750);
+		assert_int_equal(st.st_gid, getegid());
+		assert_int_equal(stat(runtime, &st), 0);
+		assert_int_equal(st.st_mode & 07777, 0700);
+		places_done(&p);
+	}
+}
+
+static void without_the_group_everything_stays_private(void **state)
+{
+	struct settings s = settings_in(*state);
+	struct places p;
+	struct stat st;
+
+	assert_int_equal(places_find(&s, &p), 0);
+	places_share(&p, "no-group-of-that-name");
+	assert_int_equal(p.operators, (gid_t)-1);
+	assert_null(p.operators_trouble);
+	assert_int_equal(stat(statedir, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	places_done(&p);
+}
+
+static void rights_that_somebody_has_given_are_left_alone(void **state)
+{
+	struct settings s = settings_in(*state);
+	struct places p;
+	struct stat st;
+
+	assert_int_equal(mkdir(statedir, 0700), 0);
+	assert_int_equal(chmod(statedir, 0755), 0);
+	assert_int_equal(places_find(&s, &p), 0);
+	places_share(&p, own_group());
+	assert_int_equal(stat(statedir, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0755);
+	/* It is the group's already: so may be what is in it. */
+	assert_int_equal(p.operators, getegid());
+	places_done(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test_in_folder(missing_folders_are_made_private),
+		test_in_folder(a_folder_that_is_a_file_is_told_and_the_rest_goes_on),
+		test_in_folder(a_folder_anyone_may_write_is_refused),
+		test_in_folder(without_settings_a_tmpfs_is_preferred),
+		test_in_folder(operators_are_let_into_the_state_folder_alone),
+		test_in_folder(without_the_group_everything_stays_private),
+		test_in_folder(rights_that_somebody_has_given_are_left_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "test.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "base/cleanup.h"
+#include "record/recorder.h"
+#include "record/recorder_layout.h"
+
+#define SMALL (64 * RECORDER_SLOT_SIZE)
+
+static struct recorder *make(const struct test_folder *f, size_t size, uint64_t first)
+{
+	struct recorder_options o = {
+		.folder = f ? f->fd : -1, .size = size, .first_position = first, .engine = "test"
+	};
+	struct recorder *r = NULL;
+
+	assert_int_equal(recorder_create(&o, &r), 0);
+	assert_int_equal(recorder_hold(r), 0);
+	return r;
+}
+
+static void end(struct recorder *r, bool remove)
+{
+	recorder_release_hold(r);
+	recorder_free(r, remove);
+}
+
+static int push(struct recorder *r, enum recorder_class class, const void *bytes, size_t len,
+		uint64_t *ret)
+{
+	return recorder_push(r, class, RECORDER_LOSS_OTHER, 1, bytes, len, ret);
+}
+
+/* A record of `len` bytes that tells its own length in each. */
+static const uint8_t *pattern(size_t len)
+{
+	static uint8_t buf[RECORD_SIZE_MAX];
+
+	for (size_t i = 0; i < len; i++)
+		buf[i] = (uint8_t)(len * 7 + i);
+	return buf;
+}
+
+static void records_come_back_in_order_with_their_positions(void **state)
+{
+	static const size_t lengths[] = { 1, 495, 496, 497, 992, 993, RECORD_SIZE_MAX, 3 };
+	struct recorder *r = make(*state, SMALL, 7);
+	uint64_t expected = 7;
+
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		uint64_t position;
+
+		assert_int_equal(
+			push(r, RECORDER_CLASS_FIRST, pattern(lengths[i]), lengths[i], &position),
+			0);
+		assert_int_equal(position, expected);
+		expected += (lengths[i] + 495) / 496;
+	}
+	assert_int_equal(recorder_head(r), expected);
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		const uint8_t *bytes;
+		uint64_t position, next;
+		size_t len;
+
+		assert_int_equal(recorder_next(r, &bytes, &len, &position, &next), 1);
+		assert_int_equal(len, lengths[i]);
+		assert_memory_equal(bytes, pattern(len), len);
+	}
+	const uint8_t *bytes;
+	uint64_t position, next;
+	size_t len;
+	assert_int_equal(recorder_next(r, &bytes, &len, &position, &next), 0);
+	end(r, true);
+}
+
+static void a_full_ring_refuses_by_class_and_counts(void **state)
+{
+	struct recorder *r = make(*state, SMALL, 1);
+	unsigned n = 0;
+
+	while (push(r, RECORDER_CLASS_LEAST, "x", 1, NULL) == 0)
+		n++;
+	assert_int_equal(n, 48);
+	while (push(r, RECORDER_CLASS_MIDDLE, "x", 1, NULL) == 0)
+		n++;
+	assert_int_equal(n, 56);
+	while (push(r, RECORDER_CLASS_FIRST, "x", 1, NULL) == 0)
+		n++;
+	assert_int_equal(n, 64);
+	assert_int_equal(recorder_losses(r, RECORDER_LOSS_OTHER), 3);
+	assert_int_equal(recorder_push(r, RECORDER_CLASS_FIRST, RECORDER_LOSS_P1, 77, "x", 1, NULL),
+			 -ENOBUFS);
+	assert_int_equal(recorder_losses(r, RECORDER_LOSS_P1), 1);
+	assert_int_equal(recorder_last_loss(r), 77);
+	end(r, true);
+}
+
+static void slots_are_reused_only_when_the_checkpoint_has_passed(void **state)
+{
+	struct recorder *r = make(*state, SMALL, 1);
+	const uint8_t *bytes;
+	uint64_t position, next = 1;
+	size_t len;
+
+	while (push(r, RECORDER_CLASS_FIRST, "x", 1, NULL) == 0)
+		;
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(recorder_next(r, &bytes, &len, &position, &next), 1);
+	assert_int_equal(push(r, RECORDER_CLASS_FIRST, "x", 1, NULL), -ENOBUFS);
+	assert_int_equal(recorder_checkpoint(r, next, 5, "state", 5), 0);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(push(r, RECORDER_CLASS_FIRST, "y", 1, NULL), 0);
+	assert_int_equal(push(r, RECORDER_CLASS_FIRST, "y", 1, NULL), -ENOBUFS);
+	end(r, true);
+}
+
+struct producer {
+	struct recorder *r;
+	uint32_t id;
+	uint32_t count;
+	pthread_t thread;
+};
+
+static void *produce(void *arg)
+{
+	struct producer *p = arg;
+
+	for (uint32_t n = 0; n < p->count;) {
+		uint32_t words[300];
+		size_t used = 2 + n % 298;
+
+		for (size_t i = 0; i < used; i++)
+			words[i] = i % 2 == 0 ? p->id : n;
+		if (push(p->r, RECORDER_CLASS_FIRST, words, used * sizeof *words, NULL) == 0)
+			n++;
+		else
+			sched_yield();
+	}
+	return NULL;
+}
+
+static void each_thread_s_records_arrive_whole_and_in_its_order(void **state)
+{
+	struct recorder *r = make(*state, SMALL, 1);
+	struct producer p[3];
+	uint32_t seen[3] = { 0 }, total = 0;
+
+	for (uint32_t i = 0; i < 3; i++) {
+		p[i] = (struct producer){ .r = r, .id = i, .count = 5000 };
+		assert_int_equal(pthread_create(&p[i].thread, NULL, produce, &p[i]), 0);
+	}
+	while (total < 3 * 5000) {
+		const uint8_t *bytes;
+		uint64_t position, next;
+		size_t len;
+
+		if (recorder_next(r, &bytes, &len, &position, &next) != 1) {
+			sched_yield();
+			continue;
+		}
+		uint32_t words[300];
+		memcpy(words, bytes, len);
+		assert_in_range(words[0], 0, 2);
+		assert_int_equal(words[1], seen[words[0]]);
+		assert_int_equal(len, (2 + words[1] % 298) * sizeof *words);
+		for (size_t i = 0; i < len / sizeof *words; i++)
+			assert_int_equal(words[i], words[i % 2]);
+		seen[words[0]]++;
+		total++;
+		if (total % 7 == 0)
+			recorder_checkpoint(r, next, 0, "", 0);
+		if (total % 7 != 0 && recorder_used(r) > 48)
+			recorder_checkpoint(r, next, 0, "", 0);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		pthread_join(p[i].thread, NULL);
+	end(r, true);
+}
+
+static void a_clean_end_leaves_no_file(void **state)
+{
+	const struct test_folder *f = *state;
+	struct recorder *r = make(f, SMALL, 1);
+
+	assert_int_equal(faccessat(f->fd, recorder_name(r), F_OK, 0), 0);
+	end(r, true);
+	assert_int_equal(rmdir(f->path), 0);
+	assert_int_equal(mkdir(f->path, 0700), 0);
+}
+
+static void a_file_is_not_seen_before_its_reader_holds_it(void **state)
+{
+	const struct test_folder *f = *state;
+	struct recorder_options o = {
+		.folder = f->fd, .size = SMALL, .first_position = 1, .engine = "t"
+	};
+	struct recorder *r;
+
+	assert_int_equal(recorder_create(&o, &r), 0);
+	assert_int_equal(faccessat(f->fd, recorder_name(r), F_OK, 0), -1);
+	assert_int_equal(recorder_hold(r), 0);
+	assert_int_equal(faccessat(f->fd, recorder_name(r), F_OK, 0), 0);
+	end(r, true);
+}
+
+static void without_a_folder_it_works_in_memory(void **state)
+{
+	(void)state;
+	struct recorder *r = make(NULL, SMALL, 1);
+	const uint8_t *bytes;
+	uint64_t position, next;
+	size_t len;
+
+	assert_string_equal(recorder_name(r), "");
+	assert_int_equal(push(r, RECORDER_CLASS_FIRST, "x", 1, NULL), 0);
+	assert_int_equal(recorder_next(r, &bytes, &len, &position, &next), 1);
+	end(r, true);
+}
+
+static void without_room_for_the_file_it_is_an_error_and_leaves_nothing(void **state)
+{
+	const struct test_folder *f = *state;
+	struct recorder_options o = {
+		.folder = f->fd, .size = SMALL, .first_position = 1, .engine = "t"
+	};
+	struct recorder *r = NULL;
+	struct rlimit was, small;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	small = (struct rlimit){ 65536, was.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	int e = recorder_create(&o, &r);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_int_equal(e, -EFBIG);
+	assert_null(r);
+	assert_int_equal(rmdir(f->path), 0);
+	assert_int_equal(mkdir(f->path, 0700), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test_in_folder(records_come_back_in_order_with_their_positions),
+		test_in_folder(a_full_ring_refuses_by_class_and_counts),
+		test_in_folder(slots_are_reused_only_when_the_checkpoint_has_passed),
+		test_in_folder(each_thread_s_records_arrive_whole_and_in_its_order),
+		test_in_folder(a_clean_end_leaves_no_file),
+		test_in_folder(a_file_is_not_seen_before_its_reader_holds_it),
+		cmocka_unit_test(without_a_folder_it_works_in_memory),
+		test_in_folder(without_room_for_the_file_it_is_an_error_and_leaves_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "tool/run_snapshot.h"
+
+#include "test.h"
+#include "base/moment.h"
+#include "log_entry.h"
+#include "tool/status_check.h"
+
+#define HOUR_NS (3600 * NS_PER_S)
+#define NOW_NS UINT64_C(1772359200000000000) /* 2026-03-01T10:00:00Z */
+
+static void add_alert(struct run_picture *p, const char *id, const char *state,
+		      const char *priority, uint64_t time_ns)
+{
+	const char **entry =
+		LOG_ENTRY("TOCSIN_ALERT_ID", id, "TOCSIN_STATE", state, "TOCSIN_PRIORITY", priority,
+			  "TOCSIN_CODE", "DATA_FEED_DOWN", "TOCSIN_COUNT", "2", "TOCSIN_NUMBER",
+			  "7", "TOCSIN_VALUE", "0.5", "TOCSIN_METADATA", "{\"a\":\"b\"}",
+			  "TOCSIN_SOURCE", "okx", "MESSAGE", "[P1] DATA_FEED_DOWN: m");
+
+	assert_int_equal(history_add(p->history, log_entry_field, entry, time_ns), 0);
+	if (time_ns > p->last_event_ns)
+		p->last_event_ns = time_ns;
+}
+
+static void add_session(struct run_picture *p, const char *id, const char *status)
+{
+	const char **entry = LOG_ENTRY("TOCSIN_SESSION", id, "TOCSIN_ENGINE", "e", "TOCSIN_STATUS",
+				       status, "TOCSIN_STARTED", "2026-03-01T09:00:00.000000Z");
+
+	assert_int_equal(session_list_add(p->sessions, log_entry_field, entry, NOW_NS - HOUR_NS),
+			 0);
+}
+
+static struct run_picture *picture(enum run_state state)
+{
+	struct run_picture *p = run_picture_new("e");
+
+	assert_non_null(p);
+	p->state = state;
+	p->started_ns = NOW_NS - HOUR_NS;
+	add_session(p, "s1", "running");
+	add_session(p, "s2", "odd word");
+	add_alert(p, "a", "firing", "P1", NOW_NS - 48 * HOUR_NS);
+	add_alert(p, "b", "firing", "P2", NOW_NS - 3 * HOUR_NS);
+	add_alert(p, "b", "resolved", "P2", NOW_NS - 2 * HOUR_NS);
+	add_alert(p, "c", "firing", "P3", NOW_NS - 50 * HOUR_NS);
+	add_alert(p, "c", "resolved", "P3", NOW_NS - 49 * HOUR_NS);
+	return p;
+}
+
+static json_t *at(json_t *o, const char *a, const char *b)
+{
+	return json_object_get(json_object_get(o, a), b);
+}
+
+static void a_snapshot_has_the_members_of_the_engines_own(void **state)
+{
+	struct run_picture *p = picture(RUN_STOPPED);
+	json_t *o = run_snapshot(p, NOW_NS), *recent, *summary;
+
+	(void)state;
+	assert_non_null(o);
+	assert_string_equal(json_string_value(json_object_get(o, "source")), "journal");
+	assert_string_equal(json_string_value(json_object_get(o, "timestamp")),
+			    "2026-03-01T10:00:00.000000Z");
+	summary = at(o, "registry", "summary");
+	assert_int_equal(json_integer_value(json_object_get(summary, "total_sessions")), 2);
+	assert_int_equal(json_integer_value(at(summary, "by_status", "running")), 1);
+	assert_int_equal(json_integer_value(at(summary, "by_status", "odd word")), 1);
+	assert_int_equal(json_integer_value(at(summary, "by_status", "failed")), 0);
+	/* Raises are counted; open ones and those resolved within a day are recent, newest first.
+	 */
+	assert_int_equal(json_integer_value(json_object_get(at(o, "alerts", "by_priority"), "P3")),
+			 2);
+	recent = at(o, "alerts", "recent");
+	assert_int_equal(json_array_size(recent), 2);
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(recent, 0), "alert_id")), "b");
+	assert_string_equal(json_string_value(at(json_array_get(recent, 1), "metadata", "a")), "b");
+	json_decref(o);
+	run_picture_free(p);
+}
+
+static void only_an_engine_that_runs_has_an_uptime(void **state)
+{
+	static const enum run_state states[] = { RUN_RUNNING, RUN_STOPPED, RUN_ENDED, RUN_UNKNOWN };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+		struct run_picture *p = picture(states[i]);
+		json_t *o = run_snapshot(p, NOW_NS), *uptime = at(o, "status", "system_uptime_s");
+
+		if (states[i] == RUN_RUNNING)
+			assert_int_equal(json_integer_value(uptime), 3600);
+		else
+			assert_true(json_is_null(uptime));
+		json_decref(o);
+		run_picture_free(p);
+	}
+}
+
+static void what_an_engine_says_of_itself_is_taken_whole(void **state)
+{
+	struct run_picture *p = picture(RUN_RUNNING), *taken = run_picture_new("e");
+	json_t *o = run_snapshot(p, NOW_NS), *again;
+
+	(void)state;
+	assert_int_equal(run_picture_take(taken, o), 0);
+	assert_int_equal(taken->state, RUN_RUNNING);
+	assert_int_equal(taken->snapshot_ns, NOW_NS);
+	taken->started_ns = p->started_ns;
+	again = run_snapshot(taken, NOW_NS);
+	assert_true(json_equal(json_object_get(o, "registry"), json_object_get(again, "registry")));
+	assert_true(json_equal(at(o, "alerts", "recent"), at(again, "alerts", "recent")));
+	json_decref(again);
+	json_decref(o);
+	run_picture_free(taken);
+	run_picture_free(p);
+}
+
+static void nonsense_in_a_snapshot_is_taken_for_nothing(void **state)
+{
+	static const char *const texts[] = {
+		"{}",
+		"{\"registry\":7,\"alerts\":[]}",
+		"{\"registry\":{\"sessions\":[1,null,{\"session_id\":4},{\"session_id\":\"\"}]}}",
+		"{\"alerts\":{\"recent\":[{\"alert_id\":[],\"state\":7,\"count\":\"many\"}]}}",
+		"{\"engine_pid\":\"x\",\"timestamp\":12}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct run_picture *p = run_picture_new("e");
+		json_t *o = json_loads(texts[i], 0, NULL);
+		struct session_row *const *rows;
+		struct history_incident *const *list;
+
+		assert_int_equal(run_picture_take(p, o), 0);
+		assert_int_equal(session_list_sorted(p->sessions, &rows), 0);
+		assert_int_equal(history_sorted(p->history, &list), 0);
+		json_decref(o);
+		run_picture_free(p);
+	}
+}
+
+static void the_worst_engine_is_the_verdict(void **state)
+{
+	struct status_verdict v = { 0 };
+	struct run_picture *p = run_picture_new("quiet");
+
+	(void)state;
+	p->state = RUN_ENDED;
+	add_session(p, "s", "completed");
+	add_alert(p, "c", "firing", "P3", NOW_NS);
+	status_verdict_add(&v, p);
+	assert_int_equal(v.level, CHECK_OK);
+	run_picture_free(p);
+	p = run_picture_new("odd");
+	p->state = RUN_RUNNING;
+	add_session(p, "s", "running");
+	add_alert(p, "b", "firing", "P2", NOW_NS);
+	status_verdict_add(&v, p);
+	assert_int_equal(v.level, CHECK_WARNING);
+	run_picture_free(p);
+	p = run_picture_new("gone");
+	p->state = RUN_ENDED;
+	add_session(p, "s", "running");
+	status_verdict_add(&v, p);
+	assert_int_equal(v.level, CHECK_CRITICAL);
+	run_picture_free(p);
+	p = run_picture_new("waits");
+	p->state = RUN_RUNNING;
+	p->waiting_left_out = 3;
+	status_verdict_add(&v, p);
+	assert_int_equal(v.level, CHECK_CRITICAL);
+	assert_int_equal(v.waiting, 3);
+	assert_int_equal(v.engines, 4);
+	assert_int_equal(v.running, 2);
+	assert_non_null(strstr(v.problems.ptr, "odd: 1 open P2"));
+	assert_non_null(strstr(v.problems.ptr, "gone is dead with 1 session running"));
+	assert_non_null(strstr(v.problems.ptr, "waits: 3 pages waiting"));
+	run_picture_free(p);
+	status_verdict_done(&v);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_snapshot_has_the_members_of_the_engines_own),
+		cmocka_unit_test(only_an_engine_that_runs_has_an_uptime),
+		cmocka_unit_test(what_an_engine_says_of_itself_is_taken_whole),
+		cmocka_unit_test(nonsense_in_a_snapshot_is_taken_for_nothing),
+		cmocka_unit_test(the_worst_engine_is_the_verdict),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* What unit tests share: cmocka with what it needs, and a folder of the test's own. */
+#ifndef TOCSIN_TESTS_UNIT_TEST_H
+#define TOCSIN_TESTS_UNIT_TEST_H
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* A private folder: setup and teardown make and remove it, *state points to it. */
+struct test_folder {
+	char path[64];
+	int fd;
+};
+
+__attribute__((unused)) static int test_folder_make(void **state)
+{
+	struct test_folder *f = calloc(1, sizeof *f);
+
+	if (!f)
+		return -1;
+	snprintf(f->path, sizeof f->path, "/tmp/tocsin-test-XXXXXX");
+	if (!mkdtemp(f->path))
+		return -1;
+	f->fd = open(f->path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	*state = f;
+	return f->fd < 0 ? -1 : 0;
+}
+
+static int test_folder_unlink(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)at;
+	return type == FTW_DP ? rmdir(path) : unlink(path);
+}
+
+__attribute__((unused)) static int test_folder_remove(void **state)
+{
+	struct test_folder *f = *state;
+
+	chmod(f->path, 0700);
+	close(f->fd);
+	int r = nftw(f->path, test_folder_unlink, 8, FTW_DEPTH | FTW_PHYS);
+	free(f);
+	return r;
+}
+
+#define test_in_folder(f) cmocka_unit_test_setup_teardown(f, test_folder_make, test_folder_remove)
+
+#endif
