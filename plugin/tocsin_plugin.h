@@ -3,8 +3,8 @@
  * The contract between an engine and the tocsin notifier plugin, major version 1.
  *
  * An engine loads tocsin.so with dlopen(RTLD_NOW | RTLD_LOCAL), looks up TOCSIN_PLUGIN_ENTRY,
- *agrees on a minor version, creates an instance and tells it of sessions, health and alerts. The
- *plugin never pauses, stops or configures the engine.
+ * agrees on a minor version, creates an instance and tells it of sessions, health and alerts. The
+ * plugin never pauses, stops or configures the engine.
  *
  *	tocsin_negotiation n = { sizeof n, 0, TOCSIN_ABI_MINOR, 0, NULL };
  *	void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -12,21 +12,25 @@
  *	if (entry && entry(&n) == TOCSIN_OK) ... n.plugin->create(...) ...
  *
  * States: created -> start -> active -> stop -> stopped -> destroy. The on_ calls and flush need
- *the active state; snapshot, stats and extension work at any time before destroy. A call in the
- *wrong state returns TOCSIN_E_STATE. In a forked child every call but destroy returns
- *TOCSIN_E_STATE, and destroy does nothing.
+ * the active state; snapshot, stats and extension work at any time before destroy. A call in the
+ * wrong state returns TOCSIN_E_STATE. In a forked child every call but destroy returns
+ * TOCSIN_E_STATE, and destroy does nothing.
  *
  * Threads: above each slot stands who may call it.
+ *
  *	[hot]     any number of threads at once; never blocks, allocates, locks or enters the
- *kernel. [control] the host serialises these; they may block, allocate and enter the kernel. [any]
- *any thread at any time; does not block. All hot calls must have returned before stop begins.
+ *	          kernel
+ *	[control] the host serialises these; they may block, allocate and enter the kernel
+ *	[any]     any thread at any time; does not block
+ *
+ * All hot calls must have returned before stop begins.
  *
  * Ownership: everything the host passes lives for that call alone, and the plugin copies what it
  * keeps; neither side frees the other's memory. The host struct must outlive destroy.
  *
  * Growth: structs and tables grow at the end only, and both sides state the size they know. A
- *reader checks size against the end of the member it wants. tocsin_str, tocsin_kv, tocsin_event and
- *the elements of arrays never change. Numbers of enumerators are never given again.
+ * reader checks size against the end of the member it wants. tocsin_str, tocsin_kv, tocsin_event
+ * and the elements of arrays never change. Numbers of enumerators are never given again.
  */
 #ifndef TOCSIN_PLUGIN_H
 #define TOCSIN_PLUGIN_H

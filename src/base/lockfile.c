@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/files.h"
 
 #define LOCKFILE_MAGIC "tocsinlk"
 #define LOCKFILE_SIZE 4096
@@ -61,13 +62,26 @@ static int content_init(struct content *c)
 	return -r;
 }
 
-static bool content_is_usable(const struct content *c)
+/*
+ * Could the file be from before the machine's last boot? Not on a tmpfs, which no boot survives,
+ * and there the ids are not looked at: a sandbox may hide this machine's or show another, and a
+ * living holder must never be taken for a dead one.
+ */
+static bool content_is_of_this_boot(const struct content *c, int folder)
 {
 	char boot_id[BOOT_ID_SIZE];
 
+	if (folder_is_tmpfs(folder))
+		return true;
 	boot_id_read(boot_id);
+	return boot_id[0] == 0 || c->boot_id[0] == 0 ||
+	       memcmp(c->boot_id, boot_id, BOOT_ID_SIZE) == 0;
+}
+
+static bool content_is_usable(const struct content *c, int folder)
+{
 	return memcmp(c->magic, LOCKFILE_MAGIC, sizeof c->magic) == 0 &&
-	       c->mutex_size == sizeof c->mutex && memcmp(c->boot_id, boot_id, BOOT_ID_SIZE) == 0;
+	       c->mutex_size == sizeof c->mutex && content_is_of_this_boot(c, folder);
 }
 
 static int content_map(int fd, struct content **ret)
@@ -127,7 +141,7 @@ static int content_open(int folder, const char *name, struct content **ret)
 	int r = content_map(fd, &c);
 	if (r < 0)
 		return r;
-	if (!content_is_usable(c)) {
+	if (!content_is_usable(c, folder)) {
 		munmap(c, LOCKFILE_SIZE);
 		return -EBADMSG;
 	}

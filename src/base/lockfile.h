@@ -14,7 +14,7 @@ struct lockfile;
 
 /*
  * Opens the lock, making it when `create`. A file from before the machine's last boot, or damaged,
- * is made anew when `create`. -ENOENT, -EBADMSG without.
+ * is is made anew when `create`. -ENOENT, -EBADMSG without.
  */
 int lockfile_open(int folder, const char *name, bool create, struct lockfile **ret);
 

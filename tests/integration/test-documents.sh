@@ -147,7 +147,7 @@ echo "$(sed -n 's/^#define META_PREFIX "\(.*\)"/\1/p' "$top_srcdir/src/deliver/e
 section tocsin.7 "JOURNAL FIELDS" | sed -n 's/^\.It Cm \([A-Z_]*\)$/\1/p' >"$work/document"
 compare "the journal's fields in tocsin.7"
 
-# head KEY FILE
+# head_value KEY FILE: from the head of a runbook.
 head_value() {
 	sed -n "s/^$1: *//p" "$2" | head -n 1
 }
@@ -182,28 +182,24 @@ told() {
 		$0 == from { on = 1 }
 		on && to && $0 == to { exit }
 		on && (/^\.Cm / || /^\.It Cm /)' |
-		sed -E 's/^\.(It )?Cm //; s/[.,]/ /g' | tr -s ' ' '\n' | grep '[a-z]'
+		sed -E 's/^\.(It )?Cm //; s/[.,]/ /g' | tr -s ' ' '\n' | grep '[A-Za-z]'
 }
 
-cat >"$work/events" <<'END'
+cat >"$work/events" <<END
 {"at":1000,"session":"created","session_id":"s","meta":{"k":"v"}}
 {"at":1001,"health":"feed_pulse","source":"f"}
 {"at":1002,"alert":"raise","code":"no code","priority":"P1","message":"m","meta":{"k":"v"}}
+{"at":1003,"alert":"raise","code":"LONG","priority":"P1","message":"$(printf '%6000s' x)"}
 END
-awk 'BEGIN { while (n++ < 3000) text = text "x"
-	print "{\"at\":1003,\"alert\":\"raise\",\"code\":\"GENERAL\",\"priority\":\"P1\",\"message\":\"" \
-		text text "\"}" }' </dev/null >>"$work/events"
 start_receiver --json
 status 0 "$TOCSIN" play -o log.target=stderr -o webhook.url="$url" -o engine.name=documents \
 	-o paths.state_dir="$work/state" -o paths.runtime_dir="$work/run" "$work/events"
 stop_receiver
-sed -n 's/.*"body"://p' "$work/pages" | members | grep -v -e '^body$' >"$work/code"
-told PAGES ".It Cm type" "Headers:" | grep -vx data >"$work/document"
-echo data >>"$work/document"
+sed -n 's/.*"body"://p' "$work/pages" | members >"$work/code"
+told PAGES ".It Cm type" "Headers:" >"$work/document"
 compare "the members of a page in tocsin.7"
 members <"$work/state/snapshot.json" >"$work/code"
-told SNAPSHOT ".It Cm timestamp" "" | grep -vx -e by_status >"$work/document"
-grep -q '"by_status"' "$work/state/snapshot.json" && echo by_status >>"$work/document"
+told SNAPSHOT ".It Cm timestamp" "" >"$work/document"
 compare "the members of snapshot.json in tocsin.7"
 
 # --- the interface

@@ -68,11 +68,11 @@ works sample "$work/engine"
 
 # An interpreter that no sanitizer was built into needs its runtime loaded first.
 find_python() {
-	python=$(python3 -c 'import sys; print(sys.executable)' 2>/dev/null) &&
-		"$python" -c 'import ctypes' 2>/dev/null || {
+	python=$(python3 -c 'import ctypes, sys; print(sys.executable)' 2>/dev/null)
+	if [ -z "$python" ]; then
 		left_out="there is no python3 with ctypes"
 		return 1
-	}
+	fi
 	preload=
 	case ${SANITIZERS:-} in
 	*address*) preload=$(${CC:-cc} -print-file-name=libasan.so) ;;
@@ -95,6 +95,15 @@ if find_python; then
 	works sample-py $with_python "$python" "$work/engine.py"
 	is kraken "$(field sample-py TOCSIN_INSTANCE)" "the instance"
 fi
+
+# What is shown of the demo is what it runs.
+sed -n '/^## What the demo shows/,/^## /s/^\$ //p' "$readme" >"$work/commands"
+[ -s "$work/commands" ] || fail "README.md shows nothing of the demo"
+sed -e ':join' -e '/\\$/N' -e 's/\\\n[[:space:]]*//' -e 't join' \
+	"$top_srcdir/tests/demo/demo" >"$work/demo"
+while read -r command; do
+	grep -qF -e "$command" "$work/demo" || fail "the demo does not run: $command"
+done <"$work/commands"
 
 block json "## The tool"
 status 0 "$TOCSIN" play -o log.target=journal -o engine.name=lines "$work/block"

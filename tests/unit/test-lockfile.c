@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 
 #include "base/cleanup.h"
+#include "base/files.h"
 #include "base/lockfile.h"
 
 static void *try_it(void *arg)
@@ -65,6 +67,8 @@ static void a_lock_from_before_the_last_boot_is_made_anew(void **state)
 	const struct test_folder *f = *state;
 	struct lockfile *l;
 
+	if (folder_is_tmpfs(f->fd))
+		skip(); /* which no boot survives */
 	assert_int_equal(lockfile_open(f->fd, "lock", true, &l), 0);
 	assert_int_equal(in_thread(take_and_end, l), 0);
 	lockfile_free(l);
@@ -75,6 +79,35 @@ static void a_lock_from_before_the_last_boot_is_made_anew(void **state)
 	assert_int_equal(lockfile_try(l), 0);
 	lockfile_release(l);
 	lockfile_free(l);
+}
+
+/* In a sandbox that shows no boot's id, or another's. */
+static void on_a_tmpfs_a_holder_lives_whatever_the_boot_s_id(void **state)
+{
+	struct lockfile *a, *b;
+	char path[] = "/dev/shm/tocsin-test-XXXXXX";
+
+	(void)state;
+	if (!mkdtemp(path))
+		skip();
+	_cleanup_close_ int folder = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	bool tmpfs = folder_is_tmpfs(folder);
+	assert_int_equal(lockfile_open(folder, "lock", true, &a), 0);
+	assert_int_equal(lockfile_try(a), 0);
+	_cleanup_close_ int fd = openat(folder, "lock", O_RDWR | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "00000000", 8, 16), 8);
+	int opened = lockfile_open(folder, "lock", false, &b);
+	int tried = opened == 0 ? in_thread(try_it, b) : 0;
+	lockfile_release(a);
+	lockfile_free(a);
+	if (opened == 0)
+		lockfile_free(b);
+	unlinkat(folder, "lock", 0);
+	rmdir(path);
+	if (!tmpfs)
+		skip();
+	assert_int_equal(opened, 0);
+	assert_int_equal(tried, -EBUSY);
 }
 
 static void a_short_file_is_no_lock(void **state)
@@ -95,6 +128,7 @@ int main(void)
 		test_in_folder(one_holds_it_at_a_time),
 		test_in_folder(the_next_one_learns_that_the_holder_died),
 		test_in_folder(a_lock_from_before_the_last_boot_is_made_anew),
+		cmocka_unit_test(on_a_tmpfs_a_holder_lives_whatever_the_boot_s_id),
 		test_in_folder(a_short_file_is_no_lock),
 	};
 
