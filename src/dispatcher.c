@@ -47,7 +47,7 @@ int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret
 	d->refusals = o->refusals;
 	d->places.runtime = d->places.state = -1;
 	pthread_mutex_init(&d->lock, NULL);
-	cond_init(&d->asked);
+	sem_init(&d->asked, 0, 0);
 	cond_init(&d->answered);
 	int r = dispatcher_begin(d);
 	if (r < 0) {
@@ -80,7 +80,7 @@ static int request_wait(struct dispatcher *d, struct request request, uint64_t t
 	request.target = recorder_head(d->recorder);
 	free(d->request.text);
 	d->request = request;
-	pthread_cond_signal(&d->asked);
+	sem_post(&d->asked);
 	while (!d->request.done && r == 0) {
 		uint64_t left_ns = time_left(deadline_ns);
 
@@ -141,7 +141,7 @@ static int thread_end(struct dispatcher *d, uint64_t timeout_ns)
 	pthread_mutex_lock(&d->lock);
 	d->stopping = true;
 	d->stop_by_ns = deadline_after(timeout_ns / 2);
-	pthread_cond_signal(&d->asked);
+	sem_post(&d->asked);
 	pthread_mutex_unlock(&d->lock);
 	int r = thread_join(d->thread, timeout_ns);
 	if (r == 0)
@@ -211,7 +211,7 @@ void dispatcher_free(struct dispatcher *d)
 	recorder_free(d->recorder, d->clean || !d->held);
 	places_done(&d->places);
 	runbooks_free(d->runbooks);
-	pthread_cond_destroy(&d->asked);
+	sem_destroy(&d->asked);
 	pthread_cond_destroy(&d->answered);
 	pthread_mutex_destroy(&d->lock);
 	free(d);

@@ -208,8 +208,9 @@ struct pace {
 	uint64_t pause_ns;
 };
 
-/* Sleeps until the next look, at most: a control call wakes it, an event never does. */
-static void loop_pause(struct dispatcher *d, struct pace *pace, bool busy, uint64_t now_ns)
+/* How long until the next look, at most. Called with the lock held. */
+static uint64_t loop_pause(const struct dispatcher *d, struct pace *pace, bool busy,
+			   uint64_t now_ns)
 {
 	if (busy) {
 		pace->busy_at_ns = now_ns;
@@ -226,12 +227,23 @@ static void loop_pause(struct dispatcher *d, struct pace *pace, bool busy, uint6
 		uint64_t deadline = picture_next_deadline(d->picture);
 
 		if (deadline <= now_ns)
-			return;
+			return 0;
 		if (deadline - now_ns < pause_ns)
 			pause_ns = deadline - now_ns;
 	}
+	return pause_ns;
+}
+
+/*
+ * A control call ends the sleep, an event never does. A semaphore, because an idle engine pays for
+ * each look: it is one system call where a condition variable takes several.
+ */
+static void loop_sleep(struct dispatcher *d, uint64_t pause_ns)
+{
 	struct timespec until = cond_deadline(pause_ns);
-	pthread_cond_timedwait(&d->asked, &d->lock, &until);
+
+	if (pause_ns > 0)
+		sem_clockwait(&d->asked, CLOCK_MONOTONIC, &until);
 }
 
 /* Is there nothing left to do, or no time left to do it? Called with the lock held. */
@@ -266,9 +278,10 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 	pthread_mutex_lock(&d->lock);
 	request_step(d);
 	bool over = loop_is_over(d, pace, empty, now_ns);
-	if (!over && n < BATCH)
-		loop_pause(d, pace, n > 0, now_ns);
+	uint64_t pause_ns = n < BATCH ? loop_pause(d, pace, n > 0, now_ns) : 0;
 	pthread_mutex_unlock(&d->lock);
+	if (!over)
+		loop_sleep(d, pause_ns);
 	return !over;
 }
 

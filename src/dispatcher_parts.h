@@ -4,6 +4,7 @@
 #define TOCSIN_DISPATCHER_PARTS_H
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "deliver/entry.h"
 #include "deliver/journal.h"
@@ -82,7 +83,8 @@ struct dispatcher {
 
 	/* Between control calls and the thread. */
 	pthread_mutex_t lock;
-	pthread_cond_t asked, answered;
+	pthread_cond_t answered;
+	sem_t asked; /* posted by control calls: the thread looks at once */
 	struct request request;
 	bool stopping;
 	uint64_t stop_by_ns; /* CLOCK_MONOTONIC: how long it may wait for pages to be safe */
