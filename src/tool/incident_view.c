@@ -59,16 +59,23 @@ json_t *incident_view_object(const struct history_incident *i)
 		i->metadata ? json_incref(i->metadata) : json_object(), "replay", i->replay);
 }
 
+int view_json_line(FILE *f, json_t *object)
+{
+	if (!object)
+		return -ENOMEM;
+	json_dumpf(object, f, JSON_COMPACT | JSON_ENSURE_ASCII);
+	fputc('\n', f);
+	json_decref(object);
+	return 0;
+}
+
 int incident_view_json(FILE *f, const struct history_incident *const *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		json_t *object = incident_view_object(rows[i]);
+		int r = view_json_line(f, incident_view_object(rows[i]));
 
-		if (!object)
-			return -ENOMEM;
-		json_dumpf(object, f, JSON_COMPACT | JSON_ENSURE_ASCII);
-		fputc('\n', f);
-		json_decref(object);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -16,6 +16,8 @@ json_t *incident_view_object(const struct history_incident *i);
 
 /* A JSON string of any bytes, null of an empty text. NULL without memory. */
 json_t *view_text(const char *text);
+/* One object, one line, plain ASCII; takes the reference. -ENOMEM for NULL. */
+int view_json_line(FILE *f, json_t *object);
 /* RFC 3339 in UTC; null for 0. */
 json_t *view_time(uint64_t wall_ns);
 

@@ -51,11 +51,7 @@ static void print_json(FILE *f, const struct received_page *p, json_t *body)
 			      : text ? json_stringn(text, len)
 				     : NULL);
 
-	if (!o)
-		return;
-	json_dumpf(o, f, JSON_COMPACT | JSON_ENSURE_ASCII);
-	fputc('\n', f);
-	json_decref(o);
+	view_json_line(f, o);
 }
 
 /* The member's text, a number as text, or absent. Views live as long as the object and buf. */

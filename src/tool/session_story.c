@@ -268,15 +268,13 @@ int session_story_json(FILE *f, const struct session_story *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		const struct happening *h = &s->list[i];
-		json_t *o = json_pack("{s:o*, s:s, s:o*, s:b}", "time", view_time(h->time_ns),
-				      "event", h->event, "message", view_text(h->message),
-				      "engine_wide", h->engine_wide);
+		int r = view_json_line(f, json_pack("{s:o*, s:s, s:o*, s:b}", "time",
+						    view_time(h->time_ns), "event", h->event,
+						    "message", view_text(h->message), "engine_wide",
+						    h->engine_wide));
 
-		if (!o)
-			return -ENOMEM;
-		json_dumpf(o, f, JSON_COMPACT | JSON_ENSURE_ASCII);
-		fputc('\n', f);
-		json_decref(o);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

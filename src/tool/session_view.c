@@ -23,13 +23,10 @@ json_t *session_view_object(const struct session_row *s)
 int session_view_json(FILE *f, const struct session_row *const *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		json_t *object = session_view_object(rows[i]);
+		int r = view_json_line(f, session_view_object(rows[i]));
 
-		if (!object)
-			return -ENOMEM;
-		json_dumpf(object, f, JSON_COMPACT | JSON_ENSURE_ASCII);
-		fputc('\n', f);
-		json_decref(object);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -242,7 +242,6 @@ static int print_json(const struct run_picture *p)
 {
 	size_t all[4], open[4];
 	json_t *o;
-	int r;
 
 	count_incidents(p, all, open);
 	o = json_pack("{s:o, s:s, s:s, s:o, s:b, s:I, s:o, s:o, s:o, s:o, s:{s:{s:I,s:I,s:I}, "
@@ -256,12 +255,7 @@ static int print_json(const struct run_picture *p)
 		      (json_int_t)open[1], "P2", (json_int_t)open[2], "P3", (json_int_t)open[3],
 		      "pages", "delivered", (json_int_t)p->delivered, "waiting",
 		      (json_int_t)(p->n_waiting + p->waiting_left_out), "troubles", notes_json(p));
-	if (!o)
-		return -ENOMEM;
-	r = json_dumpf(o, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
-	putchar('\n');
-	json_decref(o);
-	return r < 0 ? -EIO : 0;
+	return view_json_line(stdout, o);
 }
 
 static int print_picture(const struct run_picture *p, bool utc)

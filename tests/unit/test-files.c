@@ -1,71 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
+#include "test.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/cleanup.h"
 #include "base/files.h"
-
-struct place {
-	char path[64];
-	int fd;
-};
-
-static int make_place(void **state)
-{
-	struct place *p = calloc(1, sizeof *p);
-
-	if (!p)
-		return -1;
-	memcpy(p->path, "/tmp/tocsin-files-XXXXXX", sizeof "/tmp/tocsin-files-XXXXXX");
-	if (!mkdtemp(p->path))
-		return -1;
-	p->fd = open(p->path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-	*state = p;
-	return p->fd < 0 ? -1 : 0;
-}
-
-static void clear(int folder)
-{
-	DIR *d = fdopendir(openat(folder, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC));
-	struct dirent *e;
-
-	assert_non_null(d);
-	while ((e = readdir(d))) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		if (unlinkat(folder, e->d_name, 0) < 0) {
-			_cleanup_close_ int fd = openat(folder, e->d_name, O_DIRECTORY | O_CLOEXEC);
-
-			clear(fd);
-			unlinkat(folder, e->d_name, AT_REMOVEDIR);
-		}
-	}
-	closedir(d);
-}
-
-static int remove_place(void **state)
-{
-	struct place *p = *state;
-
-	clear(p->fd);
-	close(p->fd);
-	rmdir(p->path);
-	free(p);
-	return 0;
-}
 
 static unsigned count_files(int folder)
 {
@@ -82,7 +23,7 @@ static unsigned count_files(int folder)
 
 static void missing_parents_are_made_private(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	char path[128];
 	struct stat st;
 	_cleanup_close_ int fd = -1;
@@ -101,7 +42,7 @@ static void missing_parents_are_made_private(void **state)
 
 static void a_link_is_not_taken_for_the_folder(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	char path[128];
 	int fd = -7;
 
@@ -114,7 +55,7 @@ static void a_link_is_not_taken_for_the_folder(void **state)
 
 static void links_in_parents_are_followed_only_when_trusted(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	_cleanup_close_ int fd = -1;
 	char path[128];
 	int none = -7;
@@ -130,7 +71,7 @@ static void links_in_parents_are_followed_only_when_trusted(void **state)
 
 static void a_file_in_the_way_is_an_error(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	char path[128];
 	int fd = -7;
 
@@ -155,7 +96,7 @@ static void the_memory_file_system_is_recognised(void **state)
 
 static void what_is_written_is_read_back(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	_cleanup_free_ char *bytes = NULL;
 	size_t len = 0;
 	struct stat st;
@@ -172,7 +113,7 @@ static void what_is_written_is_read_back(void **state)
 
 static void a_failed_write_leaves_nothing(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 
 	assert_int_equal(mkdirat(p->fd, "folder", 0700), 0);
 	assert_true(file_replace(p->fd, "folder", "x", 1, true) < 0);
@@ -182,7 +123,7 @@ static void a_failed_write_leaves_nothing(void **state)
 
 static void a_write_replaces_a_link_and_not_what_it_names(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	_cleanup_free_ char *bytes = NULL;
 	size_t len;
 
@@ -195,7 +136,7 @@ static void a_write_replaces_a_link_and_not_what_it_names(void **state)
 
 static void only_whole_regular_files_are_read(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	char *bytes = NULL;
 	size_t len = 7;
 
@@ -214,7 +155,7 @@ static void only_whole_regular_files_are_read(void **state)
 
 static void what_is_shared_is_the_groups_to_read(void **state)
 {
-	const struct place *p = *state;
+	const struct test_folder *p = *state;
 	struct stat st;
 
 	assert_int_equal(file_replace_shared(p->fd, "a", "one", 3, getegid()), 0);
@@ -225,7 +166,7 @@ static void what_is_shared_is_the_groups_to_read(void **state)
 	assert_int_equal(st.st_size, 4);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, make_place, remove_place)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, test_folder_make, test_folder_remove)
 
 int main(void)
 {

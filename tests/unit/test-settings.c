@@ -1,20 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
+#include "test.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/cleanup.h"
 #include "base/files.h"
@@ -22,59 +10,16 @@
 #include "base/text.h"
 #include "settings_table.h"
 
-struct place {
-	char path[64];
-	int fd;
-};
-
 static int make_place(void **state)
 {
-	struct place *p = calloc(1, sizeof *p);
-
-	if (!p)
-		return -1;
-	memcpy(p->path, "/tmp/tocsin-settings-XXXXXX", sizeof "/tmp/tocsin-settings-XXXXXX");
-	if (!mkdtemp(p->path))
-		return -1;
-	p->fd = open(p->path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 	unsetenv("CREDENTIALS_DIRECTORY");
-	*state = p;
-	return p->fd < 0 ? -1 : 0;
-}
-
-static void clear(int folder)
-{
-	DIR *d = fdopendir(openat(folder, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC));
-	struct dirent *e;
-
-	while (d && (e = readdir(d)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			unlinkat(folder, e->d_name, 0);
-	if (d)
-		closedir(d);
-}
-
-static int remove_place(void **state)
-{
-	struct place *p = *state;
-	int sub = openat(p->fd, "tocsin.conf.d", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-
-	if (sub >= 0) {
-		clear(sub);
-		close(sub);
-		unlinkat(p->fd, "tocsin.conf.d", AT_REMOVEDIR);
-	}
-	clear(p->fd);
-	close(p->fd);
-	rmdir(p->path);
-	free(p);
-	return 0;
+	return test_folder_make(state);
 }
 
 static char error[512];
 
 /* Loads from the place's files and up to two options; NULL ends them. */
-static int load(struct place *p, const char *key1, const char *value1, const char *key2,
+static int load(struct test_folder *p, const char *key1, const char *value1, const char *key2,
 		const char *value2, struct settings **ret)
 {
 	tocsin_kv options[2] = { { str(key1), str(value1) }, { str(key2), str(value2) } };
@@ -84,12 +29,12 @@ static int load(struct place *p, const char *key1, const char *value1, const cha
 				  sizeof error, ret);
 }
 
-static void write_file(struct place *p, const char *name, const char *text)
+static void write_file(struct test_folder *p, const char *name, const char *text)
 {
 	assert_int_equal(file_replace(p->fd, name, text, strlen(text), false), 0);
 }
 
-static struct settings *load_fine(struct place *p, const char *key, const char *value)
+static struct settings *load_fine(struct test_folder *p, const char *key, const char *value)
 {
 	struct settings *s = NULL;
 	int r = load(p, key, value, NULL, NULL, &s);
@@ -138,7 +83,7 @@ static void nothing_at_all_works(void **state)
 
 static void the_default_file_comes_first_then_its_folder_in_order(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	struct settings *s;
 
 	assert_int_equal(mkdirat(p->fd, "tocsin.conf.d", 0700), 0);
@@ -161,7 +106,7 @@ static void the_default_file_comes_first_then_its_folder_in_order(void **state)
 static void a_config_option_replaces_the_default_files(void **state)
 {
 	static const char *const none[] = { "", "/dev/null" };
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	struct settings *s;
 	char path[128];
 
@@ -183,7 +128,7 @@ static void a_config_option_replaces_the_default_files(void **state)
 
 static void options_win_over_files_and_the_later_over_the_earlier(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	struct settings *s = NULL;
 
 	write_file(p, "tocsin.conf", "[engine]\nname = file\n");
@@ -194,7 +139,7 @@ static void options_win_over_files_and_the_later_over_the_earlier(void **state)
 
 static void every_kind_of_value_is_read(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	struct settings *s;
 
 	write_file(p, "tocsin.conf",
@@ -292,7 +237,7 @@ static void what_is_wrong_in_a_file_is_named_by_line(void **state)
 		{ "[engine]\nname = \x1b[31m\n", ":2: engine.name: ", "control character" },
 		{ "[\x1b[2J]\n", ":1: ", "\\x1b" },
 	};
-	struct place *p = *state;
+	struct test_folder *p = *state;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct settings *s = NULL;
@@ -318,7 +263,7 @@ static const struct thresholds *of_source(const struct settings *s, const char *
 
 static void a_source_has_thresholds_of_its_own_and_everybodys_for_the_rest(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	struct settings *s;
 
 	write_file(p, "tocsin.conf",
@@ -351,7 +296,7 @@ static void a_source_has_thresholds_of_its_own_and_everybodys_for_the_rest(void 
 
 static void a_later_file_and_an_option_win_over_a_sources_own(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	struct settings *s = NULL;
 
 	assert_int_equal(mkdirat(p->fd, "tocsin.conf.d", 0700), 0);
@@ -414,7 +359,7 @@ static void thresholds_at_their_edges_are_fine(void **state)
 
 static void the_first_of_two_mistakes_is_told(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	struct settings *s = NULL;
 
 	write_file(p, "tocsin.conf", "[engine]\nnonsense\nnmae = x\n");
@@ -427,7 +372,7 @@ static void the_first_of_two_mistakes_is_told(void **state)
 
 static void lines_that_would_be_cut_are_refused(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	struct settings *s = NULL;
 	char text[2048];
 
@@ -463,7 +408,7 @@ static void what_is_wrong_in_an_option_is_named(void **state)
 		{ "source.okx:ETH-USD.drift_high", "0.3", "is above drift_critical" },
 		{ "source.a.feed_stale_after", "2d", "0..1d" },
 	};
-	struct place *p = *state;
+	struct test_folder *p = *state;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct settings *s = NULL;
@@ -476,7 +421,7 @@ static void what_is_wrong_in_an_option_is_named(void **state)
 
 static void hostile_options_are_refused(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	struct settings *s = NULL;
 	tocsin_kv options[] = { { { "engine.name\0x", 13 }, STR("x") },
 				{ STR("engine.name"), { "a\0b", 3 } },
@@ -516,7 +461,7 @@ static void urls_are_looked_at_before_they_are_used(void **state)
 		{ "https://x:99999/", false },
 		{ "nonsense", false },
 	};
-	struct place *p = *state;
+	struct test_folder *p = *state;
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct settings *s = NULL;
@@ -533,7 +478,7 @@ static void urls_are_looked_at_before_they_are_used(void **state)
 
 static void insecure_urls_must_be_allowed(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	struct settings *s = NULL;
 
 	write_file(p, "tocsin.conf", "[webhook]\n\nurl = http://hooks.example/\n");
@@ -551,7 +496,7 @@ static void insecure_urls_must_be_allowed(void **state)
 static void secrets_must_be_readable_and_stay_secret(void **state)
 {
 	static const char secret[] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	struct settings *s = NULL;
 	char path[128];
 
@@ -578,7 +523,7 @@ static void secrets_must_be_readable_and_stay_secret(void **state)
 
 static void a_bare_secret_file_is_a_credential(void **state)
 {
-	struct place *p = *state;
+	struct test_folder *p = *state;
 	struct settings *s = NULL;
 	char path[128];
 
@@ -645,7 +590,7 @@ static void every_fallback_can_be_given(void **state)
 		settings_free(load_fine(*state, rows[i].name, rows[i].fallback));
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, make_place, remove_place)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make_place, test_folder_remove)
 
 int main(void)
 {
