@@ -18,6 +18,7 @@ state=$XDG_STATE_HOME/tocsin/shadow
 start() {
 	mkfifo "$work/events-$1"
 	"$TOCSIN" play -o engine.name="$1" -o engine.replay=no -o clock.source=system \
+		-o paths.runtime_dir="$work/runtime" \
 		-o paths.state_dir="$XDG_STATE_HOME/tocsin/$1" "$work/events-$1" \
 		>"$work/engine.out" 2>"$work/engine.err" &
 	engine=$!

@@ -68,6 +68,7 @@ check 1 "mute: 1 page waiting" --engine mute
 # An engine that died while a session ran, and one that lives.
 mkfifo "$work/events"
 "$TOCSIN" play -o engine.name=shadow -o engine.replay=no -o clock.source=system \
+	-o paths.runtime_dir="$work/runtime" \
 	-o paths.state_dir="$XDG_STATE_HOME/tocsin/shadow" "$work/events" >/dev/null 2>&1 &
 pid=$!
 exec 3>"$work/events"
