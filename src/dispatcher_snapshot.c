@@ -33,12 +33,6 @@ static json_t *picture_json(struct picture *p, const struct settings *s,
 	return picture_snapshot(p, s->engine_name, now, link_runbook, &linker);
 }
 
-static void tell_nobody(void *userdata, const struct news *news)
-{
-	(void)userdata;
-	(void)news;
-}
-
 /* Of an engine that has told nothing. */
 static json_t *empty_json(const struct settings *s)
 {
@@ -46,7 +40,7 @@ static json_t *empty_json(const struct settings *s)
 	struct moment now = { clock_monotonic_ns(), clock_realtime_ns() };
 	struct picture *p;
 
-	if (picture_new(&settings, now, tell_nobody, NULL, &p) < 0)
+	if (picture_new(&settings, now, NULL, NULL, &p) < 0)
 		return NULL;
 	json_t *json = picture_json(p, s, NULL, now);
 	picture_free(p);

@@ -5,15 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* FNV-1a: it only spares comparisons of texts. */
-static uint64_t text_hash(const char *s)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *s != 0; s++)
-		hash = (hash ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
-	return hash;
-}
+#include "base/hash.h"
+#include "base/text.h"
 
 struct pager_item *pager_item_new(struct posting *posting)
 {
@@ -22,7 +15,7 @@ struct pager_item *pager_item_new(struct posting *posting)
 	if (!item)
 		return NULL;
 	item->posting = posting_ref(posting);
-	item->alert_hash = text_hash(posting->page->alert_id);
+	item->alert_hash = hash_text(str(posting->page->alert_id));
 	return item;
 }
 

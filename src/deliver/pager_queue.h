@@ -14,7 +14,7 @@
 struct pager_item {
 	struct posting *posting; /* owned */
 	unsigned attempts;
-	uint64_t alert_hash;
+	uint32_t alert_hash;
 	struct pager_item *older, *newer; /* of the same priority */
 };
 

@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "picture/hash.h"
+#include "base/hash.h"
 
 _Static_assert(INCIDENT_KEY_SIZE > TOCSIN_CODE_MAX + 3 * (10 + 3 * TOCSIN_ID_MAX),
 	       "the longest key fits");

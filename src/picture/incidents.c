@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "picture/hash.h"
+#include "base/hash.h"
 
 static struct incident_node *next_of(const struct incident_node *n)
 {

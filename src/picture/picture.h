@@ -53,6 +53,7 @@ struct picture_settings {
 
 struct picture;
 
+/* tell may be NULL: nobody listens. -ENOMEM. */
 int picture_new(const struct picture_settings *settings, struct moment at, picture_tell *tell,
 		void *userdata, struct picture **ret);
 void picture_free(struct picture *p);

@@ -9,7 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "picture/hash.h"
+#include "base/hash.h"
 
 #define FEED_DOWN STR("DATA_FEED_DOWN")
 #define STALLED STR("ENGINE_STALLED")

@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "picture/hash.h"
+#include "base/hash.h"
 
 /* A session as the list holds it; `session` comes first, so that one is the other's address. */
 struct node {

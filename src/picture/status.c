@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "picture/hash.h"
+#include "base/hash.h"
 
 /* Four places a feed: probes stay short. A power of two. */
 #define INDEX_SIZE (4 * STATUS_FEEDS_MAX)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* FNV-1a, for the picture's small tables: all of them are bounded, so nothing hangs on its worst.
- */
-#ifndef TOCSIN_PICTURE_HASH_H
-#define TOCSIN_PICTURE_HASH_H
+/* FNV-1a, for small tables and to spare comparisons: all are bounded, so nothing hangs on its
+ * worst. */
+#ifndef TOCSIN_BASE_HASH_H
+#define TOCSIN_BASE_HASH_H
 
 #include <stdint.h>
 #include "tocsin_plugin.h"
