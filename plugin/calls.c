@@ -8,10 +8,15 @@
 #include "config.h"
 #include "instance.h"
 
+#include "base/cleanup.h"
 #include "base/moment.h"
 #include "runbooks.h"
 
-static tocsin_rc refuse(tocsin_instance *i, enum refusal_call call, enum refusal why)
+/* What is done in each call is one piece; what hardly ever happens lies elsewhere. */
+#define INLINE static inline __attribute__((always_inline))
+
+static __attribute__((cold, noinline)) tocsin_rc refuse(tocsin_instance *i, enum refusal_call call,
+							enum refusal why)
 {
 	uint32_t bit = 1u << ((unsigned)call * REFUSALS + (unsigned)why);
 
@@ -21,13 +26,14 @@ static tocsin_rc refuse(tocsin_instance *i, enum refusal_call call, enum refusal
 }
 
 /* What each event is checked for first; kinds count from 1. */
-static tocsin_rc head_check(tocsin_instance *i, enum refusal_call call, const tocsin_event *head,
+INLINE tocsin_rc head_check(tocsin_instance *i, enum refusal_call call, const tocsin_event *head,
 			    size_t least_size, uint32_t last_kind)
 {
 	if (!i)
 		return TOCSIN_E_ARG;
 	if (instance_state(i) != STATE_ACTIVE)
 		return TOCSIN_E_STATE;
+	recorder_expect(i->contended);
 	if (!head)
 		return refuse(i, call, REFUSAL_NULL);
 	if (head->size < least_size)
@@ -37,7 +43,7 @@ static tocsin_rc head_check(tocsin_instance *i, enum refusal_call call, const to
 	return TOCSIN_OK;
 }
 
-static bool kv_is_readable(const tocsin_kv *kv, size_t n)
+INLINE bool kv_is_readable(const tocsin_kv *kv, size_t n)
 {
 	if (n > 0 && !kv)
 		return false;
@@ -47,7 +53,7 @@ static bool kv_is_readable(const tocsin_kv *kv, size_t n)
 	return true;
 }
 
-tocsin_rc calls_on_session(tocsin_instance *i, const tocsin_session_event *e)
+_hot_ tocsin_rc calls_on_session(tocsin_instance *i, const tocsin_session_event *e)
 {
 	uint8_t bytes[RECORD_SIZE_MAX];
 	tocsin_rc rc;
@@ -68,7 +74,7 @@ tocsin_rc calls_on_session(tocsin_instance *i, const tocsin_session_event *e)
 				   bytes, len, NULL));
 }
 
-tocsin_rc calls_on_health(tocsin_instance *i, const tocsin_health_event *e)
+_hot_ tocsin_rc calls_on_health(tocsin_instance *i, const tocsin_health_event *e)
 {
 	static const uint8_t classes[] = {
 		[TOCSIN_HEALTH_START] = RECORDER_CLASS_FIRST,
@@ -115,7 +121,8 @@ static enum recorder_class alert_class(const tocsin_instance *i, const tocsin_al
 								   : RECORDER_CLASS_MIDDLE;
 }
 
-tocsin_rc calls_on_alert(tocsin_instance *i, const tocsin_alert_event *e, uint64_t *ret_number)
+_hot_ tocsin_rc calls_on_alert(tocsin_instance *i, const tocsin_alert_event *e,
+			       uint64_t *ret_number)
 {
 	uint8_t bytes[RECORD_SIZE_MAX];
 	tocsin_rc rc;

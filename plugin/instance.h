@@ -17,15 +17,15 @@
 /* What a struct of the first version's measures, whatever was appended since. */
 #define SIZE_UP_TO(type, member) (offsetof(type, member) + sizeof(((type *)NULL)->member))
 
-/* A forked child finds its parent's page wiped: every call there is in no state at all. */
 enum state { STATE_FORKED = 0, STATE_CREATED, STATE_ACTIVE, STATE_STOPPING, STATE_STOPPED };
 
-struct state_page {
-	_Atomic uint32_t state;
-};
-
+/*
+ * Lives in a page of its own that fork wipes: in a forked child each call finds it in no state at
+ * all, at no cost. What hot calls read comes first.
+ */
 struct tocsin_instance {
-	struct state_page *page; /* a mapping that fork wipes */
+	_Atomic uint32_t state;
+	const void *contended; /* recorder_contended */
 	struct recorder *recorder;
 	const struct runbooks *runbooks;
 	struct refusals refusals;
@@ -37,12 +37,12 @@ struct tocsin_instance {
 static inline enum state instance_state(const tocsin_instance *i)
 {
 	/* Acquire: pairs with the release in instance_enter, so active means all is there. */
-	return (enum state)atomic_load_explicit(&i->page->state, memory_order_acquire);
+	return (enum state)atomic_load_explicit(&i->state, memory_order_acquire);
 }
 
 static inline void instance_enter(tocsin_instance *i, enum state state)
 {
-	atomic_store_explicit(&i->page->state, (uint32_t)state, memory_order_release);
+	atomic_store_explicit(&i->state, (uint32_t)state, memory_order_release);
 }
 
 /* The one place where -errno becomes TOCSIN_E_*. */

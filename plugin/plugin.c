@@ -14,38 +14,36 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 
-#define STATE_PAGE 4096
+#define INSTANCE_PAGE 4096
 #define SNAPSHOT_TIMEOUT_NS NS_PER_S
 #define SNAPSHOT_SLACK                                                                             \
 	1024 /* bytes: so that a second call with room for the first's still fits                  \
 	      */
 #define DESTROY_TIMEOUT_NS (5 * NS_PER_S)
 
+_Static_assert(sizeof(tocsin_instance) <= INSTANCE_PAGE, "an instance is a page");
+
 static void instance_free(tocsin_instance *i)
 {
 	settings_free(i->settings);
-	if (i->page)
-		munmap(i->page, STATE_PAGE);
-	free(i);
+	munmap(i, INSTANCE_PAGE);
 }
 
 DEFINE_CLEANUP(tocsin_instance *, instance_free, cleanup_instance)
 
-static int state_page_make(struct state_page **ret)
+/* NULL: the kernel does not give us such a page. */
+static tocsin_instance *instance_new(void)
 {
-	void *p =
-		mmap(NULL, STATE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *p = mmap(NULL, INSTANCE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		       0);
 
 	if (p == MAP_FAILED)
-		return -errno;
-	if (madvise(p, STATE_PAGE, MADV_WIPEONFORK) < 0) {
-		int error = errno;
-
-		munmap(p, STATE_PAGE);
-		return -error;
+		return NULL;
+	if (madvise(p, INSTANCE_PAGE, MADV_WIPEONFORK) < 0) {
+		munmap(p, INSTANCE_PAGE);
+		return NULL;
 	}
-	*ret = p;
-	return 0;
+	return p;
 }
 
 static bool host_is_readable(const tocsin_host *host)
@@ -75,19 +73,16 @@ static tocsin_rc create(const tocsin_host *host, const tocsin_kv *options, size_
 			err_set(err, err_size, "create: an option is NULL with a length");
 			return TOCSIN_E_ARG;
 		}
-	_cleanup_(cleanup_instance) tocsin_instance *i = calloc(1, sizeof *i);
-	if (!i)
+	_cleanup_(cleanup_instance) tocsin_instance *i = instance_new();
+	if (!i) {
+		err_set(err, err_size, "create: the kernel gives no page that fork wipes");
 		return TOCSIN_E_NOMEM;
+	}
 	i->host = host;
 	int r = settings_load(options, n_options, line, sizeof line, &i->settings);
 	if (r < 0) {
 		err_set(err, err_size, line);
 		return r == -ENOMEM ? TOCSIN_E_NOMEM : TOCSIN_E_CONFIG;
-	}
-	r = state_page_make(&i->page);
-	if (r < 0) {
-		err_set(err, err_size, "create: the kernel gives no page that fork wipes");
-		return rc_of(r);
 	}
 	instance_enter(i, STATE_CREATED);
 	*ret = TAKE(i);
@@ -102,6 +97,7 @@ static tocsin_rc start(tocsin_instance *i)
 		return TOCSIN_E_STATE;
 	struct dispatcher_options o = {
 		.settings = i->settings,
+		.rescue = NULL,
 		.refusals = &i->refusals,
 		.host = i->host,
 	};
@@ -109,6 +105,7 @@ static tocsin_rc start(tocsin_instance *i)
 	if (r < 0)
 		return rc_of(r);
 	i->recorder = dispatcher_recorder(i->dispatcher);
+	i->contended = recorder_contended(i->recorder);
 	i->runbooks = dispatcher_runbooks(i->dispatcher);
 	instance_enter(i, STATE_ACTIVE);
 	return TOCSIN_OK;

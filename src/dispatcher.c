@@ -36,20 +36,23 @@ static uint64_t time_left(uint64_t deadline_ns)
 
 /* --- Start --- */
 
-int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret)
+static int start_once(const struct dispatcher_options *o, struct dispatcher **ret)
 {
 	struct dispatcher *d = calloc(1, sizeof *d);
 
 	if (!d)
 		return -ENOMEM;
 	d->settings = o->settings;
+	d->rescue = o->rescue;
 	d->host = o->host;
 	d->refusals = o->refusals;
 	d->places.runtime = d->places.state = -1;
+	atomic_init(&d->outbox_claim, CLAIM_ASKED);
 	pthread_mutex_init(&d->lock, NULL);
+	pthread_mutex_init(&d->mark_lock, NULL);
 	sem_init(&d->asked, 0, 0);
 	cond_init(&d->answered);
-	int r = dispatcher_begin(d);
+	int r = dispatcher_begin(d, o->settings);
 	if (r < 0) {
 		if (dispatcher_stop(d, STOP_RESERVE_NS) == 0)
 			dispatcher_free(d);
@@ -57,6 +60,37 @@ int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret
 	}
 	*ret = d;
 	return 0;
+}
+
+int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret)
+{
+	int r = -EBUSY;
+
+	/* Another engine may have taken the name after we looked: then we are the second. */
+	for (unsigned i = 0; i < 3 && r == -EBUSY && (i == 0 || !o->rescue); i++)
+		r = start_once(o, ret);
+	return r;
+}
+
+void dispatcher_rescued(const struct dispatcher *d, struct rescue_report *ret)
+{
+	*ret = (struct rescue_report){
+		.runs = (unsigned)d->recovery.n_runs,
+		.events = d->recovery.events,
+		.torn = d->recovery.torn,
+		.delivered = pager_delivered(d->pager),
+		.waiting = pager_pending(d->pager),
+		.refused = atomic_load(&d->recovery.refused),
+	};
+}
+
+bool dispatcher_engine_lives(const struct dispatcher *d)
+{
+	int r = d->engine_lock ? lockfile_try(d->engine_lock) : 0;
+
+	if (r >= 0 && d->engine_lock)
+		lockfile_release(d->engine_lock);
+	return r == -EBUSY;
 }
 
 struct recorder *dispatcher_recorder(struct dispatcher *d)
@@ -130,6 +164,8 @@ void dispatcher_stats(const struct dispatcher *d, tocsin_stats *ret)
 	ret->journal_lost = journal_lost(d->journal);
 	ret->pages_pending = pager_pending(d->pager);
 	ret->pages_delivered = pager_delivered(d->pager);
+	ret->pages_parked = pager_parked(d->pager);
+	ret->pages_dead = pager_dead(d->pager);
 	ret->post_attempts = pager_attempts(d->pager);
 	ret->post_failures = pager_failures(d->pager);
 }
@@ -153,11 +189,13 @@ static void stopped_tell(struct dispatcher *d)
 {
 	uint64_t pending = pager_pending(d->pager);
 
-	if (d->places.state >= 0 && d->clean &&
+	if (d->places.state >= 0 && d->clean && !d->rescue &&
 	    numbers_reserve(d->places.state, recorder_head(d->recorder)) < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
 				"%s/numbers cannot be written: the next numbers will leave a gap",
 				d->places.state_path);
+	if (d->rescue)
+		return;
 	dispatcher_note(d, ENTRY_KIND_STOPPED, pending > 0 ? LOG_WARNING : LOG_NOTICE,
 			"tocsin stopped for engine %s: %" PRIu64 " events, %" PRIu64
 			" pages delivered, %" PRIu64 " waiting%s%s",
@@ -165,6 +203,17 @@ static void stopped_tell(struct dispatcher *d)
 			pager_delivered(d->pager), pending,
 			pending > 0 && d->outbox ? " for the next start in " : "",
 			pending > 0 && d->outbox ? d->places.state_path : "");
+}
+
+/* On the keeper's thread, which has it: nothing is posted any more. */
+static void outbox_give_back(void *userdata)
+{
+	struct dispatcher *d = userdata;
+
+	if (d->outbox && atomic_load(&d->outbox_claim) >= 0 &&
+	    atomic_load(&d->outbox_claim) < CLAIM_ASKED)
+		outbox_release(d->outbox);
+	atomic_store(&d->outbox_claim, CLAIM_ASKED);
 }
 
 int dispatcher_stop(struct dispatcher *d, uint64_t timeout_ns)
@@ -182,6 +231,7 @@ int dispatcher_stop(struct dispatcher *d, uint64_t timeout_ns)
 		d->pager_runs = r < 0;
 	}
 	if (r == 0 && d->keeper_runs) {
+		keeper_run(d->keeper, outbox_give_back, d);
 		r = keeper_stop(d->keeper, time_left(deadline_ns));
 		d->keeper_runs = r < 0;
 		if (r == 0 && d->held && d->hold_error == 0)
@@ -206,13 +256,17 @@ void dispatcher_free(struct dispatcher *d)
 	ledger_done(&d->ledger);
 	free(d->candidate.state.ptr);
 	json_decref(d->to_share);
+	free(d->to_mark);
+	dispatcher_control_done(d);
 	free(d->request.text);
 	/* What is not safe elsewhere stays for the next start to find. */
 	recorder_free(d->recorder, d->clean || !d->held);
+	lockfile_free(d->engine_lock);
 	places_done(&d->places);
 	runbooks_free(d->runbooks);
 	sem_destroy(&d->asked);
 	pthread_cond_destroy(&d->answered);
+	pthread_mutex_destroy(&d->mark_lock);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 }

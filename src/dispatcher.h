@@ -30,8 +30,15 @@ struct refusals {
 enum refusal { REFUSAL_KIND, REFUSAL_SIZE, REFUSAL_NULL, REFUSAL_ID, REFUSALS };
 enum refusal_call { REFUSAL_ON_SESSION, REFUSAL_ON_HEALTH, REFUSAL_ON_ALERT, REFUSAL_CALLS };
 
+struct rescue_options;
+
 struct dispatcher_options {
-	const struct settings *settings; /* these must outlive the dispatcher */
+	/* These must outlive the dispatcher. Where an engine of that name lives already, name and
+	 * folders of the settings become those of NAME.2, NAME.3, ... */
+	struct settings *settings;
+	/* Not NULL: there is no engine, only dead runs to be told of. Then -EBUSY where the engine
+	 * lives; nothing is to be pushed. */
+	const struct rescue_options *rescue;
 	struct refusals *refusals;
 	const tocsin_host *host; /* its log is told of troubles */
 };
@@ -50,6 +57,11 @@ int dispatcher_flush(struct dispatcher *d, uint32_t level, uint64_t timeout_ns);
 int dispatcher_snapshot(struct dispatcher *d, uint64_t timeout_ns, char **ret, size_t *ret_len);
 /* The same before a start: nothing has happened yet. */
 int dispatcher_snapshot_empty(const struct settings *s, char **ret, size_t *ret_len);
+/* What a rescue has done so far; once a flush has returned. */
+struct rescue_report;
+void dispatcher_rescued(const struct dispatcher *d, struct rescue_report *ret);
+/* Does an engine of that name live? For a rescue, which makes room for it. */
+bool dispatcher_engine_lives(const struct dispatcher *d);
 /* Any thread. Fills all but refused. */
 void dispatcher_stats(const struct dispatcher *d, tocsin_stats *ret);
 

@@ -2,8 +2,10 @@
 #include "config.h"
 #include "dispatcher_parts.h"
 
+#include <string.h>
 #include <syslog.h>
 
+#include "record/carried.h"
 #include "record/numbers.h"
 
 #define CHECKPOINT_EVERY_NS (50 * NS_PER_MS)
@@ -49,29 +51,77 @@ static void candidate_take(struct dispatcher *d)
 	c->posting_sequence = d->ledger.sequence;
 }
 
+/* On the keeper's thread. */
+static void owed_keep(void *userdata)
+{
+	struct dispatcher *d = userdata;
+
+	journal_owe(d->journal, atomic_load(&d->owed_asked));
+	atomic_store(&d->owing, false);
+}
+
 /*
- * Passes events whose pages are safe and whose entries are written. When the ring runs full the log
- * is no longer waited for: what it has not taken by then may be lost to a crash, a page never.
+ * Is what the log must be told up to there out of a crash's reach? While the ring has room it waits
+ * for the log to be written. When it runs full, P1 entries are kept on disk instead, and the others
+ * may be lost to a crash; without a disk even those.
  */
+static bool entries_are_safe(struct dispatcher *d, uint64_t sequence, bool pressed)
+{
+	if (journal_settled(d->journal) >= sequence)
+		return true;
+	if (!pressed)
+		return false;
+	if (d->places.state < 0 || journal_secured(d->journal) >= sequence)
+		return true;
+	if (!atomic_exchange(&d->owing, true)) {
+		atomic_store(&d->owed_asked, sequence);
+		if (keeper_run(d->keeper, owed_keep, d) < 0)
+			atomic_store(&d->owing, false);
+	}
+	return recorder_used(d->recorder) > recorder_slots(d->recorder) / 8 * 7;
+}
+
+static int carried_leave(struct dispatcher *d, const struct candidate *c)
+{
+	struct carried carried = {
+		.first_position = d->recovery.last_first_position,
+		.wall_offset_ns = d->wall_offset_ns,
+		.state = c->state.ptr,
+		.len = c->state.len,
+	};
+
+	memcpy(carried.epoch, d->recovery.last_epoch, sizeof carried.epoch);
+	return d->places.state < 0 ? 0 : carried_write(d->places.state, &carried);
+}
+
+/* Passes events whose pages are safe and whose entries are written. */
 static void candidate_publish(struct dispatcher *d, bool pressed)
 {
 	struct candidate *c = &d->candidate;
 
 	if (!ledger_is_safe(&d->ledger, c->posting_sequence) ||
-	    (!pressed && journal_settled(d->journal) < c->journal_sequence) ||
+	    !entries_are_safe(d, c->journal_sequence, pressed) ||
 	    c->position + recorder_slots(d->recorder) > atomic_load(&d->reserved))
 		return;
-	recorder_checkpoint(d->recorder, c->position, d->wall_offset_ns, c->state.ptr,
-			    c->state.len);
+	if (d->rescue) {
+		if (carried_leave(d, c) < 0)
+			return; /* the dead runs stay, and with them the picture */
+	} else {
+		recorder_checkpoint(d->recorder, c->position, d->wall_offset_ns, c->state.ptr,
+				    c->state.len);
+	}
 	d->checkpoint_position = c->position;
 	c->waiting = false;
+	dispatcher_recovered(d);
 }
 
 void dispatcher_checkpoint(struct dispatcher *d, uint64_t now_ns)
 {
 	uint64_t slots = recorder_slots(d->recorder), used = recorder_used(d->recorder);
 
-	if (!d->candidate.waiting && d->checkpoint_position != d->next &&
+	bool news = d->checkpoint_position != d->next || d->recovery.pending;
+
+	if (!d->candidate.waiting && news &&
 	    (used > slots / 8 || now_ns - d->checkpoint_at_ns >= CHECKPOINT_EVERY_NS)) {
 		candidate_take(d);
 		d->checkpoint_at_ns = now_ns;
@@ -83,6 +133,9 @@ void dispatcher_checkpoint(struct dispatcher *d, uint64_t now_ns)
 
 void dispatcher_checkpoint_last(struct dispatcher *d)
 {
+	/* With nothing left behind by anybody, a rescue leaves nothing either. */
+	if (d->rescue && d->recovery.n_runs == 0 && !d->recovery.carried)
+		return;
 	candidate_take(d);
 	candidate_publish(d, true);
 }

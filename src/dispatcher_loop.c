@@ -37,8 +37,8 @@ struct moment dispatcher_now(const struct dispatcher *d)
 	return (struct moment){ clock_ns, clock_ns + (uint64_t)d->wall_offset_ns };
 }
 
-/* With the events' clock there is no time, and no picture, before the first event. */
-static bool picture_begin(struct dispatcher *d, struct moment at)
+int dispatcher_picture_new(struct dispatcher *d, const uint8_t epoch[static RECORDER_EPOCH_SIZE],
+			   struct moment at, struct picture **ret)
 {
 	const struct settings *s = d->settings;
 	struct picture_settings settings = {
@@ -46,6 +46,7 @@ static bool picture_begin(struct dispatcher *d, struct moment at)
 			.repeat_interval_ns = s->repeat_interval_ns,
 			.has_page_after = s->has_page_after,
 			.page_after_ns = s->page_after_ns,
+			.max_pages_per_minute = s->max_pages_per_minute,
 			.lookup = runbooks_facts,
 			.lookup_userdata = d->runbooks,
 		},
@@ -56,22 +57,37 @@ static bool picture_begin(struct dispatcher *d, struct moment at)
 		.risk = true,
 		.execution_errors = true,
 		.session_failures = true,
+		.endpoints = d->endpoint_names,
+		.n_endpoints = s->n_endpoints,
 	};
 
-	if (d->picture)
-		return true;
-	memcpy(settings.alerts.epoch, recorder_epoch(d->recorder), RECORDER_EPOCH_SIZE);
-	return picture_new(&settings, at, dispatcher_tell, d, &d->picture) == 0;
+	for (unsigned i = 0; i < s->n_endpoints; i++)
+		settings.alerts.paged_priorities |= s->endpoints[i].priorities;
+	memcpy(settings.alerts.epoch, epoch, RECORDER_EPOCH_SIZE);
+	return picture_new(&settings, at, dispatcher_tell, d, ret);
 }
 
-int dispatcher_begin_picture(struct dispatcher *d)
+/* With the events' clock there is no time, and no picture, before the first event. */
+static bool picture_begin(struct dispatcher *d, struct moment at)
 {
-	if (d->settings->clock_source == CLOCK_SOURCE_EVENT)
-		return 0;
-	return picture_begin(d, dispatcher_now(d)) ? 0 : -ENOMEM;
+	return d->picture ||
+	       dispatcher_picture_new(d, recorder_epoch(d->recorder), at, &d->picture) == 0;
 }
 
 /* --- Records --- */
+
+/* Of what was refused the last time is known, and of the first that it came after the last look
+ * that found nothing. */
+static void losses_note(struct dispatcher *d)
+{
+	uint64_t last_ns = recorder_last_loss(d->recorder);
+
+	if (last_ns == d->last_loss_ns || !d->picture ||
+	    d->settings->clock_source != CLOCK_SOURCE_SYSTEM)
+		return;
+	picture_note_loss(d->picture, d->lossless_ns < last_ns ? d->lossless_ns : last_ns, last_ns);
+	d->last_loss_ns = last_ns;
+}
 
 static void record_apply(struct dispatcher *d, const uint8_t *bytes, size_t len, uint64_t position)
 {
@@ -88,8 +104,13 @@ static void record_apply(struct dispatcher *d, const uint8_t *bytes, size_t len,
 		return;
 	}
 	struct moment at = moment_of(d, &r);
+	/* Calls refused before this one are known by now: the stamp came after their count. What
+	 * falls due before this record must not be put down to an engine that was silent. */
+	losses_note(d);
 	if (picture_begin(d, at))
 		picture_apply(d->picture, &r, position, at);
+	if (at.wall_ns > d->last_event_wall_ns)
+		d->last_event_wall_ns = at.wall_ns;
 	d->changes++;
 	atomic_fetch_add_explicit(&d->applied, 1, memory_order_relaxed);
 }
@@ -146,8 +167,7 @@ static void losses_tell(struct dispatcher *d, uint64_t now_ns)
 	}
 	if (sum == d->losses_told)
 		return;
-	if (d->picture && d->settings->clock_source == CLOCK_SOURCE_SYSTEM)
-		picture_note_loss(d->picture, recorder_last_loss(d->recorder));
+	losses_note(d);
 	if (d->losses_told_ns > 0 && now_ns - d->losses_told_ns < LOSSES_EVERY_NS)
 		return;
 	dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
@@ -263,16 +283,23 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 	uint64_t now_ns = clock_monotonic_ns();
 	bool empty;
 
+	if (recorder_last_loss(d->recorder) == d->last_loss_ns)
+		d->lossless_ns = now_ns;
 	d->wall_offset_ns = (int64_t)(clock_realtime_ns() - now_ns);
 	unsigned n = records_drain(d, &empty);
 
 	refusals_tell(d);
 	losses_tell(d, now_ns);
+	if (pace->stop_seen && empty && d->picture)
+		picture_tell_summary(d->picture, dispatcher_now(d));
 	if (empty && d->picture && d->settings->clock_source == CLOCK_SOURCE_SYSTEM)
 		picture_advance(d->picture,
 				(struct moment){ now_ns, now_ns + (uint64_t)d->wall_offset_ns });
+	dispatcher_watch_endpoints(d, now_ns);
 	ledger_sweep(&d->ledger);
 	dispatcher_checkpoint(d, now_ns);
+	dispatcher_mark(d, now_ns);
+	dispatcher_look_at_control(d, now_ns);
 	dispatcher_share(d, now_ns);
 
 	pthread_mutex_lock(&d->lock);
@@ -285,11 +312,24 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 	return !over;
 }
 
+/* The thread's own locks: they tell that this run, and the engine of this name, lives. */
+static int locks_hold(struct dispatcher *d)
+{
+	int r = d->engine_lock && !d->rescue ? dispatcher_take_name(d->engine_lock) : 0;
+
+	if (r < 0)
+		return r;
+	r = recorder_hold(d->recorder);
+	if (r < 0 && d->engine_lock && !d->rescue)
+		lockfile_release(d->engine_lock);
+	return r;
+}
+
 void *dispatcher_main(void *arg)
 {
 	struct dispatcher *d = arg;
 	struct pace pace = { false, clock_monotonic_ns(), PAUSE_BUSY_NS };
-	int r = recorder_hold(d->recorder);
+	int r = locks_hold(d);
 
 	pthread_mutex_lock(&d->lock);
 	d->hold_error = r;
@@ -298,10 +338,21 @@ void *dispatcher_main(void *arg)
 	pthread_mutex_unlock(&d->lock);
 	if (r < 0)
 		return NULL;
-	while (loop_turn(d, &pace))
-		;
-	dispatcher_checkpoint_last(d);
-	dispatcher_share_last(d);
-	recorder_release_hold(d->recorder);
+	if (dispatcher_recover(d)) {
+		if (d->settings->clock_source == CLOCK_SOURCE_SYSTEM)
+			picture_begin(d, dispatcher_now(d));
+		while (loop_turn(d, &pace))
+			;
+		dispatcher_checkpoint_last(d);
+		if (!d->rescue)
+			dispatcher_share_last(d);
+	}
+	dead_runs_release(&d->recovery.runs);
+	/* First the marker: whoever finds it without its run takes the host for dead. */
+	if (d->clean && !d->rescue)
+		dispatcher_unmark(d);
+	recorder_release_hold(d->recorder, d->clean);
+	if (d->engine_lock && !d->rescue)
+		lockfile_release(d->engine_lock);
 	return NULL;
 }

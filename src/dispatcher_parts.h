@@ -14,9 +14,14 @@
 #include "deliver/pager.h"
 #include "dispatcher.h"
 #include "ledger.h"
+#include "marker.h"
 #include "picture/checkpoint.h"
 #include "picture/picture.h"
+#include "picture/storm.h"
 #include "places.h"
+#include "record/dead_runs.h"
+#include "rescue.h"
+#include "base/text.h"
 #include "runbooks.h"
 
 /* What a control call asks of the dispatcher's thread. */
@@ -42,8 +47,31 @@ struct candidate {
 	struct checkpoint_buffer state;
 };
 
+/* What the pager last learnt of an endpoint; under `lock`. */
+struct endpoint_health {
+	bool told;   /* anything at all */
+	bool broken; /* only a person can mend it */
+	bool unseen; /* it was so since the last look, whatever it is now */
+	uint64_t failing_ns;
+	char error[512]; /* never a secret; of the last failure */
+};
+
+/* What is to be done once nothing depends on what was recovered from any more. */
+struct recovery {
+	bool active;         /* news are a dead run's */
+	atomic_bool refused; /* it could not be done: somebody else is at it, or time is over */
+	bool pending;        /* the files below wait for the first checkpoint */
+	struct dead_runs runs;
+	bool carried, marker; /* STATE/picture and STATE/running are of a dead run */
+	uint64_t n_runs, events, torn;
+	/* Of the last run that the picture has in it: */
+	uint8_t last_epoch[RECORDER_EPOCH_SIZE];
+	uint64_t last_first_position;
+};
+
 struct dispatcher {
 	const struct settings *settings;
+	const struct rescue_options *rescue; /* NULL: there is an engine */
 	const tocsin_host *host;
 	struct refusals *refusals;
 	struct places places;
@@ -55,9 +83,10 @@ struct dispatcher {
 	struct outbox *outbox;
 	struct keeper *keeper;
 	struct pager *pager;
-	struct entry_context entry_context;
+	struct entry_context entry_context, recovered_context;
 	struct page_context page_context;
 	const char *endpoint_names[SETTINGS_ENDPOINTS_MAX];
+	struct lockfile *engine_lock; /* held by the thread: the engine of this name lives */
 
 	/* The thread's own. */
 	struct picture *picture; /* NULL until there is a time: see dispatcher_loop.c */
@@ -68,24 +97,48 @@ struct dispatcher {
 	int64_t wall_offset_ns;    /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 	uint64_t journal_sequence; /* of the last entry submitted by this thread */
 	uint64_t losses_told, losses_told_ns;
+	uint64_t last_loss_ns, lossless_ns; /* noted, and when none had come since */
 	uint32_t refusals_told;
 	bool damage_told;
 	uint64_t changes, changes_shared; /* of the picture; those that snapshot.json has */
 	uint64_t shared_at_ns;
+	struct recovery recovery;
+	uint64_t last_event_wall_ns;
+	bool degraded[SETTINGS_ENDPOINTS_MAX];
+	uint32_t degradations; /* so far: parts of their alert_ids */
+	uint32_t health_seen;
+	uint64_t failover_looked_ns;
+	bool marked; /* STATE/running is ours */
+	uint64_t marker_sum, marker_at_ns, changes_marked;
+	bool listed; /* in STATE/pages.json */
+	uint64_t listed_sum, control_at_ns;
+	uint64_t started_wall_ns;
+	int64_t started_offset_ns; /* wall_offset_ns then */
 
 	/* Numbers reserved: what may be released without using one twice. */
 	_Atomic uint64_t reserved;
 	atomic_bool reserving;
 
 	_Atomic uint64_t applied; /* events, for the stats */
-	atomic_bool unkept_told, unshared_told;
-	_Atomic(json_t *) to_share; /* owned; what the keeper is to write next, or NULL */
+	atomic_bool unkept_told, unshared_told, unmarked_told;
+	_Atomic(json_t *) to_share;       /* owned; what the keeper is to write next, or NULL */
+	_Atomic(struct marker *) to_mark; /* likewise */
+	atomic_int outbox_claim;          /* what the keeper's last try gave; CLAIM_ASKED before */
+	_Atomic uint64_t owed_asked;      /* entries up to there are to be kept on disk */
+	atomic_bool owing;                /* the keeper is at it */
+	atomic_uint health_changes;
+	_Atomic(struct page_listing *) to_list; /* owned; what pages.json is to show, or NULL */
+	atomic_bool looking;                    /* the keeper is at control/ and pages.json */
+	struct control *control;                /* the keeper's */
+	pthread_mutex_t mark_lock;              /* while STATE/running is written or removed */
 
 	/* Between control calls and the thread. */
 	pthread_mutex_t lock;
 	pthread_cond_t answered;
 	sem_t asked; /* posted by control calls: the thread looks at once */
 	struct request request;
+	struct endpoint_health health[SETTINGS_ENDPOINTS_MAX];
+	struct revived *revived; /* dead pages to be posted again */
 	bool stopping;
 	uint64_t stop_by_ns; /* CLOCK_MONOTONIC: how long it may wait for pages to be safe */
 	bool clean;          /* everything was safe when the thread ended */
@@ -98,14 +151,66 @@ struct dispatcher {
 
 /* dispatcher_start.c: makes all the parts and starts their threads. -errno: some may run already.
  */
-int dispatcher_begin(struct dispatcher *d);
+int dispatcher_begin(struct dispatcher *d, struct settings *settings);
+
+/* Takes the lock of the engine's name; -EBUSY: an engine of that name lives. */
+int dispatcher_take_name(struct lockfile *lock);
 
 /* dispatcher_loop.c: the thread. */
 void *dispatcher_main(void *arg);
-/* Makes the picture before the thread starts, where there is a time already. -ENOMEM. */
-int dispatcher_begin_picture(struct dispatcher *d);
 /* The present; with the events' clock, the latest event's. */
 struct moment dispatcher_now(const struct dispatcher *d);
+
+/* A new picture that tells its news to the dispatcher. -ENOMEM. */
+int dispatcher_picture_new(struct dispatcher *d, const uint8_t epoch[static RECORDER_EPOCH_SIZE],
+			   struct moment at, struct picture **ret);
+
+/*
+ * dispatcher_recover.c: on the thread, before its first turn: takes over the outbox and all that
+ * former runs have left; and once a checkpoint has it all, lets go of what they have left. False:
+ * it could not, and this run's events are for the next one to apply too.
+ */
+#define CLAIM_ASKED 2
+bool dispatcher_recover(struct dispatcher *d);
+void dispatcher_recovered(struct dispatcher *d);
+
+/* dispatcher_recover_run.c: what is known of the end of a run. */
+struct death {
+	uint8_t epoch[RECORDER_EPOCH_SIZE];
+	bool unclean;
+	const char *how; /* a clause for a person, NULL: nothing is known */
+	uint32_t pid;
+	uint64_t position; /* after its last event */
+	uint64_t started_wall_ns, last_event_wall_ns, last_heartbeat_wall_ns;
+	uint64_t recovered, torn, refused;
+	uint64_t sessions;              /* that ran */
+	struct text_buffer session_ids; /* some of them, as text */
+};
+/* Goes on with the picture from where the run's checkpoint is and tells its news. -errno. */
+int dispatcher_recover_run(struct dispatcher *d, struct dead_run *run, struct death *ret);
+/* The moment at which what a former run has left counts as found. */
+struct moment dispatcher_found_at(const struct dispatcher *d);
+/* Raises ENGINE_DOWN. */
+void dispatcher_tell_death(struct dispatcher *d, const struct death *death);
+void death_done(struct death *death);
+
+/* dispatcher_pages.c */
+void dispatcher_page(struct dispatcher *d, const struct news *news);
+void dispatcher_page_summary(struct dispatcher *d, const struct news *news);
+void dispatcher_found(void *userdata, struct page *page, const char *endpoint);
+void dispatcher_found_bad(void *userdata, const char *name, int error);
+/* Each turn: gives the backups what nobody takes, and raises and clears PAGER_DEGRADED. */
+void dispatcher_watch_endpoints(struct dispatcher *d, uint64_t now_ns);
+/* After a recovery: which endpoints are degraded already. */
+void dispatcher_learn_degraded(struct dispatcher *d);
+
+/* dispatcher_control.c: once a second, what operators ask, and what they are shown of pages. */
+void dispatcher_look_at_control(struct dispatcher *d, uint64_t now_ns);
+void dispatcher_control_done(struct dispatcher *d);
+
+/* dispatcher_marker.c: keeps STATE/running up to date; and removes it at a clean stop. */
+void dispatcher_mark(struct dispatcher *d, uint64_t now_ns);
+void dispatcher_unmark(struct dispatcher *d);
 
 /* dispatcher_checkpoint.c: moves the checkpoint on; once more, when the thread ends. */
 void dispatcher_checkpoint(struct dispatcher *d, uint64_t now_ns);
@@ -123,8 +228,13 @@ void dispatcher_share_last(struct dispatcher *d);
 void dispatcher_tell(void *userdata, const struct news *news);
 void dispatcher_note(struct dispatcher *d, enum entry_kind kind, int level, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+/* The same on another thread than the dispatcher's. */
+void dispatcher_note_from_afar(struct dispatcher *d, int level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* On the pager's and on the keeper's thread. */
 void dispatcher_attempted(void *userdata, const struct attempt *a);
+void dispatcher_endpoint_trouble(void *userdata, const char *endpoint, const char *text);
+void dispatcher_discarded(void *userdata, struct posting *p, const char *reason);
 void dispatcher_kept(void *userdata, struct posting *p, int error);
 
 #endif

@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "base/thread.h"
 #include "record/numbers.h"
+#include "settings_kept.h"
 
 #define OPERATORS_GROUP "tocsin"
 
@@ -67,6 +69,8 @@ static void contexts_fill(struct dispatcher *d)
 		.runbooks_base_url = s->runbooks_base_url,
 		.runbooks = d->runbooks,
 	};
+	d->recovered_context = d->entry_context;
+	d->recovered_context.recovered = true;
 	d->page_context = (struct page_context){
 		.engine = s->engine_name,
 		.host = d->host_name,
@@ -86,10 +90,14 @@ static void contexts_fill(struct dispatcher *d)
 static uint64_t first_position(struct dispatcher *d, uint64_t slots, int *ret_error)
 {
 	uint64_t first;
+
+	*ret_error = 0;
+	atomic_store(&d->reserved, UINT64_MAX);
+	if (d->rescue)
+		return 1; /* nothing will be pushed */
 	int r = d->places.state < 0 ? 0 : numbers_first(d->places.state, &first);
 
 	*ret_error = r;
-	atomic_store(&d->reserved, UINT64_MAX);
 	if (d->places.state < 0 || r < 0)
 		return clock_realtime_ns() / NS_PER_MS;
 	r = numbers_reserve(d->places.state, first + slots + NUMBERS_AHEAD);
@@ -104,7 +112,7 @@ static int recorder_start(struct dispatcher *d, int *ret_numbers_error, int *ret
 	/* As many slots as the size can give: what may be in use before anything is released. */
 	uint64_t slots = 2 * (d->settings->recorder_size / RECORDER_SLOT_SIZE + 64);
 	struct recorder_options o = {
-		.folder = d->places.runtime,
+		.folder = d->rescue ? -1 : d->places.runtime,
 		.size = d->settings->recorder_size,
 		.first_position = first_position(d, slots, ret_numbers_error),
 		.engine = d->settings->engine_name,
@@ -146,43 +154,6 @@ static void troubles_tell(struct dispatcher *d, int numbers_error, int disk_erro
 				d->places.state_path, strerror(-numbers_error));
 }
 
-/* A page that waited from before. */
-static void waiting_found(void *userdata, struct page *page, const char *endpoint)
-{
-	struct dispatcher *d = userdata;
-	unsigned i = 0;
-
-	while (i < d->settings->n_endpoints && strcmp(d->endpoint_names[i], endpoint) != 0)
-		i++;
-	if (i == d->settings->n_endpoints) {
-		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
-				"page %s waits for endpoint %s, which the settings no longer name: "
-				"add it again, or remove the page's file from %s/outbox",
-				page->id, endpoint, d->places.state_path);
-	} else {
-		struct posting *p = posting_new(page, i, 0);
-
-		if (p)
-			atomic_fetch_or(&p->flags, POSTING_DURABLE);
-		if (!p || pager_submit(d->pager, p) < 0)
-			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
-					"no memory for page %s that waits; it stays in the outbox",
-					page->id);
-		posting_unref(p);
-	}
-	page_unref(page);
-}
-
-static void waiting_bad(void *userdata, const char *name, int error)
-{
-	struct dispatcher *d = userdata;
-
-	dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
-			"the waiting page %s/outbox/%s cannot be read: %s; look at it and tell "
-			"people by hand",
-			d->places.state_path, name, strerror(-error));
-}
-
 static int delivery_start(struct dispatcher *d)
 {
 	const struct settings *s = d->settings;
@@ -211,20 +182,16 @@ static int delivery_start(struct dispatcher *d)
 		.n_endpoints = s->n_endpoints,
 		.cpus = s->engine_cpus,
 		.version = PACKAGE_VERSION,
+		.park_retry_ns = s->park_retry_ns,
 		.attempted = dispatcher_attempted,
+		.discarded = dispatcher_discarded,
+		.trouble = dispatcher_endpoint_trouble,
 		.userdata = d,
 	};
 	r = pager_new(&pager, &d->pager);
 	if (r < 0)
 		return r;
 	d->pager_runs = true;
-	if (d->outbox) {
-		r = outbox_scan(d->outbox, waiting_found, waiting_bad, d);
-		if (r < 0)
-			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
-					"%s/outbox cannot be read: %s", d->places.state_path,
-					strerror(-r));
-	}
 	return 0;
 }
 
@@ -269,11 +236,131 @@ static int thread_begin(struct dispatcher *d)
 	return r;
 }
 
-int dispatcher_begin(struct dispatcher *d)
+/* --- The name --- */
+
+#define NAMESAKES_MAX 64
+#define ENGINE_LOCK "lock-engine"
+
+/* Others look at it for a moment at a time; a living engine has it for good. */
+#define NAME_TRIES 10
+#define NAME_PAUSE_NS (2 * NS_PER_MS)
+
+int dispatcher_take_name(struct lockfile *lock)
+{
+	static const struct timespec pause = { .tv_nsec = NAME_PAUSE_NS };
+	int r = lockfile_try(lock);
+
+	for (unsigned i = 1; r == -EBUSY && i < NAME_TRIES; i++) {
+		nanosleep(&pause, NULL);
+		r = lockfile_try(lock);
+	}
+	return r;
+}
+
+/* Opens the lock by which the engine of this name is known to live, and looks at it. */
+static int name_try(struct dispatcher *d)
+{
+	int folder = d->places.runtime >= 0 ? d->places.runtime : d->places.state;
+	int r;
+
+	if (folder < 0)
+		return 0;
+	r = lockfile_open(folder, ENGINE_LOCK, true, &d->engine_lock);
+	if (r < 0)
+		return 0; /* the folder's trouble is told; two of one name are a lesser one */
+	r = dispatcher_take_name(d->engine_lock);
+	if (r >= 0)
+		lockfile_release(d->engine_lock); /* for the dispatcher's thread to take */
+	return r < 0 ? r : 0;
+}
+
+static int path_number(char **path, const char *base, unsigned n)
+{
+	char *numbered;
+
+	if (!base)
+		return 0;
+	if (asprintf(&numbered, "%s.%u", base, n) < 0)
+		return -ENOMEM;
+	free(*path);
+	*path = numbered;
+	return 0;
+}
+
+/* Name and folders of the n-th engine of a name. */
+static int name_number(struct settings *s, const struct settings *base, unsigned n)
+{
+	int r = path_number(&s->engine_name, base->engine_name, n);
+
+	if (r == 0)
+		r = path_number(&s->runtime_dir, base->runtime_dir, n);
+	if (r == 0)
+		r = path_number(&s->state_dir, base->state_dir, n);
+	return r;
+}
+
+/* The places of the first of NAME, NAME.2, NAME.3, ... that no living engine has. */
+static int places_take(struct dispatcher *d, struct settings *s, bool *ret_numbered)
+{
+	_cleanup_free_ char *name = strdup(s->engine_name);
+	_cleanup_free_ char *runtime = s->runtime_dir ? strdup(s->runtime_dir) : NULL;
+	_cleanup_free_ char *state = s->state_dir ? strdup(s->state_dir) : NULL;
+	const struct settings base = { .engine_name = name,
+				       .runtime_dir = runtime,
+				       .state_dir = state };
+
+	if (!name || (s->runtime_dir && !runtime) || (s->state_dir && !state))
+		return -ENOMEM;
+	for (unsigned n = 1;; n++) {
+		int r = n > 1 ? name_number(s, &base, n) : 0;
+
+		if (r == 0)
+			r = places_find(s, &d->places);
+		if (r == 0)
+			r = name_try(d);
+		*ret_numbered = n > 1;
+		if (r != -EBUSY || d->rescue || n == NAMESAKES_MAX)
+			return r;
+		lockfile_free(TAKE(d->engine_lock));
+		places_done(&d->places);
+	}
+}
+
+static void name_tell(struct dispatcher *d)
+{
+	dispatcher_note(
+		d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+		"another engine of this name lives: this one runs as %s; give each engine a "
+		"name of its own by engine.name",
+		d->settings->engine_name);
+}
+
+/* For those who come after a death: see settings_kept.h. */
+static void settings_leave(struct dispatcher *d)
+{
+	const struct places *p = &d->places;
+	int r = 0;
+
+	if (p->runtime >= 0)
+		r = settings_kept_write(p->runtime, false, d->settings, p->runtime_path,
+					p->state_path);
+	if (r == 0 && p->state >= 0)
+		r = settings_kept_write(p->state, true, d->settings, p->runtime_path,
+					p->state_path);
+	if (r < 0)
+		dispatcher_note(
+			d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+			"the settings in force cannot be kept in %s: %s; tocsin rescue will "
+			"not know what this engine was told",
+			p->state_path ? p->state_path : p->runtime_path, strerror(-r));
+}
+
+int dispatcher_begin(struct dispatcher *d, struct settings *settings)
 {
 	_cleanup_(bad_runbooks_done) struct bad_runbooks bad = { 0 };
 	int numbers_error, disk_error;
-	int r = places_find(d->settings, &d->places);
+	bool numbered;
+	int r = places_take(d, settings, &numbered);
 
 	if (r < 0)
 		return r;
@@ -283,12 +370,15 @@ int dispatcher_begin(struct dispatcher *d)
 	if (r < 0)
 		return r;
 	contexts_fill(d);
-	d->wall_offset_ns = (int64_t)(clock_realtime_ns() - clock_monotonic_ns());
+	d->started_wall_ns = clock_realtime_ns();
+	d->wall_offset_ns = (int64_t)(d->started_wall_ns - clock_monotonic_ns());
+	d->started_offset_ns = d->wall_offset_ns;
 	r = recorder_start(d, &numbers_error, &disk_error);
 	if (r < 0)
 		return r;
 	struct journal_options journal = {
 		.target = d->settings->log_target,
+		.state = d->places.state,
 		.cpus = d->settings->engine_cpus,
 		.context = &d->entry_context,
 	};
@@ -301,7 +391,11 @@ int dispatcher_begin(struct dispatcher *d)
 	r = delivery_start(d);
 	if (r < 0)
 		return r;
-	started_tell(d);
-	r = dispatcher_begin_picture(d);
-	return r < 0 ? r : thread_begin(d);
+	if (!d->rescue) {
+		if (numbered)
+			name_tell(d);
+		settings_leave(d);
+		started_tell(d);
+	}
+	return thread_begin(d);
 }

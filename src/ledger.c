@@ -2,25 +2,66 @@
 #include "config.h"
 #include "ledger.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/text.h"
+
+static bool ledger_make_room(struct ledger *l)
+{
+	if (l->n < l->size)
+		return true;
+	size_t size = l->size > 0 ? 2 * l->size : 64;
+	struct posting **grown = reallocarray(l->postings, size, sizeof *grown);
+	if (!grown)
+		return false;
+	l->postings = grown;
+	l->size = size;
+	return true;
+}
 
 struct posting *ledger_add(struct ledger *l, struct page *page, unsigned endpoint)
 {
-	if (l->n == l->size) {
-		size_t size = l->size > 0 ? 2 * l->size : 64;
-		struct posting **grown = reallocarray(l->postings, size, sizeof *grown);
-
-		if (!grown)
-			return NULL;
-		l->postings = grown;
-		l->size = size;
-	}
+	if (!ledger_make_room(l))
+		return NULL;
 	struct posting *p = posting_new(page, endpoint, l->sequence + 1);
 	if (!p)
 		return NULL;
 	l->sequence++;
 	l->postings[l->n++] = p;
 	return p;
+}
+
+int ledger_adopt(struct ledger *l, struct posting *p)
+{
+	size_t found = 0;
+
+	assert(p->sequence == 0);
+	if (!ledger_make_room(l))
+		return -ENOMEM;
+	while (found < l->n && l->postings[found]->sequence == 0)
+		found++;
+	memmove(l->postings + found + 1, l->postings + found, (l->n - found) * sizeof *l->postings);
+	l->postings[found] = posting_ref(p);
+	l->n++;
+	return 0;
+}
+
+struct posting *ledger_find(const struct ledger *l, const struct page *page, unsigned endpoint)
+{
+	uint32_t hash = hash_text(str(page->id));
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct posting *p = l->postings[i];
+
+		if (p->id_hash == hash && p->endpoint == endpoint &&
+		    strcmp(p->page->id, page->id) == 0)
+			return p;
+	}
+	return NULL;
 }
 
 static bool posting_has(const struct posting *p, unsigned flags)
@@ -34,7 +75,7 @@ void ledger_sweep(struct ledger *l)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
-		if (posting_has(l->postings[i], POSTING_DELIVERED))
+		if (posting_has(l->postings[i], POSTING_ENDED))
 			posting_unref(l->postings[i]);
 		else
 			l->postings[kept++] = l->postings[i];
@@ -42,22 +83,23 @@ void ledger_sweep(struct ledger *l)
 	l->n = kept;
 }
 
+/* Of this run: what was found in the outbox is on disk, and nobody asked for its delivery. */
 static bool ledger_all_have(const struct ledger *l, uint64_t sequence, unsigned flags)
 {
 	for (size_t i = 0; i < l->n && l->postings[i]->sequence <= sequence; i++)
-		if (!posting_has(l->postings[i], flags))
+		if (l->postings[i]->sequence > 0 && !posting_has(l->postings[i], flags))
 			return false;
 	return true;
 }
 
 bool ledger_is_safe(const struct ledger *l, uint64_t sequence)
 {
-	return ledger_all_have(l, sequence, POSTING_DURABLE | POSTING_DELIVERED);
+	return ledger_all_have(l, sequence, POSTING_DURABLE | POSTING_ENDED);
 }
 
 bool ledger_is_delivered(const struct ledger *l, uint64_t sequence)
 {
-	return ledger_all_have(l, sequence, POSTING_DELIVERED);
+	return ledger_all_have(l, sequence, POSTING_ENDED);
 }
 
 void ledger_done(struct ledger *l)

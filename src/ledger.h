@@ -21,11 +21,16 @@ struct ledger {
 /* A new posting with the next sequence, one reference of which the ledger keeps. NULL: no memory.
  */
 struct posting *ledger_add(struct ledger *l, struct page *page, unsigned endpoint);
-/* Lets go of those that are taken. */
+/* Takes a reference to one that was found in the outbox: its sequence is 0. Only before any other
+ * is added. -ENOMEM. */
+int ledger_adopt(struct ledger *l, struct posting *p);
+/* The one of that page and endpoint, or NULL. */
+struct posting *ledger_find(const struct ledger *l, const struct page *page, unsigned endpoint);
+/* Lets go of those that are ended: taken, dead or discarded. */
 void ledger_sweep(struct ledger *l);
-/* Is each posting up to `sequence` on disk or taken? */
+/* Is each posting up to `sequence` on disk or ended? */
 bool ledger_is_safe(const struct ledger *l, uint64_t sequence);
-/* Is each taken? */
+/* Is each of this run ended? */
 bool ledger_is_delivered(const struct ledger *l, uint64_t sequence);
 void ledger_done(struct ledger *l);
 

@@ -19,12 +19,13 @@ void settings_free(struct settings *s)
 {
 	if (!s)
 		return;
-	for (unsigned i = 0; i < SETTINGS_ENDPOINTS_MAX; i++) {
-		free(s->endpoints[i].name);
-		free(s->endpoints[i].url);
-		free(s->endpoints[i].format);
-		free(s->endpoints[i].secret_file);
+	for (unsigned i = 0; i < SETTINGS_ENDPOINTS_MAX; i++)
+		settings_free_endpoint(&s->endpoints[i]);
+	for (size_t i = 0; i < s->n_given; i++) {
+		free((char *)(uintptr_t)s->given[i].key.ptr);
+		free((char *)(uintptr_t)s->given[i].value.ptr);
 	}
+	free(s->given);
 	free(s->engine_name);
 	free(s->engine_cpus);
 	free(s->runtime_dir);
@@ -92,25 +93,63 @@ static int load_config(struct loader *l, const char *sysconfdir, const tocsin_kv
 	return path ? loader_file(l, path) : -ENOMEM;
 }
 
+static void endpoint_tell(struct loader *l, const struct settings_endpoint *e, const char *key,
+			  const char *why)
+{
+	struct text_buffer section = { 0 }, name = { 0 };
+
+	settings_endpoint_section(e, &section);
+	text_buffer_printf(&name, "%s.%s", section.ptr, key);
+	loader_tell(l, loader_place(l, SETTINGS_ENDPOINT, key, e), name.ptr, why);
+	text_buffer_done(&section);
+	text_buffer_done(&name);
+}
+
+/* Before those without a url are taken out: places are by number. */
 static int check_endpoints(struct loader *l)
 {
-	struct settings_endpoint *e = &l->settings->endpoints[0];
-	struct text_buffer why = { 0 }, name = { 0 };
-	const char *key;
-	int r;
+	struct settings *s = l->settings;
+	const struct settings_endpoint *wrong = NULL;
+	struct text_buffer why = { 0 };
+	const char *key = "url";
+	int r = 0;
 
-	l->settings->n_endpoints = 0;
-	if (!e->url)
-		return 0;
-	l->settings->n_endpoints = 1;
-	r = settings_check_endpoint(e, &key, &why);
-	if (r < 0) {
-		text_buffer_printf(&name, "webhook.%s", key);
-		loader_tell(l, loader_place(l, "webhook", key, NULL), name.ptr, why.ptr);
+	for (unsigned i = 0; i < s->n_endpoints && r == 0; i++) {
+		wrong = &s->endpoints[i];
+		if (s->endpoints[i].url)
+			r = settings_check_endpoint(&s->endpoints[i], &key, &why);
 	}
+	if (r == 0) {
+		r = settings_keep_endpoints(s, &wrong, &why);
+		key = r < 0 && wrong->url ? "backup" : "url";
+	}
+	if (r < 0)
+		endpoint_tell(l, wrong, key, why.ptr);
 	text_buffer_done(&why);
-	text_buffer_done(&name);
 	return r;
+}
+
+static void forget_endpoints(struct settings *s)
+{
+	for (unsigned i = 0; i < s->n_endpoints; i++)
+		settings_free_endpoint(&s->endpoints[i]);
+	s->n_endpoints = 0;
+}
+
+static int remember_options(struct settings *s, const tocsin_kv *options, size_t n)
+{
+	s->given = calloc(n > 0 ? n : 1, sizeof *s->given);
+	if (!s->given)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const char *key = str_dup(options[i].key), *value = str_dup(options[i].value);
+
+		s->given[s->n_given++] =
+			(tocsin_kv){ { key, options[i].key.len }, { value, options[i].value.len } };
+		if (!key || !value)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static int check_thresholds(struct loader *l)
@@ -164,6 +203,8 @@ static int load(const char *sysconfdir, const tocsin_kv *options, size_t n_optio
 
 	r = s ? loader_defaults(&l) : -ENOMEM;
 	if (r == 0)
+		r = remember_options(s, options, n_options);
+	if (r == 0)
 		r = load_config(&l, sysconfdir, options, n_options);
 	for (size_t i = 0; i < n_options && r == 0; i++)
 		if (!str_is(options[i].key, "config"))
@@ -174,6 +215,8 @@ static int load(const char *sysconfdir, const tocsin_kv *options, size_t n_optio
 		r = check_thresholds(&l);
 	if (r == 0 && with_endpoints)
 		r = check_endpoints(&l);
+	else if (r == 0)
+		forget_endpoints(s);
 	if (r == 0) {
 		*ret = TAKE(s);
 		return 0;

@@ -20,12 +20,16 @@
 enum log_target { LOG_TARGET_AUTO, LOG_TARGET_JOURNAL, LOG_TARGET_SYSLOG, LOG_TARGET_STDERR };
 enum clock_source { CLOCK_SOURCE_SYSTEM, CLOCK_SOURCE_EVENT };
 
-/* One receiver of pages: [webhook]. Strings are owned; NULL = not given. */
+/* One receiver of pages: [webhook] or [webhook.NAME]. Strings are owned; NULL = not given. */
 struct settings_endpoint {
-	char *name; /* "webhook" */
+	char *name; /* "webhook", or NAME */
 	char *url;
-	char *format; /* "generic" */
-	char *secret_file;
+	char *format;                /* "generic" */
+	char *secret_file;           /* this and the next: absolute, once checked */
+	char *token_file;            /* sent as "Authorization: Bearer TOKEN" */
+	char *ca_file;               /* instead of the system's authorities */
+	char *cert_file, *key_file;  /* our own certificate; the key may be in cert_file */
+	bool backup;                 /* gets what no other has taken for failover_after */
 	uint64_t connect_timeout_ns; /* default 5 s */
 	uint64_t timeout_ns;         /* of the whole request, default 15 s */
 	bool allow_insecure;         /* http:// to other hosts than loopback */
@@ -52,6 +56,9 @@ struct settings {
 	bool has_page_after;
 	uint64_t page_after_ns;
 	uint64_t repeat_interval_ns;
+	uint64_t max_pages_per_minute; /* 0: no limit */
+	uint64_t failover_after_ns;
+	uint64_t park_retry_ns; /* also how long an endpoint may fail before PAGER_DEGRADED */
 	uint64_t heartbeat_timeout_ns;
 	struct thresholds thresholds;
 	/* [source.NAME]: whole, what was not given for it is everybody's. Names are owned. */
@@ -62,6 +69,9 @@ struct settings {
 	struct settings_contact contacts[SETTINGS_CONTACTS_MAX];
 	unsigned n_contacts;
 	enum clock_source clock_source;
+	/* The options as they were given, copied, for settings_kept.h. */
+	tocsin_kv *given;
+	size_t n_given;
 };
 
 /*

@@ -12,10 +12,12 @@
 #include <systemd/sd-login.h>
 
 #include "base/cleanup.h"
+#include "deliver/credentials.h"
 #include "deliver/signature.h"
 
 #define ENGINE_NAME_MAX 128
 #define UNIT_SUFFIX ".service"
+#define SECRET_PREFIX "whsec_"
 
 DEFINE_CLEANUP(CURLU *, curl_url_cleanup, cleanup_url)
 DEFINE_CLEANUP(char *, curl_free, cleanup_url_part)
@@ -64,14 +66,19 @@ static int check_url(const struct settings_endpoint *e, struct text_buffer *why)
 }
 
 /* A bare name is a credential that systemd has laid out for the unit. */
-static int resolve_credential(struct settings_endpoint *e, struct text_buffer *why)
+static int resolve_credential(char **file, struct text_buffer *why)
 {
 	const char *folder = secure_getenv("CREDENTIALS_DIRECTORY");
 	struct text_buffer path = { 0 };
 
-	if (*e->secret_file == '/')
+	if (**file == '/')
 		return 0;
-	if (strchr(e->secret_file, '/')) {
+	/* Not shown, as the name of a file that is not there would be. */
+	if (strncmp(*file, SECRET_PREFIX, sizeof SECRET_PREFIX - 1) == 0) {
+		text_buffer_add(why, STR("is a secret; it wants the name of a file that holds it"));
+		return -EINVAL;
+	}
+	if (strchr(*file, '/')) {
 		text_buffer_add(why, STR("does not begin with /"));
 		return -EINVAL;
 	}
@@ -80,11 +87,11 @@ static int resolve_credential(struct settings_endpoint *e, struct text_buffer *w
 					 "$CREDENTIALS_DIRECTORY it could be in"));
 		return -EINVAL;
 	}
-	text_buffer_printf(&path, "%s/%s", folder, e->secret_file);
+	text_buffer_printf(&path, "%s/%s", folder, *file);
 	if (path.failed)
 		return -ENOMEM;
-	free(e->secret_file);
-	e->secret_file = path.ptr;
+	free(*file);
+	*file = path.ptr;
 	return 0;
 }
 
@@ -108,9 +115,6 @@ static int check_secret(struct settings_endpoint *e, struct text_buffer *why)
 	unsigned line = 0;
 	int r;
 
-	r = resolve_credential(e, why);
-	if (r < 0)
-		return r;
 	r = signature_load(e->secret_file, &secrets, &line);
 	signature_forget(&secrets);
 	if (r == 0 || r == -ENOMEM)
@@ -122,6 +126,69 @@ static int check_secret(struct settings_endpoint *e, struct text_buffer *why)
 	return r;
 }
 
+/* Of the other files it is enough that they can be read and look like what they should be. */
+static int check_file(const struct settings_endpoint *alone, struct text_buffer *why)
+{
+	struct credentials *c;
+	char trouble[512];
+	int r = credentials_load(alone, trouble, sizeof trouble, &c);
+
+	if (r == 0)
+		credentials_free(c);
+	else if (r != -ENOMEM)
+		text_buffer_add(why, str(trouble));
+	return r;
+}
+
+static int check_files(struct settings_endpoint *e, const char **ret_key, struct text_buffer *why)
+{
+	const struct {
+		const char *key;
+		char **file;
+		struct settings_endpoint alone;
+	} files[] = {
+		{ "token_file", &e->token_file, { .token_file = e->token_file } },
+		{ "ca_file", &e->ca_file, { .ca_file = e->ca_file } },
+		{ "cert_file", &e->cert_file, { .cert_file = e->cert_file } },
+		{ "key_file", &e->key_file, { .key_file = e->key_file } },
+	};
+
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		int r = *files[i].file ? check_file(&files[i].alone, why) : 0;
+
+		*ret_key = files[i].key;
+		if (r < 0)
+			return r;
+	}
+	*ret_key = "key_file";
+	if (e->key_file && !e->cert_file) {
+		text_buffer_add(why, STR("is a key without a certificate: set cert_file too"));
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int resolve_files(struct settings_endpoint *e, const char **ret_key, struct text_buffer *why)
+{
+	const struct {
+		const char *key;
+		char **file;
+	} files[] = {
+		{ "secret_file", &e->secret_file }, { "token_file", &e->token_file },
+		{ "ca_file", &e->ca_file },         { "cert_file", &e->cert_file },
+		{ "key_file", &e->key_file },
+	};
+
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		int r = *files[i].file ? resolve_credential(files[i].file, why) : 0;
+
+		*ret_key = files[i].key;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int settings_check_endpoint(struct settings_endpoint *e, const char **ret_key,
 			    struct text_buffer *why)
 {
@@ -129,10 +196,13 @@ int settings_check_endpoint(struct settings_endpoint *e, const char **ret_key,
 
 	*ret_key = "url";
 	r = check_url(e, why);
-	if (r < 0 || !e->secret_file)
-		return r;
-	*ret_key = "secret_file";
-	return check_secret(e, why);
+	if (r == 0)
+		r = resolve_files(e, ret_key, why);
+	if (r == 0 && e->secret_file) {
+		*ret_key = "secret_file";
+		r = check_secret(e, why);
+	}
+	return r < 0 ? r : check_files(e, ret_key, why);
 }
 
 /* The unit's name without .service; NULL where the process is in no service of its own. */

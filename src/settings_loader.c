@@ -19,66 +19,89 @@ void loader_done(struct loader *l)
 	text_buffer_done(&l->error);
 }
 
-/* source: of a row that is a source's. */
-static int row_parse(struct settings *s, const struct setting *row,
-		     struct source_thresholds *source, tocsin_str value, struct text_buffer *why)
+/* owner: the structure that the row's field is in. */
+static int row_parse(struct settings *s, const struct setting *row, void *owner, tocsin_str value,
+		     struct text_buffer *why)
 {
-	char *const bases[] = {
-		[SETTING_OF_SETTINGS] = (char *)s,
-		[SETTING_OF_ENDPOINT] = (char *)&s->endpoints[0],
-		[SETTING_OF_SOURCE] = (char *)source,
-	};
-
 	for (size_t i = 0; i < value.len; i++) {
 		if ((unsigned char)value.ptr[i] >= 0x20 && value.ptr[i] != 0x7f)
 			continue;
 		text_buffer_add(why, STR("there is a control character in the value"));
 		return -EINVAL;
 	}
-	return row->parse(row, value, s, bases[row->of] + row->offset, why);
+	return row->parse(row, value, s, (char *)owner + row->offset, why);
 }
 
 int loader_defaults(struct loader *l)
 {
 	struct settings *s = l->settings;
 	struct text_buffer why = { 0 };
+	struct settings_endpoint *plain;
 	int r = 0;
 
-	s->endpoints[0].name = str_dup(STR("webhook"));
-	if (!s->endpoints[0].name)
-		return -ENOMEM;
 	for (size_t i = 0; i < settings_table_size() && r == 0; i++)
-		if (*settings_table[i].fallback)
-			r = row_parse(s, &settings_table[i], NULL, str(settings_table[i].fallback),
+		if (settings_table[i].of == SETTING_OF_SETTINGS && *settings_table[i].fallback)
+			r = row_parse(s, &settings_table[i], s, str(settings_table[i].fallback),
 				      &why);
+	if (r == 0)
+		r = settings_endpoint(s, SETTINGS_ENDPOINT, &plain, &why);
 	assert(r == 0 || r == -ENOMEM);
 	text_buffer_done(&why);
 	return r;
 }
 
-/* The number of a row's place; source: of a row that is a source's, else NULL. */
-static size_t place_of(const struct loader *l, const struct setting *row,
-		       const struct source_thresholds *source)
+/* The number of a row's place. */
+static size_t place_of(const struct loader *l, const struct setting *row, const void *owner)
 {
 	size_t i = (size_t)(row - settings_table);
 
-	if (!source)
+	if (row->of == SETTING_OF_ENDPOINT) {
+		const struct settings_endpoint *e = owner;
+
+		return i + (size_t)(1 + (e - l->settings->endpoints)) * SETTINGS_TABLE_MAX;
+	}
+	if (row->of == SETTING_OF_SETTINGS)
 		return i;
+	const struct source_thresholds *source = owner;
 	i -= (size_t)(settings_find(SETTINGS_SOURCE, "feed_stale_after") - settings_table);
 	assert(i < SETTINGS_SOURCE_KEYS);
-	return SETTINGS_TABLE_MAX + (size_t)(source - l->settings->sources) * SETTINGS_SOURCE_KEYS +
-	       i;
+	return (size_t)LOADER_TABLES * SETTINGS_TABLE_MAX +
+	       (size_t)(source - l->settings->sources) * SETTINGS_SOURCE_KEYS + i;
+}
+
+/* Finds or makes what a section's rows are of. -EINVAL, -ENOMEM. */
+static int owner_find(struct loader *l, const struct setting *row, const char *section, void **ret,
+		      struct text_buffer *why)
+{
+	struct source_thresholds *source = NULL;
+	struct settings_endpoint *endpoint = NULL;
+	int r = 0;
+
+	switch (row->of) {
+	case SETTING_OF_SETTINGS:
+		*ret = l->settings;
+		break;
+	case SETTING_OF_SOURCE:
+		r = settings_source(l->settings, section, &source, why);
+		*ret = source;
+		break;
+	case SETTING_OF_ENDPOINT:
+		r = settings_endpoint(l->settings, section, &endpoint, why);
+		*ret = endpoint;
+		break;
+	}
+	return r;
 }
 
 /* Sets one row and remembers where. */
-static int set_row(struct loader *l, const struct setting *row, struct source_thresholds *source,
-		   tocsin_str value, unsigned line, struct text_buffer *why)
+static int set_row(struct loader *l, const struct setting *row, void *owner, tocsin_str value,
+		   unsigned line, struct text_buffer *why)
 {
-	size_t i = place_of(l, row, source);
+	size_t i = place_of(l, row, owner);
 	struct text_buffer place = { 0 };
 	int r;
 
-	r = row_parse(l->settings, row, source, value, why);
+	r = row_parse(l->settings, row, owner, value, why);
 	if (r < 0)
 		return r;
 	if (l->file)
@@ -145,9 +168,9 @@ static int file_set(void *userdata, const char *section, const char *key, const 
 	const struct setting *row = settings_find(section, key);
 	_cleanup_free_ char *shown = text_to_line(text_cut(str(key), NAME_SHOWN_MAX));
 	_cleanup_free_ char *in = text_to_line(text_cut(str(section), NAME_SHOWN_MAX));
-	struct source_thresholds *source = NULL;
+	void *owner;
 	size_t i;
-	int r = 0;
+	int r;
 
 	if (*section == 0) {
 		text_buffer_printf(why, "%s: it stands before any [section]", shown ? shown : "");
@@ -161,17 +184,16 @@ static int file_set(void *userdata, const char *section, const char *key, const 
 		settings_unknown(section, key, why);
 		return -EINVAL;
 	}
-	if (row->of == SETTING_OF_SOURCE)
-		r = settings_source(l->settings, section, &source, why);
+	r = owner_find(l, row, section, &owner, why);
 	if (r < 0)
 		return r;
-	i = place_of(l, row, source);
+	i = place_of(l, row, owner);
 	if (l->seen[i]) {
 		text_buffer_printf(why, "it is set twice, here and at %s", l->places[i]);
 		return -EINVAL;
 	}
 	l->seen[i] = true;
-	return set_row(l, row, source, str(value), line, why);
+	return set_row(l, row, owner, str(value), line, why);
 }
 
 int loader_file(struct loader *l, const char *path)
@@ -202,8 +224,8 @@ static int set_option(struct loader *l, const char *section, const char *key, to
 		      struct text_buffer *why)
 {
 	const struct setting *row = settings_find(section, key);
-	struct source_thresholds *source = NULL;
-	int r = 0;
+	void *owner;
+	int r;
 
 	if (strcmp(section, SETTINGS_CONTACTS) == 0)
 		return set_contact(l, key, value, 0, why);
@@ -211,9 +233,8 @@ static int set_option(struct loader *l, const char *section, const char *key, to
 		settings_unknown(section, key, why);
 		return -EINVAL;
 	}
-	if (row->of == SETTING_OF_SOURCE)
-		r = settings_source(l->settings, section, &source, why);
-	return r < 0 ? r : set_row(l, row, source, value, 0, why);
+	r = owner_find(l, row, section, &owner, why);
+	return r < 0 ? r : set_row(l, row, owner, value, 0, why);
 }
 
 int loader_option(struct loader *l, const tocsin_kv *option)
@@ -241,9 +262,9 @@ int loader_option(struct loader *l, const tocsin_kv *option)
 }
 
 const char *loader_place(const struct loader *l, const char *section, const char *key,
-			 const struct source_thresholds *source)
+			 const void *owner)
 {
 	const struct setting *row = settings_find(section, key);
 
-	return row ? l->places[place_of(l, row, source)] : NULL;
+	return row ? l->places[place_of(l, row, owner)] : NULL;
 }

@@ -7,8 +7,11 @@
 #include "settings_table.h"
 
 #define LOADER_OPTION "option" /* the place of what no file says */
-/* The table's rows, then the keys of each source. */
-#define LOADER_PLACES_MAX (SETTINGS_TABLE_MAX + SOURCE_THRESHOLDS_MAX * SETTINGS_SOURCE_KEYS)
+/* The table's rows for the settings themselves and for each endpoint, then the keys of each source.
+ */
+#define LOADER_TABLES (1 + SETTINGS_ENDPOINTS_MAX)
+#define LOADER_PLACES_MAX                                                                          \
+	(LOADER_TABLES * SETTINGS_TABLE_MAX + SOURCE_THRESHOLDS_MAX * SETTINGS_SOURCE_KEYS)
 
 /* Where a row was set last, for what is found wrong only when all is known. */
 struct loader {
@@ -26,9 +29,10 @@ int loader_defaults(struct loader *l);
 int loader_file(struct loader *l, const char *path);
 int loader_option(struct loader *l, const tocsin_kv *option);
 
-/* Where it was set, NULL: nowhere. source: of a key that is a source's, else NULL. */
+/* Where it was set, NULL: nowhere. owner: the source or the endpoint that the key is of; of other
+ * keys it is not looked at. */
 const char *loader_place(const struct loader *l, const char *section, const char *key,
-			 const struct source_thresholds *source);
+			 const void *owner);
 /* Makes "PLACE: NAME: WHY" the error, cleaned. place and name may be NULL. */
 void loader_tell(struct loader *l, const char *place, const char *name, const char *why);
 void loader_done(struct loader *l);

@@ -55,6 +55,9 @@ const char *settings_section(const char *section)
 
 	if (strncmp(section, SETTINGS_SOURCE_PREFIX, len) == 0 && section[len])
 		return SETTINGS_SOURCE;
+	len = sizeof SETTINGS_ENDPOINT_PREFIX - 1;
+	if (strncmp(section, SETTINGS_ENDPOINT_PREFIX, len) == 0 && section[len])
+		return SETTINGS_ENDPOINT;
 	return section;
 }
 

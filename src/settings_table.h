@@ -56,9 +56,24 @@ int setting_parse_FRACTION(const struct setting *, tocsin_str, struct settings *
 			   struct text_buffer *);
 int setting_parse_FRACTION_OWN(const struct setting *, tocsin_str, struct settings *, void *,
 			       struct text_buffer *);
+int setting_parse_COUNT(const struct setting *, tocsin_str, struct settings *, void *,
+			struct text_buffer *);
 int setting_parse_PRIORITIES(const struct setting *, tocsin_str, struct settings *, void *,
 			     struct text_buffer *);
 
+/* The sections of one endpoint each: "webhook", and this and a name. In the table they are
+ * "webhook". */
+#define SETTINGS_ENDPOINT "webhook"
+#define SETTINGS_ENDPOINT_PREFIX SETTINGS_ENDPOINT "."
+/* Finds or makes the endpoint of a section, with the defaults. -EINVAL, -ENOMEM. */
+int settings_endpoint(struct settings *s, const char *section, struct settings_endpoint **ret,
+		      struct text_buffer *why);
+/* Adds the name of its section. */
+void settings_endpoint_section(const struct settings_endpoint *e, struct text_buffer *ret);
+/* Leaves those with a url. -EINVAL: *ret is wrong in its url, or in its backup when it has one. */
+int settings_keep_endpoints(struct settings *s, const struct settings_endpoint **ret,
+			    struct text_buffer *why);
+void settings_free_endpoint(struct settings_endpoint *e);
 /* Is this endpoint, which has a url, fit for use? Resolves its secret file's name. */
 int settings_check_endpoint(struct settings_endpoint *e, const char **ret_key,
 			    struct text_buffer *why);

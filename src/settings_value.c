@@ -194,6 +194,30 @@ static int quantity(const struct setting *row, tocsin_str value,
 	return 0;
 }
 
+static int count_from_text(tocsin_str s, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	if (s.len == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.ptr[i] < '0' || s.ptr[i] > '9')
+			return -EINVAL;
+		if (value > UINT64_MAX / 10 - 1)
+			return -ERANGE;
+		value = value * 10 + (uint64_t)(s.ptr[i] - '0');
+	}
+	*ret = value;
+	return 0;
+}
+
+int setting_parse_COUNT(const struct setting *row, tocsin_str value, struct settings *s,
+			void *field, struct text_buffer *why)
+{
+	(void)s;
+	return quantity(row, value, count_from_text, "is no whole number", field, why);
+}
+
 int setting_parse_SIZE(const struct setting *row, tocsin_str value, struct settings *s, void *field,
 		       struct text_buffer *why)
 {

@@ -12,6 +12,7 @@
 
 #define _cleanup_(f) __attribute__((cleanup(f), unused)) /* unused: clang counts no cleanup */
 #define _unused_ __attribute__((unused))
+#define _hot_ __attribute__((hot)) /* all of a hot call's code lies side by side */
 #define _printf_(fmt, first) __attribute__((format(printf, fmt, first)))
 
 #define TAKE(p)                                                                                    \

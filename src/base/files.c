@@ -3,6 +3,7 @@
 
 #include "base/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -142,9 +143,10 @@ static int write_whole(int fd, const void *bytes, size_t len)
 }
 
 #define NO_GROUP ((gid_t)-1)
+#define OWN_MODE 0600
 
 static int replace(int folder, const char *name, const void *bytes, size_t len, bool durable,
-		   gid_t group)
+		   gid_t group, mode_t mode)
 {
 	_cleanup_close_ int fd = -1;
 	char temporary[TEMPORARY_SIZE];
@@ -154,8 +156,9 @@ static int replace(int folder, const char *name, const void *bytes, size_t len, 
 	if (r < 0)
 		return r;
 	r = write_whole(fd, bytes, len);
-	if (r == 0 && group != NO_GROUP &&
-	    (fchown(fd, (uid_t)-1, group) < 0 || fchmod(fd, 0640) < 0))
+	if (r == 0 && group != NO_GROUP && fchown(fd, (uid_t)-1, group) < 0)
+		r = -errno;
+	if (r == 0 && mode != OWN_MODE && fchmod(fd, mode) < 0)
 		r = -errno;
 	if (r == 0 && durable && fsync(fd) < 0)
 		r = -errno;
@@ -170,12 +173,17 @@ static int replace(int folder, const char *name, const void *bytes, size_t len, 
 
 int file_replace(int folder, const char *name, const void *bytes, size_t len, bool durable)
 {
-	return replace(folder, name, bytes, len, durable, NO_GROUP);
+	return replace(folder, name, bytes, len, durable, NO_GROUP, OWN_MODE);
 }
 
 int file_replace_shared(int folder, const char *name, const void *bytes, size_t len, gid_t group)
 {
-	return replace(folder, name, bytes, len, false, group);
+	return replace(folder, name, bytes, len, false, group, 0640);
+}
+
+int file_replace_readable(int folder, const char *name, const void *bytes, size_t len)
+{
+	return replace(folder, name, bytes, len, false, NO_GROUP, 0644);
 }
 
 static int read_regular(int folder, const char *name, int flags, size_t max, char **ret,
@@ -225,4 +233,19 @@ int file_read(int folder, const char *name, size_t max, char **ret, size_t *ret_
 int file_read_followed(int folder, const char *name, size_t max, char **ret, size_t *ret_len)
 {
 	return read_regular(folder, name, 0, max, ret, ret_len);
+}
+
+void folder_tidy(int folder)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!dir && fd >= 0)
+		close(fd);
+	while (dir && (e = readdir(dir)))
+		if (strncmp(e->d_name, FILE_TEMPORARY_PREFIX, strlen(FILE_TEMPORARY_PREFIX)) == 0)
+			unlinkat(folder, e->d_name, 0);
+	if (dir)
+		closedir(dir);
 }

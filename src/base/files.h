@@ -33,9 +33,15 @@ int file_replace(int folder, const char *name, const void *bytes, size_t len, bo
  */
 int file_replace_shared(int folder, const char *name, const void *bytes, size_t len, gid_t group);
 
+/* The same, readable by whoever may enter the folder: mode 0644. */
+int file_replace_readable(int folder, const char *name, const void *bytes, size_t len);
+
 /* Reads a whole regular file of at most `max` bytes; *ret has a NUL after it. -EFBIG, -EINVAL. */
 int file_read(int folder, const char *name, size_t max, char **ret, size_t *ret_len);
 /* The same through symbolic links: for what an administrator has laid out. */
 int file_read_followed(int folder, const char *name, size_t max, char **ret, size_t *ret_len);
+
+/* Removes the temporary files that writers who died have left; nobody else may write there now. */
+void folder_tidy(int folder);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,12 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/boot.h"
 #include "base/cleanup.h"
 #include "base/files.h"
 
 #define LOCKFILE_MAGIC "tocsinlk"
 #define LOCKFILE_SIZE 4096
-#define BOOT_ID_SIZE 40
 
 struct content {
 	char magic[8];
@@ -33,33 +34,28 @@ struct lockfile {
 	struct content *content;
 };
 
-static void boot_id_read(char ret[static BOOT_ID_SIZE])
-{
-	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-
-	memset(ret, 0, BOOT_ID_SIZE);
-	if (fd >= 0 && read(fd, ret, BOOT_ID_SIZE - 1) < 0)
-		memset(ret, 0, BOOT_ID_SIZE);
-}
-
-static int content_init(struct content *c)
+static int mutex_init(pthread_mutex_t *mutex)
 {
 	pthread_mutexattr_t attr;
-	int r;
+	int r = pthread_mutexattr_init(&attr);
 
-	memcpy(c->magic, LOCKFILE_MAGIC, sizeof c->magic);
-	c->mutex_size = sizeof c->mutex;
-	boot_id_read(c->boot_id);
-	r = pthread_mutexattr_init(&attr);
 	if (r != 0)
 		return -r;
 	r = pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
 	if (r == 0)
 		r = pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
 	if (r == 0)
-		r = pthread_mutex_init(&c->mutex, &attr);
+		r = pthread_mutex_init(mutex, &attr);
 	pthread_mutexattr_destroy(&attr);
 	return -r;
+}
+
+static int content_init(struct content *c)
+{
+	memcpy(c->magic, LOCKFILE_MAGIC, sizeof c->magic);
+	c->mutex_size = sizeof c->mutex;
+	boot_id_read(c->boot_id);
+	return mutex_init(&c->mutex);
 }
 
 /*
@@ -80,8 +76,14 @@ static bool content_is_of_this_boot(const struct content *c, int folder)
 
 static bool content_is_usable(const struct content *c, int folder)
 {
+	pthread_mutex_t pristine;
+
+	/* What kind of mutex it is decides what the C library does with it: of a damaged one it
+	 * could be anything. */
 	return memcmp(c->magic, LOCKFILE_MAGIC, sizeof c->magic) == 0 &&
-	       c->mutex_size == sizeof c->mutex && content_is_of_this_boot(c, folder);
+	       c->mutex_size == sizeof c->mutex && mutex_init(&pristine) == 0 &&
+	       c->mutex.__data.__kind == pristine.__data.__kind &&
+	       content_is_of_this_boot(c, folder);
 }
 
 static int content_map(int fd, struct content **ret)
@@ -171,15 +173,40 @@ int lockfile_open(int folder, const char *name, bool create, struct lockfile **r
 	return 0;
 }
 
-int lockfile_try(struct lockfile *l)
+/* What locking gave, as ours. */
+static int lockfile_taken(struct lockfile *l, int error)
 {
-	int r = pthread_mutex_trylock(&l->content->mutex);
-
-	if (r == EOWNERDEAD) {
+	if (error == EOWNERDEAD) {
 		pthread_mutex_consistent(&l->content->mutex);
 		return 1;
 	}
-	return -r;
+	return -error;
+}
+
+int lockfile_is_held(int folder, const char *name)
+{
+	struct content c;
+	_cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	ssize_t n = pread(fd, &c, sizeof c, 0);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n < sizeof c || !content_is_usable(&c, folder))
+		return -EBADMSG;
+	/* The kernel takes the holder's number away when it dies. */
+	return ((unsigned)c.mutex.__data.__lock & FUTEX_TID_MASK) != 0;
+}
+
+int lockfile_try(struct lockfile *l)
+{
+	return lockfile_taken(l, pthread_mutex_trylock(&l->content->mutex));
+}
+
+int lockfile_wait(struct lockfile *l)
+{
+	return lockfile_taken(l, pthread_mutex_lock(&l->content->mutex));
 }
 
 void lockfile_release(struct lockfile *l)

@@ -21,8 +21,14 @@ int lockfile_open(int folder, const char *name, bool create, struct lockfile **r
 /* 0: taken; 1: taken, and the last holder died with it; -EBUSY: somebody alive has it. The calling
  * thread then holds it until it lets go or ends. */
 int lockfile_try(struct lockfile *l);
+/* The same, waiting for as long as it takes: returns at once when the holder dies or lets go. */
+int lockfile_wait(struct lockfile *l);
 /* By the thread that took it. */
 void lockfile_release(struct lockfile *l);
+
+/* Does somebody alive hold it? 1 or 0, by reading alone: nobody who asks for it meanwhile is turned
+ * away. -errno of opening it, -EBADMSG. */
+int lockfile_is_held(int folder, const char *name);
 
 /* Unmaps; not while held by a living thread of this process. Takes NULL. */
 void lockfile_free(struct lockfile *l);

@@ -9,9 +9,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/cleanup.h"
 #include "base/text.h"
 
-static uint64_t clock_ns(clockid_t clock)
+static inline uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec t;
 
@@ -19,7 +20,7 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-uint64_t clock_monotonic_ns(void)
+_hot_ uint64_t clock_monotonic_ns(void)
 {
 	return clock_ns(CLOCK_MONOTONIC);
 }

@@ -310,3 +310,23 @@ void text_buffer_done(struct text_buffer *b)
 	free(b->ptr);
 	*b = (struct text_buffer){ .failed = b->failed };
 }
+
+bool json_nests_within(const char *bytes, size_t len, unsigned max)
+{
+	bool quoted = false;
+	unsigned depth = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = bytes[i];
+
+		if (quoted && c == '\\')
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (!quoted && (c == '{' || c == '[') && ++depth > max)
+			return false;
+		else if (!quoted && (c == '}' || c == ']') && depth > 0)
+			depth--;
+	}
+	return true;
+}

@@ -64,4 +64,8 @@ void text_buffer_printf(struct text_buffer *b, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void text_buffer_done(struct text_buffer *b);
 
+/* Do brackets outside of quotes nest at most so deep? The parser recurses, and our threads' stacks
+ * are small: asked before a file that others may have written is parsed. */
+bool json_nests_within(const char *bytes, size_t len, unsigned max);
+
 #endif

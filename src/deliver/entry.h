@@ -13,8 +13,9 @@
 
 /* What goes first when the log does not take entries: the last of these; FIRST is never shed. */
 enum entry_class {
-	ENTRY_CLASS_FIRST, /* P1: opened, resolved; what tocsin says of lost ones */
-	ENTRY_CLASS_P2,
+	/* P1: opened, resolved; pages that are dead or discarded; what tocsin says of lost ones */
+	ENTRY_CLASS_FIRST,
+	ENTRY_CLASS_P2, /* and pages that are parked */
 	ENTRY_CLASS_P3,
 	ENTRY_CLASS_SESSION,
 	ENTRY_CLASS_LEAST, /* health, audit lines of attempts that failed */
@@ -54,6 +55,7 @@ enum entry_kind {
 	ENTRY_KIND_PAGE,
 	ENTRY_KIND_STARTED, /* the plugin has started */
 	ENTRY_KIND_STOPPED,
+	ENTRY_KIND_HELD,    /* the limit held pages back: one summary tells them */
 	ENTRY_KIND_TROUBLE, /* something of tocsin's own or of the engine's calls is wrong */
 };
 
@@ -73,6 +75,10 @@ struct entry *entry_of_news(const struct entry_context *c, const struct news *n)
 struct attempt;
 struct entry *entry_of_attempt(const struct entry_context *c, const struct attempt *a,
 			       uint64_t wall_ns);
+/* The audit line of a page that an operator has given up. */
+struct posting;
+struct entry *entry_of_discard(const struct entry_context *c, const struct posting *p,
+			       const char *endpoint, const char *reason, uint64_t wall_ns);
 /* What tocsin says of itself: level is syslog's number, `text` one line. */
 struct entry *entry_of_note(const struct entry_context *c, enum entry_kind kind, int level,
 			    uint64_t wall_ns, const char *text);

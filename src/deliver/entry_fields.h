@@ -14,6 +14,12 @@
 struct entry *entry_begin(const struct entry_context *c, enum entry_class class, int priority,
 			  const char *event, const char *message_id, uint64_t wall_ns);
 
+/* 1 to 3, whatever stands there. */
+static inline unsigned entry_priority(uint32_t priority)
+{
+	return priority < 1 ? 1 : priority > 3 ? 3 : priority;
+}
+
 /* MESSAGE, the buffer's text, which is clean already; frees the buffer. */
 void entry_add_message(struct entry *e, struct text_buffer *message);
 /* Adds the text to a message, cleaned; true when that changed it. */

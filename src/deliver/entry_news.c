@@ -8,13 +8,8 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "deliver/entry_fields.h"
-#include "deliver/pager.h"
+#include "picture/storm.h"
 #include "runbooks.h"
-
-static unsigned clamp_priority(uint32_t priority)
-{
-	return priority < 1 ? 1 : priority > 3 ? 3 : priority;
-}
 
 /* "[P1] CODE: message", "[P1] CODE resolved after 25.0 s: message" */
 static void add_alert_message(struct entry *e, const struct incident *i)
@@ -22,7 +17,7 @@ static void add_alert_message(struct entry *e, const struct incident *i)
 	struct text_buffer b = { 0 };
 	bool changed = false;
 
-	text_buffer_printf(&b, "[P%u] %s", clamp_priority(i->priority), i->code);
+	text_buffer_printf(&b, "[P%u] %s", entry_priority(i->priority), i->code);
 	if (!i->open) {
 		char lasted[TIME_TEXT_SIZE];
 		uint64_t ns = i->resolved.clock_ns > i->opened.clock_ns
@@ -46,7 +41,7 @@ static struct entry *entry_of_alert(const struct entry_context *c, const struct 
 	static const enum entry_class classes[] = { ENTRY_CLASS_FIRST, ENTRY_CLASS_P2,
 						    ENTRY_CLASS_P3 };
 	const struct incident *i = n->incident;
-	unsigned priority = clamp_priority(i->priority);
+	unsigned priority = entry_priority(i->priority);
 	_cleanup_free_ char *link = runbooks_link(c->runbooks, c->runbooks_base_url, str(i->code));
 	char number[DOUBLE_TEXT_SIZE];
 	struct entry *e;
@@ -185,6 +180,37 @@ static struct entry *entry_of_health(const struct entry_context *c, const struct
 	return e;
 }
 
+/* "5 pages were held back by the limit of 3 a minute and are told by one: ..." */
+static struct entry *entry_of_summary(const struct entry_context *c, const struct news *n)
+{
+	const struct storm_summary *s = n->summary;
+	struct text_buffer b = { 0 };
+	char since[TIME_TEXT_SIZE];
+	struct entry *e;
+
+	e = entry_begin(c, ENTRY_CLASS_P2, LOG_WARNING, "tocsin",
+			entry_kind_message_id(ENTRY_KIND_HELD), n->at.wall_ns);
+	if (!e)
+		return NULL;
+	text_buffer_printf(
+		&b,
+		"%llu pages were held back by the limit of %llu a minute and are told by "
+		"one: %llu raised, %llu resolved; see TOCSIN_ALERT_IDS",
+		(unsigned long long)(s->raised + s->resolved), (unsigned long long)s->limit,
+		(unsigned long long)s->raised, (unsigned long long)s->resolved);
+	if (s->unlisted > 0)
+		text_buffer_printf(&b, ", where %llu had no room", (unsigned long long)s->unlisted);
+	entry_add_message(e, &b);
+	entry_add_text(e, "TOCSIN_ALERT_ID", s->id);
+	entry_add_text(e, "TOCSIN_CODE", s->code);
+	entry_addf(e, "TOCSIN_PRIORITY", "P%u", entry_priority(s->priority));
+	entry_addf(e, "TOCSIN_COUNT", "%llu", (unsigned long long)(s->raised + s->resolved));
+	entry_add(e, "TOCSIN_SINCE", str(time_to_rfc3339(s->since.wall_ns, since)));
+	for (size_t i = 0; i < s->n_ids && i < STORM_IDS_MAX; i++)
+		entry_add_text(e, "TOCSIN_ALERT_IDS", s->ids[i]);
+	return e;
+}
+
 static struct entry *entry_of_trouble(const struct entry_context *c, const struct news *n)
 {
 	struct entry *e = entry_of_note(c, ENTRY_KIND_TROUBLE, LOG_WARNING, n->at.wall_ns, n->text);
@@ -210,6 +236,8 @@ struct entry *entry_of_news(const struct entry_context *c, const struct news *n)
 		return n->incident && !n->page_only ? entry_of_alert(c, n) : NULL;
 	case NEWS_TROUBLE:
 		return n->text ? entry_of_trouble(c, n) : NULL;
+	case NEWS_SUMMARY:
+		return n->summary ? entry_of_summary(c, n) : NULL;
 	}
 	return NULL;
 }
@@ -228,56 +256,5 @@ struct entry *entry_of_note(const struct entry_context *c, enum entry_kind kind,
 		return NULL;
 	message_add_clean(&b, str(text));
 	entry_add_message(e, &b);
-	return e;
-}
-
-static void add_attempt_message(struct entry *e, const struct attempt *a)
-{
-	struct text_buffer b = { 0 };
-	char lasted[TIME_TEXT_SIZE];
-
-	text_buffer_printf(&b, "page %s to ", a->posting->page->id);
-	message_add_clean(&b, str(a->endpoint));
-	if (a->result == ATTEMPT_DELIVERED) {
-		text_buffer_printf(&b, ": delivered after %s",
-				   duration_to_text(a->delay_ns, lasted));
-	} else {
-		text_buffer_add(&b, STR(": "));
-		if (a->error && *a->error)
-			message_add_clean(&b, str(a->error));
-		else
-			text_buffer_printf(&b, "answer %ld", a->http_status);
-		text_buffer_printf(&b, ", again in %s", duration_to_text(a->next_ns, lasted));
-	}
-	text_buffer_printf(&b, " (attempt %u)", a->number);
-	entry_add_message(e, &b);
-}
-
-struct entry *entry_of_attempt(const struct entry_context *c, const struct attempt *a,
-			       uint64_t wall_ns)
-{
-	const struct page *p = a->posting->page;
-	bool delivered = a->result == ATTEMPT_DELIVERED;
-	struct entry *e;
-
-	e = entry_begin(c, delivered ? ENTRY_CLASS_SESSION : ENTRY_CLASS_LEAST,
-			delivered ? LOG_INFO : LOG_WARNING, "page",
-			entry_kind_message_id(ENTRY_KIND_PAGE), wall_ns);
-	if (!e)
-		return NULL;
-	add_attempt_message(e, a);
-	entry_add_text(e, "TOCSIN_PAGE_ID", p->id);
-	entry_add_text(e, "TOCSIN_ALERT_ID", p->alert_id);
-	entry_add_text(e, "TOCSIN_CODE", p->code);
-	entry_addf(e, "TOCSIN_PRIORITY", "P%u", clamp_priority(p->priority));
-	if (p->type == PAGE_TYPE_RAISED || p->type == PAGE_TYPE_RESOLVED)
-		entry_add(e, "TOCSIN_STATE",
-			  p->type == PAGE_TYPE_RAISED ? STR("firing") : STR("resolved"));
-	entry_add_text(e, "TOCSIN_ENDPOINT", a->endpoint);
-	entry_addf(e, "TOCSIN_ATTEMPT", "%u", a->number);
-	if (a->http_status != 0)
-		entry_addf(e, "TOCSIN_HTTP_STATUS", "%ld", a->http_status);
-	entry_addf(e, "TOCSIN_DELAY_MS", "%llu", (unsigned long long)(a->delay_ns / NS_PER_MS));
-	entry_add(e, "TOCSIN_RESULT", delivered ? STR("delivered") : STR("retry"));
 	return e;
 }

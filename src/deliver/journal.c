@@ -4,53 +4,21 @@
 #include "deliver/journal.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "base/thread.h"
-#include "deliver/entry_line.h"
-#include "deliver/journal_target.h"
-#include "deliver/syslog_target.h"
+#include "deliver/journal_parts.h"
 
 #define BATCH_MAX 64
-#define PAUSE_NS (100 * NS_PER_MS) /* before a socket that failed is looked at again */
-#define WAIT_MS 50                 /* for room in it, before the time is looked at */
-#define GRACE_NS NS_PER_S          /* for the thread to end after its time */
+#define GRACE_NS NS_PER_S /* for the thread to end after its time */
+/* Between looks whether another still tells what former runs have left. */
+#define ADOPT_AGAIN_NS NS_PER_S
 
-struct queue {
-	struct entry *first, **end;
-};
-
-struct journal {
-	enum log_target target;
-	const struct entry_context *context;
-	struct journal_probe probe;  /* the thread's */
-	struct syslog_socket syslog; /* likewise */
-	pthread_t thread;
-	bool joined;
-
-	pthread_mutex_t mutex;
-	pthread_cond_t wake;
-	/* Under the mutex: */
-	struct queue waiting[ENTRY_CLASSES]; /* each in order of sequence */
-	size_t bytes;
-	uint64_t last_sequence;
-	uint64_t shed[ENTRY_CLASSES], shed_since; /* not yet reported; wall time */
-	bool idle, stopping, ended;
-	void (*progress)(void *userdata);
-	void *userdata;
-
-	_Atomic uint64_t settled, written, lost;
-	_Atomic uint64_t give_up_at; /* on the clock; what waits then is lost */
-};
-
-static void queue_add(struct queue *q, struct entry *e)
+void queue_add(struct queue *q, struct entry *e)
 {
 	e->next = NULL;
 	if (!q->first)
@@ -59,7 +27,7 @@ static void queue_add(struct queue *q, struct entry *e)
 	q->end = &e->next;
 }
 
-static struct entry *queue_take(struct queue *q)
+struct entry *queue_take(struct queue *q)
 {
 	struct entry *e = q->first;
 
@@ -74,6 +42,14 @@ static void count(_Atomic uint64_t *counter)
 }
 
 /* --- any thread --- */
+
+void journal_note_shed(struct journal *j, enum entry_class class)
+{
+	if (j->shed_since == 0)
+		j->shed_since = clock_realtime_ns();
+	j->shed[class]++;
+	count(&j->lost);
+}
 
 /* Makes room: the oldest of the least class goes. */
 static void shed(struct journal *j)
@@ -90,10 +66,8 @@ static void shed(struct journal *j)
 		if (!e)
 			return;
 		j->bytes -= e->bytes;
-		if (j->shed_since == 0)
-			j->shed_since = clock_realtime_ns();
-		j->shed[least]++;
-		count(&j->lost);
+		if (e->class != ENTRY_CLASS_FIRST || !journal_leave(j, e->sequence))
+			journal_note_shed(j, e->class);
 		entry_free(e);
 	}
 }
@@ -131,6 +105,13 @@ uint64_t journal_settled(const struct journal *j)
 	return atomic_load(&j->settled);
 }
 
+uint64_t journal_secured(const struct journal *j)
+{
+	uint64_t settled = atomic_load(&j->settled), kept = atomic_load(&j->kept);
+
+	return settled > kept ? settled : kept;
+}
+
 uint64_t journal_written(const struct journal *j)
 {
 	return atomic_load(&j->written);
@@ -151,65 +132,7 @@ void journal_on_progress(struct journal *j, void (*progress)(void *userdata), vo
 
 /* --- the thread --- */
 
-static bool gave_up(const struct journal *j)
-{
-	uint64_t at = atomic_load_explicit(&j->give_up_at, memory_order_relaxed);
-
-	return at != UINT64_MAX && clock_monotonic_ns() >= at;
-}
-
-/* Until a stop is asked for, PAUSE_NS at most. */
-static void pause_a_while(struct journal *j)
-{
-	struct timespec until = cond_deadline(PAUSE_NS);
-
-	pthread_mutex_lock(&j->mutex);
-	pthread_cond_timedwait(&j->wake, &j->mutex, &until);
-	pthread_mutex_unlock(&j->mutex);
-}
-
-/* Sends until it is sent, given up, or an error that stays. `line`: syslog's form of the entry. */
-static int send_patiently(struct journal *j, const struct entry *e, const char *line, size_t len)
-{
-	for (;;) {
-		int r;
-
-		if (gave_up(j))
-			return -ETIMEDOUT;
-		r = j->target == LOG_TARGET_SYSLOG
-			    ? syslog_socket_send(&j->syslog, line, len, WAIT_MS)
-			    : journal_probe_send(&j->probe, e, WAIT_MS);
-		if (r == -ENOTCONN)
-			pause_a_while(j);
-		else if (r != -EAGAIN)
-			return r;
-	}
-}
-
-static int send_to_syslog(struct journal *j, const struct entry *e)
-{
-	size_t len = 0;
-	_cleanup_free_ char *line = entry_to_syslog(e, (long)getpid(), &len);
-
-	return line ? send_patiently(j, e, line, len) : -ENOMEM;
-}
-
-static int send_entry(struct journal *j, const struct entry *e)
-{
-	int r;
-
-	if (j->target == LOG_TARGET_STDERR)
-		r = gave_up(j) ? -ETIMEDOUT : entry_write(e, STDERR_FILENO);
-	else if (j->target == LOG_TARGET_SYSLOG)
-		r = send_to_syslog(j, e);
-	else
-		r = send_patiently(j, e, NULL, 0);
-	count(r == 0 ? &j->written : &j->lost);
-	return r;
-}
-
-/* The report of what was shed, once there is room again; NULL when there is nothing to tell. */
-static struct entry *take_report(struct journal *j)
+struct entry *journal_take_report(struct journal *j, bool anyway)
 {
 	static const char *const names[ENTRY_CLASSES] = { "P1", "P2", "P3", "session",
 							  "health and retry" };
@@ -218,7 +141,7 @@ static struct entry *take_report(struct journal *j)
 	struct entry *e = NULL;
 
 	pthread_mutex_lock(&j->mutex);
-	if (j->shed_since != 0 && j->bytes <= JOURNAL_QUEUE_BYTES / 2) {
+	if (j->shed_since != 0 && (anyway || j->bytes <= JOURNAL_QUEUE_BYTES / 2)) {
 		text_buffer_printf(&b, "the log did not take entries for too long: lost since %s",
 				   time_to_rfc3339(j->shed_since, since));
 		for (unsigned i = 0; i < ENTRY_CLASSES; i++) {
@@ -233,25 +156,52 @@ static struct entry *take_report(struct journal *j)
 	if (b.ptr && !b.failed)
 		e = entry_of_note(j->context, ENTRY_KIND_TROUBLE, LOG_ERR, clock_realtime_ns(),
 				  b.ptr);
+	if (e)
+		e->class = ENTRY_CLASS_FIRST;
 	return e;
 }
 
+/* It takes the way of all others, so that it is kept where it cannot be written. */
 static void report_shed(struct journal *j)
 {
-	struct entry *report = take_report(j);
+	struct entry *report = journal_take_report(j, false);
 
 	if (report)
-		send_entry(j, report);
-	entry_free(report);
+		journal_submit(j, report);
 }
 
-/* The entries that come next, in order of sequence; NULL: stopped, and none is left. */
-static struct entry *take_batch(struct journal *j)
+/* Has the thread something to do? Under the mutex. */
+static bool has_work(const struct journal *j)
+{
+	for (unsigned i = 0; i < ENTRY_CLASSES; i++)
+		if (j->waiting[i].first)
+			return true;
+	return j->stopping;
+}
+
+static void wait_for_work(struct journal *j)
+{
+	struct timespec until = cond_deadline(ADOPT_AGAIN_NS);
+	int r = 0;
+
+	j->idle = true;
+	while (r == 0 && !has_work(j))
+		r = j->adopting ? pthread_cond_timedwait(&j->wake, &j->mutex, &until)
+				: pthread_cond_wait(&j->wake, &j->mutex);
+	j->idle = false;
+}
+
+/*
+ * The entries that come next, in order of sequence, to j->sending; none when it is time to look
+ * after others'. False: stopped, and none is left.
+ */
+static bool take_batch(struct journal *j)
 {
 	struct queue batch = { 0 };
 
 	pthread_mutex_lock(&j->mutex);
-	for (unsigned n = 0; n < BATCH_MAX;) {
+	wait_for_work(j);
+	for (unsigned n = 0; n < BATCH_MAX; n++) {
 		struct queue *next = NULL;
 		struct entry *e;
 
@@ -259,42 +209,51 @@ static struct entry *take_batch(struct journal *j)
 			if (j->waiting[i].first &&
 			    (!next || j->waiting[i].first->sequence < next->first->sequence))
 				next = &j->waiting[i];
-		if (next) {
-			e = queue_take(next);
-			j->bytes -= e->bytes;
-			queue_add(&batch, e);
-			n++;
-			continue;
-		}
-		if (batch.first)
+		if (!next)
 			break;
-		if (j->stopping) {
-			j->ended = true;
-			break;
-		}
-		j->idle = true;
-		pthread_cond_wait(&j->wake, &j->mutex);
-		j->idle = false;
+		e = queue_take(next);
+		j->bytes -= e->bytes;
+		queue_add(&batch, e);
 	}
+	if (!batch.first && j->stopping)
+		j->ended = true;
+	j->sending = batch.first;
+	bool ended = j->ended;
 	pthread_mutex_unlock(&j->mutex);
-	return batch.first;
+	return !ended;
 }
 
 /* All before the last one sent is settled: a batch holds the least sequences there are. */
-static void send_batch(struct journal *j, struct entry *batch)
+static void settle(struct journal *j, struct entry *e)
+{
+	pthread_mutex_lock(&j->mutex);
+	j->sending = e->next;
+	pthread_mutex_unlock(&j->mutex);
+	atomic_store_explicit(&j->settled, e->sequence, memory_order_release);
+	entry_free(e);
+}
+
+static void send_batch(struct journal *j)
 {
 	void (*progress)(void *userdata);
 	void *userdata;
 	bool taken = false;
 
-	for (struct entry *e = batch, *next; e; e = next) {
-		next = e->next;
-		taken = send_entry(j, e) == 0;
-		atomic_store_explicit(&j->settled, e->sequence, memory_order_release);
-		entry_free(e);
+	while (j->sending) {
+		struct entry *e = j->sending;
+		int r = journal_send(j, e);
+
+		if (r == -ETIMEDOUT) {
+			journal_give_up(j);
+			taken = false;
+			break;
+		}
+		taken = r == 0;
+		settle(j, e);
 	}
 	if (taken)
 		report_shed(j);
+	journal_clear_files(j);
 	pthread_mutex_lock(&j->mutex);
 	progress = j->progress;
 	userdata = j->userdata;
@@ -306,22 +265,27 @@ static void send_batch(struct journal *j, struct entry *batch)
 static void *run(void *arg)
 {
 	struct journal *j = arg;
-	struct entry *batch;
 
-	while ((batch = take_batch(j)))
-		send_batch(j, batch);
+	do {
+		if (j->adopting)
+			journal_adopt(j);
+		if (j->sending)
+			send_batch(j);
+	} while (take_batch(j));
+	if (j->claimed)
+		owed_release(j->owed);
 	return NULL;
 }
 
 /* --- making and ending --- */
 
-static enum log_target choose_target(struct journal *j, enum log_target asked)
+static void done(struct journal *j)
 {
-	if (asked != LOG_TARGET_AUTO)
-		return asked;
-	if (journal_probe_connect(&j->probe) == 0)
-		return LOG_TARGET_JOURNAL;
-	return syslog_socket_connect(&j->syslog) == 0 ? LOG_TARGET_SYSLOG : LOG_TARGET_STDERR;
+	journal_owed_done(j);
+	journal_probe_done(&j->probe);
+	syslog_socket_done(&j->syslog);
+	pthread_mutex_destroy(&j->mutex);
+	pthread_cond_destroy(&j->wake);
 }
 
 int journal_new(const struct journal_options *o, struct journal **ret)
@@ -341,17 +305,15 @@ int journal_new(const struct journal_options *o, struct journal **ret)
 	if (r < 0)
 		return r;
 	pthread_mutex_init(&j->mutex, NULL);
-	j->target = choose_target(j, o->target);
+	j->target = journal_choose_target(j, o->target);
 	j->context = o->context;
 	atomic_init(&j->give_up_at, UINT64_MAX);
 	if (j->target == LOG_TARGET_JOURNAL)
 		journal_pin_library();
+	journal_owed_init(j, o->state);
 	r = thread_start("tocsin-journal", o->cpus, run, j, &j->thread);
 	if (r < 0) {
-		journal_probe_done(&j->probe);
-		syslog_socket_done(&j->syslog);
-		pthread_mutex_destroy(&j->mutex);
-		pthread_cond_destroy(&j->wake);
+		done(j);
 		return r;
 	}
 	*ret = TAKE(j);
@@ -373,6 +335,8 @@ int journal_stop(struct journal *j, uint64_t timeout_ns)
 	pthread_mutex_unlock(&j->mutex);
 	r = thread_join(j->thread, join_ns);
 	j->joined = r == 0;
+	if (r == -ETIMEDOUT)
+		journal_keep_all(j);
 	return r;
 }
 
@@ -380,9 +344,6 @@ void journal_free(struct journal *j)
 {
 	if (!j)
 		return;
-	journal_probe_done(&j->probe);
-	syslog_socket_done(&j->syslog);
-	pthread_mutex_destroy(&j->mutex);
-	pthread_cond_destroy(&j->wake);
+	done(j);
 	free(j);
 }

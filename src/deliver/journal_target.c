@@ -46,7 +46,7 @@ int journal_probe_connect(struct journal_probe *p)
 
 	journal_probe_done(p);
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
+	if (fd < 0 || stat(p->address.sun_path, &p->file) < 0)
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)&p->address, sizeof p->address) < 0)
 		return -errno;
@@ -79,6 +79,16 @@ int journal_probe_wait(struct journal_probe *p, int timeout_ms)
 	return -ECONNREFUSED;
 }
 
+/* Is it still the one that was there when we connected? */
+static bool socket_is_there(const struct journal_probe *p)
+{
+	struct stat now;
+
+	return stat(p->address.sun_path, &now) == 0 && now.st_ino == p->file.st_ino &&
+	       now.st_dev == p->file.st_dev && now.st_ctim.tv_sec == p->file.st_ctim.tv_sec &&
+	       now.st_ctim.tv_nsec == p->file.st_ctim.tv_nsec;
+}
+
 /* May the same entry go through a little later? */
 static bool is_passing(int error)
 {
@@ -100,6 +110,10 @@ int journal_probe_send(struct journal_probe *p, const struct entry *e, int timeo
 	if (r < 0)
 		return -ENOTCONN; /* whatever keeps us from journald, it may change */
 	r = sd_journal_sendv(e->fields, (int)e->n_fields);
+	if (r == 0 && !socket_is_there(p)) {
+		journal_probe_done(p);
+		return -ENOTCONN;
+	}
 	return is_passing(r) ? -ENOTCONN : r;
 }
 

@@ -5,10 +5,15 @@
  * The probe is a datagram socket of our own, connected to journald's and never written to. Polling
  * it tells whether journald listens and has room, so that a send hardly ever blocks. A connection
  * made to a journald that has gone since proves nothing, so it is made anew every 100 ms.
+ *
+ * libsystemd calls it a success when there is no socket. So the socket's file is looked at after
+ * each send: as long as it is the one that we have connected to, there was one. Where it is not,
+ * the entry is sent again, and comes twice if it was taken in the very moment before.
  */
 #ifndef TOCSIN_DELIVER_JOURNAL_TARGET_H
 #define TOCSIN_DELIVER_JOURNAL_TARGET_H
 
+#include <sys/stat.h>
 #include <sys/un.h>
 #include "deliver/entry.h"
 
@@ -16,6 +21,7 @@ struct journal_probe {
 	struct sockaddr_un address;
 	int fd;           /* -1: not connected */
 	uint64_t made_ns; /* when it was, CLOCK_MONOTONIC */
+	struct stat file; /* the socket's, then */
 };
 
 /* path: NULL for journald's own. -ENAMETOOLONG. */

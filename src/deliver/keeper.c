@@ -13,7 +13,7 @@
 
 #define GRACE_NS (500 * NS_PER_MS)
 
-enum task_kind { TASK_KEEP, TASK_DROP, TASK_RUN };
+enum task_kind { TASK_KEEP, TASK_DROP, TASK_BURY, TASK_RUN };
 
 struct task {
 	enum task_kind kind;
@@ -33,12 +33,13 @@ struct keeper {
 	pthread_mutex_t mutex; /* over the next group; never held while the disk is waited for */
 	pthread_cond_t asked;
 	struct task_list queue;
-	size_t n_keeps, n_others; /* keeps: those in `unkept` too */
+	size_t n_keeps, n_others; /* those in `failed` too */
 	bool stopping, ended;
 	uint64_t give_up_ns; /* when stopping: no page is written after it */
 
-	struct task_list unkept; /* the thread's own: keeps that failed */
+	struct task_list failed; /* the thread's own: what the disk refused */
 	uint64_t retry_at_ns;
+	bool last;   /* the thread's own: what fails now is left undone */
 	bool joined; /* the stopper's own */
 };
 
@@ -112,20 +113,47 @@ static void tell_unkept(struct keeper *k, struct posting *p, int error)
 		tell(k, p, error);
 }
 
+/* Takes the task. */
+static void failed_add(struct keeper *k, struct task *t)
+{
+	if (k->last)
+		task_done(k, t);
+	else
+		list_append(&k->failed, t);
+}
+
+static const char *endpoint_of(const struct keeper *k, const struct posting *p)
+{
+	return k->options.endpoints[p->endpoint];
+}
+
+/* Tries once more at once where the outbox was removed under us: it is made again then. But it is
+ * told: what else waited in it is in memory alone. */
+static int in_outbox(struct keeper *k, struct posting *p,
+		     int (*act)(struct outbox *o, const struct page *p, const char *endpoint))
+{
+	int r = act(k->options.outbox, p->page, endpoint_of(k, p));
+
+	if (r != -ENOENT)
+		return r;
+	tell_unkept(k, p, r);
+	return act(k->options.outbox, p->page, endpoint_of(k, p));
+}
+
 static void keep(struct keeper *k, struct task *t, uint64_t give_up_ns)
 {
 	struct posting *p = t->posting;
 	int r = -ENOENT;
 
-	/* Taken meanwhile: its drop follows, or has come before and will find nothing. */
-	if (flags_of(p) & (POSTING_DELIVERED | POSTING_DURABLE)) {
+	/* Ended meanwhile: its drop or its burial follows, or has come before. */
+	if (flags_of(p) & (POSTING_ENDED | POSTING_DURABLE)) {
 		task_done(k, t);
 		return;
 	}
 	if (clock_monotonic_ns() >= give_up_ns)
 		r = -ECANCELED;
 	else if (k->options.outbox)
-		r = outbox_put(k->options.outbox, p->page, k->options.endpoints[p->endpoint]);
+		r = in_outbox(k, p, outbox_put);
 	if (r == 0) {
 		flag_set(p, POSTING_DURABLE);
 		tell(k, p, 0);
@@ -134,7 +162,7 @@ static void keep(struct keeper *k, struct task *t, uint64_t give_up_ns)
 	}
 	tell_unkept(k, p, r);
 	if (k->options.outbox && r != -ECANCELED)
-		list_append(&k->unkept, t);
+		failed_add(k, t);
 	else
 		task_done(k, t);
 }
@@ -144,9 +172,24 @@ static void drop(struct keeper *k, struct task *t)
 {
 	const struct posting *p = t->posting;
 
-	if (k->options.outbox)
-		outbox_remove(k->options.outbox, p->page, k->options.endpoints[p->endpoint]);
-	task_done(k, t);
+	if (k->options.outbox && outbox_remove(k->options.outbox, p->page, endpoint_of(k, p)) < 0)
+		failed_add(k, t);
+	else
+		task_done(k, t);
+}
+
+static void bury(struct keeper *k, struct task *t, uint64_t give_up_ns)
+{
+	struct posting *p = t->posting;
+	bool can = k->options.outbox && clock_monotonic_ns() < give_up_ns;
+	int r = can ? in_outbox(k, p, outbox_bury) : k->options.outbox ? -ECANCELED : -ENOENT;
+
+	if (r < 0)
+		tell_unkept(k, p, r);
+	if (r < 0 && can)
+		failed_add(k, t);
+	else
+		task_done(k, t);
 }
 
 static void task_do(struct keeper *k, struct task *t, uint64_t give_up_ns)
@@ -157,6 +200,9 @@ static void task_do(struct keeper *k, struct task *t, uint64_t give_up_ns)
 		break;
 	case TASK_DROP:
 		drop(k, t);
+		break;
+	case TASK_BURY:
+		bury(k, t, give_up_ns);
 		break;
 	case TASK_RUN:
 		t->job(t->userdata);
@@ -174,30 +220,40 @@ static bool is_idle(struct keeper *k)
 }
 
 /* Each once, unless something is asked meanwhile; those that fail again line up again. */
-static void unkept_retry(struct keeper *k)
+static void failed_retry(struct keeper *k)
 {
-	struct task_list left = k->unkept;
+	struct task_list left = k->failed;
 
 	if (!left.first)
 		return;
-	list_init(&k->unkept);
+	list_init(&k->failed);
 	while (left.first && is_idle(k))
-		keep(k, list_take(&left), UINT64_MAX);
+		task_do(k, list_take(&left), UINT64_MAX);
 	if (left.first) {
 		/* Before those that have had their turn. */
-		*left.end = k->unkept.first;
-		k->unkept.end = k->unkept.first ? k->unkept.end : left.end;
-		k->unkept.first = left.first;
+		*left.end = k->failed.first;
+		k->failed.end = k->failed.first ? k->failed.end : left.end;
+		k->failed.first = left.first;
 		return;
 	}
 	k->retry_at_ns = clock_monotonic_ns() + k->options.retry_ns;
+}
+
+/* The disk may have been mended since the last turn, and there is no other. */
+static void failed_retry_last(struct keeper *k)
+{
+	struct task *t;
+
+	k->last = true;
+	while ((t = list_take(&k->failed)))
+		task_do(k, t, k->give_up_ns);
 }
 
 static void wait_asked(struct keeper *k)
 {
 	uint64_t now = clock_monotonic_ns();
 
-	if (!k->unkept.first) {
+	if (!k->failed.first) {
 		k->retry_at_ns = now + k->options.retry_ns;
 		pthread_cond_wait(&k->asked, &k->mutex);
 	} else if (now < k->retry_at_ns) {
@@ -207,7 +263,7 @@ static void wait_asked(struct keeper *k)
 	}
 }
 
-/* The next task, NULL to look after the unkept ones. False: it is over. */
+/* The next task, NULL to look after those that failed. False: it is over. */
 static bool next_task(struct keeper *k, struct task **ret, uint64_t *ret_give_up_ns)
 {
 	bool go_on = true;
@@ -235,10 +291,9 @@ static void *keeper_main(void *arg)
 		if (t)
 			task_do(k, t, give_up_ns);
 		else if (clock_monotonic_ns() >= k->retry_at_ns)
-			unkept_retry(k);
+			failed_retry(k);
 	}
-	while ((t = list_take(&k->unkept)))
-		task_done(k, t);
+	failed_retry_last(k);
 	return NULL;
 }
 
@@ -253,7 +308,7 @@ int keeper_new(const struct keeper_options *o, struct keeper **ret)
 	if (k->options.retry_ns == 0)
 		k->options.retry_ns = KEEPER_RETRY_NS;
 	list_init(&k->queue);
-	list_init(&k->unkept);
+	list_init(&k->failed);
 	r = -pthread_mutex_init(&k->mutex, NULL);
 	if (r < 0)
 		return r;
@@ -310,6 +365,11 @@ int keeper_keep(struct keeper *k, struct posting *p)
 int keeper_drop(struct keeper *k, struct posting *p)
 {
 	return submit(k, (struct task){ .kind = TASK_DROP, .posting = p });
+}
+
+int keeper_bury(struct keeper *k, struct posting *p)
+{
+	return submit(k, (struct task){ .kind = TASK_BURY, .posting = p });
 }
 
 int keeper_run(struct keeper *k, void (*job)(void *userdata), void *userdata)

@@ -5,9 +5,10 @@
  * never written.
  *
  * What is asked is done in the order it is asked. At most KEEPER_KEEPS_MAX pages wait to be
- * written, those counted whose writing failed; as many removals and jobs again find room beyond
- * them. A page that cannot be written, or no longer asked for, is marked POSTING_UNKEPT; each one
- * still undelivered is tried again whenever nothing else is to do and KEEPER_RETRY_NS have passed.
+ * written, those counted whose writing failed; as many removals, burials and jobs again find room
+ * beyond them. A page that cannot be written, or no longer asked for, is marked POSTING_UNKEPT.
+ * What the disk has refused is tried again whenever nothing else is to do and KEEPER_RETRY_NS have
+ * passed, and once more at the stop. A page that has ended is not written any more.
  */
 #ifndef TOCSIN_DELIVER_KEEPER_H
 #define TOCSIN_DELIVER_KEEPER_H
@@ -27,8 +28,9 @@ struct keeper_options {
 	uint64_t retry_ns; /* instead of KEEPER_RETRY_NS; 0: that */
 	/*
 	 * On the keeper's thread: a posting became durable (0) or unkept: -ENOENT without an
-	 * outbox, -ECANCELED when the keeper stops first, else why it could not be written. One
-	 * that fails again is not told again.
+	 * outbox, or when the outbox was removed under us (it is made again and the page written at
+	 * once, but what else waited in it is in memory alone), -ECANCELED when the keeper stops
+	 * first, else why it could not be written. One that fails again is not told again.
 	 */
 	void (*settled)(void *userdata, struct posting *p, int error);
 	void *userdata;
@@ -39,6 +41,8 @@ int keeper_new(const struct keeper_options *o, struct keeper **ret);
  * marked unkept), -ESHUTDOWN after the stop. */
 int keeper_keep(struct keeper *k, struct posting *p);
 int keeper_drop(struct keeper *k, struct posting *p);
+/* Moves its file to dead/ (written there, when it was not yet written). */
+int keeper_bury(struct keeper *k, struct posting *p);
 /* Also runs `job` on the thread, in order: for small durable files of others. */
 int keeper_run(struct keeper *k, void (*job)(void *userdata), void *userdata);
 /*

@@ -3,10 +3,8 @@
 #include "deliver/outbox.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,49 +13,165 @@
 
 #include "base/cleanup.h"
 #include "base/files.h"
-#include "base/text.h"
+#include "deliver/outbox_parts.h"
 
 #define FOLDER "outbox"
+#define LOCK ".lock"
 
-DEFINE_CLEANUP(DIR *, closedir, cleanup_closedir)
+/* What a file's name takes as it is. */
+static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			    "0123456789._-";
 
-struct outbox {
-	int folder;
-};
+DEFINE_CLEANUP(struct outbox *, outbox_free, cleanup_outbox)
+DEFINE_CLEANUP(struct page *, page_unref, cleanup_page)
+
+/* --- The folder --- */
+
+static int outbox_new(const char *state_dir, bool create, struct outbox **ret)
+{
+	struct outbox *o = malloc(sizeof *o);
+
+	if (!o)
+		return -ENOMEM;
+	*o = (struct outbox){ .create = create, .folder = -1 };
+	if (asprintf(&o->path, "%s/" FOLDER, state_dir) < 0) {
+		free(o);
+		return -ENOMEM;
+	}
+	*ret = o;
+	return 0;
+}
 
 int outbox_open(const char *state_dir, struct outbox **ret)
 {
-	_cleanup_free_ struct outbox *o = malloc(sizeof *o);
-	_cleanup_free_ char *path = NULL;
-	int r;
+	int r = outbox_new(state_dir, true, ret);
 
-	if (!o || asprintf(&path, "%s/" FOLDER, state_dir) < 0) {
-		path = NULL;
-		return -ENOMEM;
-	}
-	r = folder_open(path, true, &o->folder);
-	if (r < 0)
-		return r;
-	*ret = TAKE(o);
-	return 0;
+	/* What keeps it from being made may pass, and whoever uses it is told then. */
+	if (r == 0)
+		outbox_ready(*ret);
+	return r;
+}
+
+int outbox_open_existing(const char *state_dir, struct outbox **ret)
+{
+	_cleanup_(cleanup_outbox) struct outbox *o = NULL;
+	int r = outbox_new(state_dir, false, &o);
+
+	if (r == 0)
+		r = outbox_ready(o);
+	if (r == 0)
+		*ret = TAKE(o);
+	return r;
 }
 
 void outbox_free(struct outbox *o)
 {
 	if (!o)
 		return;
-	close(o->folder);
+	outbox_release(o);
+	if (o->folder >= 0)
+		close(o->folder);
+	free(o->path);
 	free(o);
 }
 
-/* page-id@endpoint; bytes of the endpoint's name that a file's may not have become %XX. */
-static int name_make(const struct page *p, const char *endpoint, char ret[static NAME_MAX + 1])
+static void folder_forget(struct outbox *o)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789._-";
-	int n = snprintf(ret, NAME_MAX + 1, "%s@", p->id);
-	size_t len = (size_t)n;
+	close(o->folder);
+	o->folder = -1;
+}
 
+/* The lock went with the folder it lay in: to others, nobody posts from the new one. */
+static void claim_renew(struct outbox *o)
+{
+	if (!o->lock)
+		return;
+	outbox_release(o);
+	outbox_claim(o);
+}
+
+int outbox_ready(struct outbox *o)
+{
+	struct stat st;
+	int r;
+
+	if (o->folder >= 0 && fstat(o->folder, &st) == 0 && st.st_nlink > 0)
+		return 0;
+	if (o->folder >= 0) {
+		folder_forget(o);
+		return -ENOENT;
+	}
+	r = folder_open(o->path, o->create, &o->folder);
+	if (r == 0)
+		claim_renew(o);
+	return r;
+}
+
+/* Not every file system tells by its count of links that a folder is removed. */
+static int told(struct outbox *o, int r)
+{
+	if (r == -ENOENT && o->folder >= 0)
+		folder_forget(o);
+	return r;
+}
+
+int outbox_dead_open(const struct outbox *o, bool create, int *ret_fd)
+{
+	int fd;
+
+	if (create && mkdirat(o->folder, OUTBOX_DEAD, 0700) == 0)
+		fsync(o->folder);
+	else if (create && errno != EEXIST)
+		return -errno;
+	fd = openat(o->folder, OUTBOX_DEAD, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+/* --- Whose turn it is --- */
+
+int outbox_claim(struct outbox *o)
+{
+	struct lockfile *lock = NULL;
+	int r;
+
+	if (o->lock)
+		return 0;
+	r = outbox_ready(o);
+	if (r == -ENOENT)
+		r = outbox_ready(o);
+	if (r == 0)
+		r = lockfile_open(o->folder, LOCK, true, &lock);
+	if (r < 0)
+		return r;
+	r = lockfile_try(lock);
+	if (r < 0)
+		lockfile_free(lock);
+	else
+		o->lock = lock;
+	return r;
+}
+
+void outbox_release(struct outbox *o)
+{
+	if (!o->lock)
+		return;
+	lockfile_release(o->lock);
+	lockfile_free(TAKE(o->lock));
+}
+
+/* --- Files --- */
+
+int outbox_name(const char *page_id, const char *endpoint, char ret[static NAME_MAX + 1])
+{
+	size_t len = strlen(page_id);
+
+	if (len == 0 || len >= PAGE_ID_SIZE || page_id[0] == '.' || strspn(page_id, plain) != len)
+		return -EINVAL;
+	len = (size_t)snprintf(ret, NAME_MAX + 1, "%s@", page_id);
+	/* Bytes of the endpoint's name that a file's may not have become %XX. */
 	for (const char *c = endpoint; *c != 0; c++) {
 		if (len + 3 > NAME_MAX)
 			return -ENAMETOOLONG;
@@ -72,36 +186,46 @@ static int name_make(const struct page *p, const char *endpoint, char ret[static
 	return 0;
 }
 
-int outbox_put(struct outbox *o, const struct page *p, const char *endpoint)
+static int page_write(int folder, const char *name, const struct page *p, const char *endpoint)
 {
 	_cleanup_free_ char *bytes = NULL;
-	char name[NAME_MAX + 1];
 	struct stat st;
 	size_t len;
 	int r;
 
-	r = name_make(p, endpoint, name);
-	if (r < 0)
-		return r;
-	if (fstatat(o->folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		/* Who made it may have died before its name was on disk. */
-		return fsync(o->folder) < 0 ? -errno : 0;
+		return fsync(folder) < 0 ? -errno : 0;
 	if (errno != ENOENT)
 		return -errno;
 	r = page_to_file(p, endpoint, &bytes, &len);
 	if (r < 0)
 		return r;
 	assert(len <= OUTBOX_FILE_MAX);
-	return file_replace(o->folder, name, bytes, len, true);
+	return file_replace(folder, name, bytes, len, true);
+}
+
+int outbox_put(struct outbox *o, const struct page *p, const char *endpoint)
+{
+	char name[NAME_MAX + 1];
+	int r = outbox_name(p->id, endpoint, name);
+
+	if (r == 0)
+		r = outbox_ready(o);
+	if (r < 0)
+		return r;
+	return told(o, page_write(o->folder, name, p, endpoint));
 }
 
 /* Without fsync: a file that a power cut brings back is a page sent twice under one id. */
 int outbox_remove(struct outbox *o, const struct page *p, const char *endpoint)
 {
 	char name[NAME_MAX + 1];
-	int r;
+	int r = outbox_name(p->id, endpoint, name);
 
-	r = name_make(p, endpoint, name);
+	/* One that is removed under us has nothing left to remove. */
+	if (r == 0 && o->folder < 0)
+		r = outbox_ready(o);
 	if (r < 0)
 		return r;
 	if (unlinkat(o->folder, name, 0) < 0 && errno != ENOENT)
@@ -109,154 +233,109 @@ int outbox_remove(struct outbox *o, const struct page *p, const char *endpoint)
 	return 0;
 }
 
-struct waiting {
-	struct page *page;
-	char *endpoint;
-	uint64_t since_ns; /* when it was made, or the page before it if the clock was set back */
-};
-
-struct waiting_list {
-	struct waiting *items;
-	size_t n, size;
-};
-
-static void cleanup_waiting_list(struct waiting_list *l)
+/*
+ * That a name has changed its folder need not be on disk: after a power cut the page is sent once
+ * more, or is dead once more. But it must never be on disk in neither.
+ */
+static int move(int from, int to, const char *name)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		page_unref(l->items[i].page);
-		free(l->items[i].endpoint);
-	}
-	free(l->items);
-}
-
-static int waiting_read(struct outbox *o, const char *name, struct waiting *ret)
-{
-	_cleanup_free_ char *bytes = NULL, *endpoint = NULL;
-	char own_name[NAME_MAX + 1];
-	struct page *page;
-	size_t len;
-	int r;
-
-	r = file_read(o->folder, name, OUTBOX_FILE_MAX, &bytes, &len);
-	if (r < 0)
-		return r == -EFBIG ? -EBADMSG : r;
-	r = page_from_file(bytes, len, &page, &endpoint);
-	if (r < 0)
-		return r;
-	r = name_make(page, endpoint, own_name);
-	if (r < 0 || strcmp(name, own_name) != 0) {
-		/* It could never be removed. */
-		page_unref(page);
-		return -EBADMSG;
-	}
-	*ret = (struct waiting){ page, TAKE(endpoint), page->due_wall_ns };
+	if (renameat(from, name, to, name) < 0)
+		return -errno;
+	if (fsync(to) == 0)
+		fsync(from);
 	return 0;
 }
 
-static int list_add(struct waiting_list *l, struct outbox *o, const char *name)
+int outbox_bury(struct outbox *o, const struct page *p, const char *endpoint)
 {
-	if (l->n == OUTBOX_SCAN_MAX)
-		return -ENOBUFS;
-	if (l->n == l->size) {
-		size_t size = l->size > 0 ? 2 * l->size : 64;
-		struct waiting *grown = reallocarray(l->items, size, sizeof *grown);
+	_cleanup_close_ int dead = -1;
+	char name[NAME_MAX + 1];
+	int r = outbox_name(p->id, endpoint, name);
 
-		if (!grown)
-			return -ENOMEM;
-		l->items = grown;
-		l->size = size;
-	}
-	int r = waiting_read(o, name, &l->items[l->n]);
 	if (r == 0)
-		l->n++;
+		r = outbox_ready(o);
+	if (r < 0)
+		return r;
+	r = outbox_dead_open(o, true, &dead);
+	if (r < 0)
+		return told(o, r);
+	r = move(o->folder, dead, name);
+	return r == -ENOENT ? page_write(dead, name, p, endpoint) : r;
+}
+
+int outbox_revive(struct outbox *o, const char *page_id, const char *endpoint, struct page **ret)
+{
+	_cleanup_(cleanup_page) struct page *p = NULL;
+	_cleanup_free_ char *own_endpoint = NULL;
+	_cleanup_close_ int dead = -1;
+	char name[NAME_MAX + 1];
+	size_t bytes;
+	int r = outbox_name(page_id, endpoint, name);
+
+	if (r < 0)
+		return -ENOENT;
+	r = outbox_ready(o);
+	if (r == 0)
+		r = outbox_dead_open(o, false, &dead);
+	if (r == 0)
+		r = outbox_read(dead, name, &p, &own_endpoint, &bytes);
+	if (r == 0)
+		r = move(dead, o->folder, name);
+	if (r == 0)
+		*ret = TAKE(p);
 	return r;
 }
 
-static int compare_steps(const void *a, const void *b)
+int outbox_find(struct outbox *o, const char *page_id, const char *endpoint, struct page **ret)
 {
-	const struct waiting *x = a, *y = b;
-	int order = strcmp(x->page->alert_id, y->page->alert_id);
-	uint64_t x_step = page_step(x->page), y_step = page_step(y->page);
+	_cleanup_free_ char *own_endpoint = NULL;
+	_cleanup_close_ int dead = -1;
+	char name[NAME_MAX + 1];
+	size_t bytes;
+	int r = outbox_name(page_id, endpoint, name);
 
-	return order != 0 ? order : (x_step > y_step) - (x_step < y_step);
+	if (r < 0)
+		return -ENOENT;
+	r = outbox_ready(o);
+	if (r == 0)
+		r = outbox_read(o->folder, name, ret, &own_endpoint, &bytes);
+	if (r != -ENOENT)
+		return r;
+	r = outbox_dead_open(o, false, &dead);
+	return r < 0 ? r : outbox_read(dead, name, ret, &own_endpoint, &bytes);
 }
 
-static int compare_ages(const void *a, const void *b)
+bool outbox_is_dead(struct outbox *o, const char *page_id, const char *endpoint)
 {
-	const struct waiting *x = a, *y = b;
-	int order = (x->since_ns > y->since_ns) - (x->since_ns < y->since_ns);
+	_cleanup_close_ int dead = -1;
+	char name[NAME_MAX + 1];
 
-	return order != 0 ? order : compare_steps(a, b);
+	return outbox_name(page_id, endpoint, name) == 0 && outbox_ready(o) == 0 &&
+	       outbox_dead_open(o, false, &dead) == 0 && faccessat(dead, name, F_OK, 0) == 0;
 }
 
-/*
- * By age alone a resolution would go before its raising when the clock was set back between them.
- * So within an incident nobody counts as older than the page before.
- */
-static void list_sort(struct waiting_list *l)
+int outbox_discard(struct outbox *o, const char *page_id, const char *endpoint)
 {
-	if (l->n == 0)
-		return;
-	qsort(l->items, l->n, sizeof *l->items, compare_steps);
-	for (size_t i = 1; i < l->n; i++) {
-		const struct waiting *before = &l->items[i - 1];
-		struct waiting *w = &l->items[i];
+	_cleanup_close_ int dead = -1;
+	char name[NAME_MAX + 1];
+	bool found = false;
+	int r = outbox_name(page_id, endpoint, name);
 
-		if (strcmp(before->page->alert_id, w->page->alert_id) == 0 &&
-		    before->since_ns > w->since_ns)
-			w->since_ns = before->since_ns;
-	}
-	qsort(l->items, l->n, sizeof *l->items, compare_ages);
-}
-
-static int list_read(struct waiting_list *l, struct outbox *o,
-		     void (*bad)(void *userdata, const char *name, int error), void *userdata)
-{
-	_cleanup_(cleanup_closedir) DIR *dir = NULL;
-	int fd = openat(o->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		int error = errno;
-
-		if (fd >= 0)
-			close(fd);
-		return -error;
-	}
-	for (;;) {
-		struct dirent *e;
-		int r;
-
-		errno = 0;
-		e = readdir(dir);
-		if (!e)
-			return -errno;
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		if (strncmp(e->d_name, FILE_TEMPORARY_PREFIX, strlen(FILE_TEMPORARY_PREFIX)) == 0) {
-			unlinkat(o->folder, e->d_name, 0);
-			continue;
-		}
-		r = list_add(l, o, e->d_name);
-		if (r == -ENOMEM)
-			return r;
-		if (r < 0 && bad)
-			bad(userdata, e->d_name, r);
-	}
-}
-
-int outbox_scan(struct outbox *o,
-		void (*found)(void *userdata, struct page *p, const char *endpoint),
-		void (*bad)(void *userdata, const char *name, int error), void *userdata)
-{
-	_cleanup_(cleanup_waiting_list) struct waiting_list l = { 0 };
-	int r;
-
-	r = list_read(&l, o, bad, userdata);
+	if (r < 0)
+		return -ENOENT;
+	r = outbox_ready(o);
 	if (r < 0)
 		return r;
-	list_sort(&l);
-	for (size_t i = 0; i < l.n; i++)
-		found(userdata, TAKE(l.items[i].page), l.items[i].endpoint);
-	return (int)l.n;
+	r = outbox_dead_open(o, false, &dead);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (dead >= 0 && unlinkat(dead, name, 0) == 0)
+		found = true;
+	else if (dead >= 0 && errno != ENOENT)
+		return -errno;
+	if (unlinkat(o->folder, name, 0) == 0)
+		found = true;
+	else if (errno != ENOENT)
+		return -errno;
+	return found ? 0 : -ENOENT;
 }

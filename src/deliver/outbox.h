@@ -2,6 +2,16 @@
 /*
  * The outbox: pages that wait, one file for each page and endpoint, named page-id@endpoint. A file
  * is whole or absent after a crash. These are plain, blocking calls; keeper.h has the thread.
+ *
+ *	outbox/ID@ENDPOINT          waits
+ *	outbox/dead/ID@ENDPOINT     refused twice: an operator may have it sent again
+ *	outbox/NAME.corrupt         could not be read, set aside
+ *	outbox/.lock                held by whoever posts from here
+ *
+ * Where the folder was removed under us, it is made again, and the claim renewed: the first call to
+ * find it so gives -ENOENT, the next one makes it.
+ *
+ * One thread at a time, and whoever has the claim is the one who puts, buries and revives.
  */
 #ifndef TOCSIN_DELIVER_OUTBOX_H
 #define TOCSIN_DELIVER_OUTBOX_H
@@ -12,11 +22,19 @@
 #define OUTBOX_FILE_MAX 65536
 /* Pages that one scan takes at most; the others stay where they are. */
 #define OUTBOX_SCAN_MAX 16384
+/* Likewise bytes of their files, after which no further one is read. */
+#define OUTBOX_SCAN_BYTES (64u * 1024 * 1024)
+/* Unreadable files that one scan tells by name; then how many more there are. */
+#define OUTBOX_BAD_MAX 256
 
 struct outbox;
 
-/* Opens STATE_DIR/outbox, making what is missing (0700). -errno. */
+/* Opens STATE_DIR/outbox, making what is missing (0700). Where that cannot be done now, each call
+ * below tries again and gives the reason. -ENOMEM. */
 int outbox_open(const char *state_dir, struct outbox **ret);
+/* The same where it is to be there, and is not to be made: for those who only look. -errno. */
+int outbox_open_existing(const char *state_dir, struct outbox **ret);
+/* Takes NULL. Lets go of a claim of the calling thread's. */
 void outbox_free(struct outbox *o);
 
 /* Writes the page's file durably (write, fsync, rename, fsync of the folder). An existing one is
@@ -25,15 +43,42 @@ int outbox_put(struct outbox *o, const struct page *p, const char *endpoint);
 /* Removes it; 0 when it was not there. */
 int outbox_remove(struct outbox *o, const struct page *p, const char *endpoint);
 
+/* Moves it to dead/, written there when it was not here. */
+int outbox_bury(struct outbox *o, const struct page *p, const char *endpoint);
+/* Moves the dead page of that id and endpoint back among those that wait, and reads it. -ENOENT;
+ * -EBADMSG, -EPROTONOSUPPORT: it stays. */
+int outbox_revive(struct outbox *o, const char *page_id, const char *endpoint, struct page **ret);
+/* Reads the page of that id and endpoint, dead or waiting, and leaves it where it is. -ENOENT; as
+ * outbox_revive. */
+int outbox_find(struct outbox *o, const char *page_id, const char *endpoint, struct page **ret);
+/* Is the page of that id and endpoint among the dead ones? */
+bool outbox_is_dead(struct outbox *o, const char *page_id, const char *endpoint);
+/* Removes a page, dead or waiting, by name: for when nobody posts from here. -ENOENT. */
+int outbox_discard(struct outbox *o, const char *page_id, const char *endpoint);
+
+/* The right to post from here, for the calling thread, as lockfile_try: 0, 1, -EBUSY; -errno: there
+ * can be no lock here. 0 also when it has it. */
+int outbox_claim(struct outbox *o);
+void outbox_release(struct outbox *o);
+
 /*
  * Calls `found` for each waiting page, oldest first and those of one incident always in their
  * order, with a reference that found takes over. Leftover temporary files are removed; a file that
- * cannot be read is told through `bad` and left: -EBADMSG (damaged, or not under its own name),
- * -EPROTONOSUPPORT (a later version's), -ENOBUFS (past the maximum), or what reading it gave.
+ * cannot be read is told through `bad`: -EBADMSG (damaged, or not under its own name; it is renamed
+ * to NAME.corrupt), -EPROTONOSUPPORT (a later version's; left), -ENOBUFS (past a maximum; left), or
+ * what reading it gave (left). After OUTBOX_BAD_MAX of them, one with -ENOBUFS stands for the rest.
  * Returns the number found, or -errno.
  */
 int outbox_scan(struct outbox *o,
 		void (*found)(void *userdata, struct page *p, const char *endpoint),
 		void (*bad)(void *userdata, const char *name, int error), void *userdata);
+/* The same, but nothing is removed or renamed: somebody else may post from here. */
+int outbox_look(struct outbox *o,
+		void (*found)(void *userdata, struct page *p, const char *endpoint),
+		void (*bad)(void *userdata, const char *name, int error), void *userdata);
+/* The same for dead ones: nothing is moved. */
+int outbox_scan_dead(struct outbox *o,
+		     void (*found)(void *userdata, struct page *p, const char *endpoint),
+		     void (*bad)(void *userdata, const char *name, int error), void *userdata);
 
 #endif

@@ -60,26 +60,6 @@ int page_to_file(const struct page *p, const char *endpoint, char **ret, size_t 
 	return 0;
 }
 
-static bool nesting_is_fine(const char *bytes, size_t len)
-{
-	bool quoted = false;
-	unsigned depth = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		char c = bytes[i];
-
-		if (quoted && c == '\\')
-			i++;
-		else if (c == '"')
-			quoted = !quoted;
-		else if (!quoted && (c == '{' || c == '[') && ++depth > NESTING_MAX)
-			return false;
-		else if (!quoted && (c == '}' || c == ']') && depth > 0)
-			depth--;
-	}
-	return true;
-}
-
 /* Into ids go what header values and file names can carry. */
 static int copy_name(char *to, size_t size, const char *from)
 {
@@ -98,7 +78,7 @@ static int root_load(const char *bytes, size_t len, json_t **ret)
 	_cleanup_(cleanup_json) json_t *root = NULL;
 	json_int_t format = 0;
 
-	if (!nesting_is_fine(bytes, len))
+	if (!json_nests_within(bytes, len, NESTING_MAX))
 		return -EBADMSG;
 	root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
 	if (json_unpack(root, "{s:I}", "format", &format) < 0 || format < FILE_FORMAT)

@@ -4,145 +4,41 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
-#include <sys/random.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/thread.h"
-#include "deliver/pager_queue.h"
-#include "deliver/pager_request.h"
+#include "deliver/pager_lane.h"
 
 /* The thread wakes this often for no reason at all. */
 #define IDLE_MS 60000
 #define STOP_GRACE_NS NS_PER_S
 
-/* One endpoint's way. The pager's thread alone uses it. */
-struct lane {
-	struct pager_request request;
-	struct pager_queue queue;
-	struct pager_item *current; /* in the queue, and under way */
-	unsigned failures;          /* in a row */
-	uint64_t next_ns;           /* no attempt before this */
+/* What others ask of the thread beside posting. */
+struct command {
+	char *page_id, *reason; /* owned; NULL: try that endpoint at once */
+	unsigned endpoint;
+	struct command *next;
 };
 
 struct pager {
 	struct pager_options options;
 	CURLM *multi;
-	struct lane *lanes;
+	struct pager_lane *lanes;
 	pthread_t thread;
 
 	pthread_mutex_t mutex;                         /* over the next group */
 	struct pager_item *submitted, **submitted_end; /* linked by `newer` */
+	struct command *commands;                      /* the newest first */
+	unsigned n_commands;
 	bool stopping, ended;
 	uint64_t drain_until_ns;
 
-	/* Told to anyone at any time, so nothing hangs on their order. */
-	atomic_uint_fast64_t pending, delivered, attempts, failures;
+	struct pager_counts counts;
 	bool joined; /* the stopper's own */
 };
-
-/* So that engines and endpoints do not knock in step; any bits do that. */
-static uint64_t random_bits(void)
-{
-	uint64_t bits;
-
-	if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) != sizeof bits)
-		bits = clock_monotonic_ns() * UINT64_C(0x9e3779b97f4a7c15);
-	return bits;
-}
-
-static void item_settle(struct pager *p, struct lane *l, struct pager_item *item)
-{
-	pager_queue_remove(&l->queue, item);
-	atomic_fetch_sub(&p->pending, 1);
-}
-
-/*
- * The flag comes after the counts, so whoever sees the delivery finds it counted, and before the
- * call, whose removal of the page's file must not overtake its writing; with release, so that who
- * reads it with acquire finds all that this thread did about the posting done.
- */
-static void lane_judge(struct pager *p, struct lane *l, const struct pager_answer *answer)
-{
-	struct pager_item *item = TAKE(l->current);
-	struct retry_outcome outcome = { answer->taken, answer->http_status };
-	uint64_t wall_ns = clock_realtime_ns(), due_ns = item->posting->page->due_wall_ns;
-	struct retry_decision decision;
-	struct attempt a = {
-		.posting = item->posting,
-		.endpoint = p->options.endpoints[l - p->lanes].name,
-		.number = item->attempts,
-		.http_status = answer->http_status,
-		.delay_ns = wall_ns > due_ns ? wall_ns - due_ns : 0,
-		.error = answer->error,
-	};
-
-	if (!answer->taken && l->failures < UINT_MAX)
-		l->failures++;
-	decision = retry_decide(&outcome, l->failures, random_bits());
-	atomic_fetch_add(&p->attempts, 1);
-	if (decision.verdict == RETRY_DELIVERED) {
-		l->failures = 0;
-		l->next_ns = 0;
-		a.result = ATTEMPT_DELIVERED;
-		item_settle(p, l, item);
-		atomic_fetch_add(&p->delivered, 1);
-		atomic_fetch_or_explicit(&item->posting->flags, POSTING_DELIVERED,
-					 memory_order_release);
-	} else {
-		l->next_ns = clock_monotonic_ns() + decision.delay_ns;
-		a.result = ATTEMPT_RETRY;
-		a.next_ns = decision.delay_ns;
-		atomic_fetch_add(&p->failures, 1);
-	}
-	if (p->options.attempted)
-		p->options.attempted(p->options.userdata, &a);
-	if (decision.verdict == RETRY_DELIVERED)
-		pager_item_free(item);
-}
-
-static void lane_begin(struct pager *p, struct lane *l, struct pager_item *item)
-{
-	struct pager_answer answer = { 0 };
-
-	l->current = item;
-	item->attempts++;
-	if (pager_request_prepare(&l->request, item->posting->page, clock_realtime_ns()) == 0 &&
-	    curl_multi_add_handle(p->multi, l->request.easy) == CURLM_OK)
-		return;
-	snprintf(answer.error, sizeof answer.error, "no memory for the request");
-	lane_judge(p, l, &answer);
-}
-
-/* Someone else may have delivered it, when the same posting was submitted twice. */
-static struct pager_item *lane_next(struct pager *p, struct lane *l)
-{
-	struct pager_item *item;
-
-	while ((item = pager_queue_next(&l->queue)) &&
-	       (atomic_load_explicit(&item->posting->flags, memory_order_acquire) &
-		POSTING_DELIVERED)) {
-		item_settle(p, l, item);
-		pager_item_free(item);
-	}
-	return item;
-}
-
-static void lanes_begin(struct pager *p, uint64_t now_ns)
-{
-	for (unsigned i = 0; i < p->options.n_endpoints; i++) {
-		struct lane *l = &p->lanes[i];
-		struct pager_item *item;
-
-		if (l->current || now_ns < l->next_ns)
-			continue;
-		item = lane_next(p, l);
-		if (item)
-			lane_begin(p, l, item);
-	}
-}
 
 static void attempts_collect(struct pager *p)
 {
@@ -150,55 +46,99 @@ static void attempts_collect(struct pager *p)
 	int left;
 
 	while ((m = curl_multi_info_read(p->multi, &left))) {
-		struct pager_answer answer;
 		CURL *easy = m->easy_handle;
 		CURLcode code = m->data.result;
+		struct pager_lane *l;
 
 		if (m->msg != CURLMSG_DONE)
 			continue;
 		curl_multi_remove_handle(p->multi, easy); /* m is gone with it */
-		for (unsigned i = 0; i < p->options.n_endpoints; i++) {
-			struct lane *l = &p->lanes[i];
-
-			if (l->request.easy != easy)
-				continue;
-			pager_request_finish(&l->request, code, &answer);
-			lane_judge(p, l, &answer);
-		}
+		if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &l) == CURLE_OK)
+			pager_lane_collect(l, code);
 	}
 }
 
-static void submitted_take(struct pager *p, bool *ret_stopping, uint64_t *ret_until_ns)
+static void command_free(struct command *c)
+{
+	free(c->page_id);
+	free(c->reason);
+	free(c);
+}
+
+static void command_do(struct pager *p, struct command *c)
+{
+	struct pager_lane *l = &p->lanes[c->endpoint];
+
+	if (c->page_id)
+		pager_lane_discard(l, c->page_id, &c->reason);
+	else
+		pager_lane_hurry(l);
+}
+
+/* In the order in which they were given. */
+static void commands_do(struct pager *p, struct command *newest)
+{
+	struct command *oldest = NULL, *next;
+
+	for (; newest; newest = next) {
+		next = newest->next;
+		newest->next = oldest;
+		oldest = newest;
+	}
+	for (; oldest; oldest = next) {
+		next = oldest->next;
+		command_do(p, oldest);
+		command_free(oldest);
+	}
+}
+
+/* `end`: nothing more is taken from now on, and nobody wakes the multi handle. */
+static void submitted_take(struct pager *p, bool end, bool *ret_stopping, uint64_t *ret_until_ns)
 {
 	struct pager_item *item, *next;
+	struct command *commands;
 
 	pthread_mutex_lock(&p->mutex);
 	item = TAKE(p->submitted);
 	p->submitted_end = &p->submitted;
+	commands = TAKE(p->commands);
+	p->n_commands = 0;
 	*ret_stopping = p->stopping;
 	*ret_until_ns = p->drain_until_ns;
+	p->ended = end;
 	pthread_mutex_unlock(&p->mutex);
 	for (; item; item = next) {
 		next = item->newer;
-		pager_queue_add(&p->lanes[item->posting->endpoint].queue, item);
+		pager_lane_add(&p->lanes[item->posting->endpoint], item);
 	}
+	commands_do(p, commands);
 }
 
-/* When the next attempt may begin; UINT64_MAX: no page waits for that. And is one under way? */
-static uint64_t next_begin_ns(const struct pager *p, bool *ret_posting)
+static void lanes_begin(struct pager *p, uint64_t now_ns)
 {
-	bool posting = false;
+	for (unsigned i = 0; i < p->options.n_endpoints; i++)
+		pager_lane_begin(&p->lanes[i], now_ns);
+}
+
+static uint64_t lanes_wake_ns(const struct pager *p)
+{
 	uint64_t next_ns = UINT64_MAX;
 
 	for (unsigned i = 0; i < p->options.n_endpoints; i++) {
-		const struct lane *l = &p->lanes[i];
+		uint64_t ns = pager_lane_wake_ns(&p->lanes[i]);
 
-		posting |= l->current != NULL;
-		if (!l->current && !pager_queue_is_empty(&l->queue) && l->next_ns < next_ns)
-			next_ns = l->next_ns;
+		next_ns = ns < next_ns ? ns : next_ns;
 	}
-	*ret_posting = posting;
 	return next_ns;
+}
+
+/* Is there nothing more to deliver until then? */
+static bool lanes_rest_until(const struct pager *p, uint64_t until_ns)
+{
+	for (unsigned i = 0; i < p->options.n_endpoints; i++)
+		if (p->lanes[i].current || pager_lane_due_ns(&p->lanes[i]) < until_ns)
+			return false;
+	return true;
 }
 
 static int wait_ms(uint64_t now_ns, uint64_t until_ns)
@@ -215,19 +155,19 @@ static int wait_ms(uint64_t now_ns, uint64_t until_ns)
 static bool pager_turn(struct pager *p)
 {
 	uint64_t drain_until_ns, next_ns, now_ns;
-	bool stopping, posting;
+	bool stopping;
 	int running;
 
-	submitted_take(p, &stopping, &drain_until_ns);
+	submitted_take(p, false, &stopping, &drain_until_ns);
 	now_ns = clock_monotonic_ns();
 	if (!stopping || now_ns < drain_until_ns)
 		lanes_begin(p, now_ns);
 	curl_multi_perform(p->multi, &running);
 	attempts_collect(p);
 	now_ns = clock_monotonic_ns();
-	next_ns = next_begin_ns(p, &posting);
+	next_ns = lanes_wake_ns(p);
 	if (stopping) {
-		if (now_ns >= drain_until_ns || (!posting && next_ns >= drain_until_ns))
+		if (now_ns >= drain_until_ns || lanes_rest_until(p, drain_until_ns))
 			return false;
 		if (next_ns > drain_until_ns)
 			next_ns = drain_until_ns;
@@ -237,26 +177,10 @@ static bool pager_turn(struct pager *p)
 	return true;
 }
 
-static void submitted_free(struct pager *p)
+static void lanes_done(struct pager *p)
 {
-	for (struct pager_item *i = p->submitted, *next; i; i = next) {
-		next = i->newer;
-		pager_item_free(i);
-	}
-	p->submitted = NULL;
-}
-
-static void curl_end(struct pager *p)
-{
-	for (unsigned i = 0; i < p->options.n_endpoints; i++) {
-		struct lane *l = &p->lanes[i];
-
-		if (l->current)
-			curl_multi_remove_handle(p->multi, l->request.easy);
-		l->current = NULL;
-		pager_request_done(&l->request);
-		pager_queue_done(&l->queue);
-	}
+	for (unsigned i = 0; i < p->options.n_endpoints; i++)
+		pager_lane_done(&p->lanes[i]);
 	curl_multi_cleanup(p->multi);
 	p->multi = NULL;
 }
@@ -264,15 +188,17 @@ static void curl_end(struct pager *p)
 static void *pager_main(void *arg)
 {
 	struct pager *p = arg;
+	uint64_t until_ns;
+	bool stopping;
 
 	while (pager_turn(p))
 		;
-	pthread_mutex_lock(&p->mutex);
-	p->ended = true; /* nobody wakes the multi handle from here on */
-	submitted_free(p);
-	pthread_mutex_unlock(&p->mutex);
+	/* An operator's word counts to the last. */
+	submitted_take(p, true, &stopping, &until_ns);
+	for (unsigned i = 0; i < p->options.n_endpoints; i++)
+		pager_lane_give_up_current(&p->lanes[i]);
 	/* Here, so that whatever it takes is within the stop's time. */
-	curl_end(p);
+	lanes_done(p);
 	return NULL;
 }
 
@@ -281,7 +207,7 @@ static void cleanup_pager(struct pager **p)
 	if (!*p)
 		return;
 	if ((*p)->lanes)
-		curl_end(*p);
+		lanes_done(*p);
 	free((*p)->lanes);
 	pthread_mutex_destroy(&(*p)->mutex);
 	free(*p);
@@ -306,7 +232,7 @@ int pager_new(const struct pager_options *o, struct pager **ret)
 	if (!p->lanes || !p->multi)
 		return -ENOMEM;
 	for (unsigned i = 0; i < o->n_endpoints; i++) {
-		r = pager_request_init(&p->lanes[i].request, &o->endpoints[i], o->version);
+		r = pager_lane_init(&p->lanes[i], &p->options, i, p->multi, &p->counts);
 		if (r < 0)
 			return r;
 	}
@@ -330,14 +256,14 @@ int pager_submit(struct pager *p, struct posting *posting)
 	pthread_mutex_lock(&p->mutex);
 	if (p->ended)
 		r = -ESHUTDOWN;
-	else if (atomic_load(&p->pending) >= PAGER_PENDING_MAX)
+	else if (atomic_load(&p->counts.pending) >= PAGER_PENDING_MAX)
 		r = -ENOBUFS;
 	if (r == 0) {
 		bool first = !p->submitted;
 
 		*p->submitted_end = item;
 		p->submitted_end = &item->newer;
-		atomic_fetch_add(&p->pending, 1);
+		atomic_fetch_add(&p->counts.pending, 1);
 		/* The others' wake-up is still to be served. */
 		if (first)
 			curl_multi_wakeup(p->multi);
@@ -348,24 +274,93 @@ int pager_submit(struct pager *p, struct posting *posting)
 	return r;
 }
 
+/* Takes over the command. */
+static int command_give(struct pager *p, struct command *c)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&p->mutex);
+	if (p->ended) {
+		r = -ESHUTDOWN;
+	} else if (p->n_commands == PAGER_PENDING_MAX) {
+		r = -ENOBUFS;
+	} else {
+		p->n_commands++;
+		c->next = p->commands;
+		p->commands = c;
+		curl_multi_wakeup(p->multi);
+	}
+	pthread_mutex_unlock(&p->mutex);
+	if (r < 0)
+		command_free(c);
+	return r;
+}
+
+void pager_hurry(struct pager *p, unsigned endpoint)
+{
+	struct command *c = calloc(1, sizeof *c);
+
+	if (!c || endpoint >= p->options.n_endpoints) {
+		free(c);
+		return;
+	}
+	c->endpoint = endpoint;
+	command_give(p, c);
+}
+
+int pager_discard(struct pager *p, const char *page_id, unsigned endpoint, const char *reason)
+{
+	struct command *c = calloc(1, sizeof *c);
+
+	if (endpoint >= p->options.n_endpoints) {
+		free(c);
+		return -EINVAL;
+	}
+	if (!c)
+		return -ENOMEM;
+	c->endpoint = endpoint;
+	c->page_id = strdup(page_id);
+	c->reason = strdup(reason);
+	if (!c->page_id || !c->reason) {
+		command_free(c);
+		return -ENOMEM;
+	}
+	return command_give(p, c);
+}
+
 uint64_t pager_pending(const struct pager *p)
 {
-	return atomic_load(&p->pending);
+	return atomic_load(&p->counts.pending);
+}
+
+uint64_t pager_parked(const struct pager *p)
+{
+	uint64_t parked = 0;
+
+	for (unsigned i = 0; i < p->options.n_endpoints; i++)
+		if (atomic_load(&p->lanes[i].parked))
+			parked += atomic_load(&p->lanes[i].waiting);
+	return parked;
+}
+
+uint64_t pager_dead(const struct pager *p)
+{
+	return atomic_load(&p->counts.dead);
 }
 
 uint64_t pager_delivered(const struct pager *p)
 {
-	return atomic_load(&p->delivered);
+	return atomic_load(&p->counts.delivered);
 }
 
 uint64_t pager_attempts(const struct pager *p)
 {
-	return atomic_load(&p->attempts);
+	return atomic_load(&p->counts.attempts);
 }
 
 uint64_t pager_failures(const struct pager *p)
 {
-	return atomic_load(&p->failures);
+	return atomic_load(&p->counts.failures);
 }
 
 int pager_stop(struct pager *p, uint64_t drain_ns)

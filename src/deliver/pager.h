@@ -7,6 +7,13 @@
  * an earlier one of its incident lends it its place. Pages found in the outbox (sequence 0) are
  * older than those of this run, and among themselves as they were submitted.
  *
+ * What each answer means is up to retry.h. A page called malformed is sent once more in its minimal
+ * form; called so again it is dead, and the endpoint goes on with the next.
+ *
+ * Secrets, tokens, certificates and keys are read again when their files change; while one cannot
+ * be read the last good one is used, and it is told. An endpoint that is parked is tried early when
+ * one of them changes.
+ *
  * At most PAGER_PENDING_MAX pages wait. Of an answer the first PAGER_ANSWER_MAX bytes are read, and
  * as many of its head. A redirect is not followed.
  */
@@ -22,7 +29,7 @@
 
 struct pager;
 
-enum attempt_result { ATTEMPT_DELIVERED, ATTEMPT_RETRY };
+enum attempt_result { ATTEMPT_DELIVERED, ATTEMPT_RETRY, ATTEMPT_PARKED, ATTEMPT_DEAD };
 
 /* One attempt, for the audit line. Lives for the call. */
 struct attempt {
@@ -32,7 +39,10 @@ struct attempt {
 	long http_status;     /* 0: no answer */
 	uint64_t delay_ns;    /* from the page's falling due to the end of the attempt */
 	enum attempt_result result;
-	uint64_t next_ns;  /* ATTEMPT_RETRY: until the next one */
+	uint64_t next_ns; /* ATTEMPT_RETRY, ATTEMPT_PARKED: until the next one; 0: at once */
+	/* How long this endpoint has taken nothing, since the first of the attempts that failed in
+	 * a row; 0: this one was taken, or refused for the page's own sake. */
+	uint64_t failing_ns;
 	const char *error; /* what went wrong, "" when nothing did; never a secret */
 };
 
@@ -41,8 +51,14 @@ struct pager_options {
 	unsigned n_endpoints;
 	const char *cpus;
 	const char *version; /* for the User-Agent */
+	uint64_t park_retry_ns;
 	/* On the pager's thread, after each attempt. */
 	void (*attempted)(void *userdata, const struct attempt *a);
+	/* Likewise: it was given up by pager_discard and has POSTING_DISCARDED. */
+	void (*discarded)(void *userdata, struct posting *posting, const char *reason);
+	/* Likewise: a file of its credentials has changed and cannot be used; a line for a person.
+	 */
+	void (*trouble)(void *userdata, const char *endpoint, const char *text);
 	void *userdata;
 };
 
@@ -52,7 +68,16 @@ int pager_new(const struct pager_options *o, struct pager **ret);
  * such endpoint), -ESHUTDOWN after the stop. */
 int pager_submit(struct pager *p, struct posting *posting);
 
-uint64_t pager_pending(const struct pager *p);
+/* Tries again at once what waits for that endpoint, parked or not. Any thread. */
+void pager_hurry(struct pager *p, unsigned endpoint);
+/* Gives up the page of that id at that endpoint, once no attempt at it is under way; one that is
+ * delivered by then stays delivered. Copies its texts. Any thread. -ENOMEM, -ENOBUFS (so
+ * many commands wait), -ESHUTDOWN. A page that does not wait is ignored. */
+int pager_discard(struct pager *p, const char *page_id, unsigned endpoint, const char *reason);
+
+uint64_t pager_pending(const struct pager *p); /* parked ones too */
+uint64_t pager_parked(const struct pager *p);
+uint64_t pager_dead(const struct pager *p);
 uint64_t pager_delivered(const struct pager *p);
 uint64_t pager_attempts(const struct pager *p);
 uint64_t pager_failures(const struct pager *p);

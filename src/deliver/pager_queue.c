@@ -16,6 +16,7 @@ struct pager_item *pager_item_new(struct posting *posting)
 		return NULL;
 	item->posting = posting_ref(posting);
 	item->alert_hash = hash_text(str(posting->page->alert_id));
+	item->step = page_step(posting->page);
 	return item;
 }
 
@@ -24,17 +25,20 @@ void pager_item_free(struct pager_item *item)
 	if (!item)
 		return;
 	posting_unref(item->posting);
+	free(item->given_up);
 	free(item);
 }
 
 static unsigned list_of(const struct pager_item *item)
 {
 	uint32_t priority = item->posting->page->priority;
+	unsigned rank =
+		priority < PAGER_QUEUE_PRIORITIES ? priority - 1 : PAGER_QUEUE_PRIORITIES - 1;
 
-	return priority < PAGER_QUEUE_PRIORITIES ? priority - 1 : PAGER_QUEUE_PRIORITIES - 1;
+	return 2 * rank + (item->posting->sequence > 0);
 }
 
-/* Sequence 0 is older than all others; equals keep the order in which they were added. */
+/* Equals keep the order in which they were added, so what comes in order is put at the end. */
 void pager_queue_add(struct pager_queue *q, struct pager_item *item)
 {
 	unsigned l = list_of(item);
@@ -52,12 +56,19 @@ void pager_queue_add(struct pager_queue *q, struct pager_item *item)
 		before->newer = item;
 	else
 		q->list[l].oldest = item;
+	item->chain = q->bucket[item->alert_hash % PAGER_QUEUE_BUCKETS];
+	q->bucket[item->alert_hash % PAGER_QUEUE_BUCKETS] = item;
 }
 
 void pager_queue_remove(struct pager_queue *q, struct pager_item *item)
 {
+	struct pager_item **link = &q->bucket[item->alert_hash % PAGER_QUEUE_BUCKETS];
 	unsigned l = list_of(item);
 
+	while (*link != item)
+		link = &(*link)->chain;
+	*link = item->chain;
+	item->chain = NULL;
 	if (item->older)
 		item->older->newer = item->newer;
 	else
@@ -69,16 +80,12 @@ void pager_queue_remove(struct pager_queue *q, struct pager_item *item)
 	item->older = item->newer = NULL;
 }
 
-/* Is `a` an earlier page of the incident that `b` is of? */
+/* Is `a` an earlier page of the incident that `b` is of? Its place among the incident's pages says
+ * so: one that is drawn again after a crash comes late, and still belongs first. */
 static bool goes_before(const struct pager_item *a, const struct pager_item *b)
 {
-	const struct posting *x = a->posting, *y = b->posting;
-
-	if (a->alert_hash != b->alert_hash || strcmp(x->page->alert_id, y->page->alert_id) != 0)
-		return false;
-	if (x->sequence != y->sequence)
-		return x->sequence < y->sequence;
-	return page_step(x->page) < page_step(y->page);
+	return a->alert_hash == b->alert_hash && a->step < b->step &&
+	       strcmp(a->posting->page->alert_id, b->posting->page->alert_id) == 0;
 }
 
 /*
@@ -90,23 +97,32 @@ struct pager_item *pager_queue_next(const struct pager_queue *q)
 {
 	struct pager_item *next = NULL;
 
-	for (unsigned l = 0; l < PAGER_QUEUE_PRIORITIES; l++) {
-		if (!next) {
-			next = q->list[l].oldest;
-			continue;
-		}
-		for (struct pager_item *i = q->list[l].oldest; i; i = i->newer)
-			if (goes_before(i, next)) {
-				next = i;
-				break;
-			}
-	}
+	for (unsigned l = 0; !next && l < PAGER_QUEUE_LISTS; l++)
+		next = q->list[l].oldest;
+	if (!next)
+		return NULL;
+	for (struct pager_item *i = q->bucket[next->alert_hash % PAGER_QUEUE_BUCKETS]; i;
+	     i = i->chain)
+		if (goes_before(i, next))
+			next = i;
 	return next;
+}
+
+struct pager_item *pager_queue_find(const struct pager_queue *q, const char *page_id)
+{
+	uint32_t hash = hash_text(str(page_id));
+
+	for (unsigned l = 0; l < PAGER_QUEUE_LISTS; l++)
+		for (struct pager_item *i = q->list[l].oldest; i; i = i->newer)
+			if (i->posting->id_hash == hash &&
+			    strcmp(i->posting->page->id, page_id) == 0)
+				return i;
+	return NULL;
 }
 
 bool pager_queue_is_empty(const struct pager_queue *q)
 {
-	for (unsigned l = 0; l < PAGER_QUEUE_PRIORITIES; l++)
+	for (unsigned l = 0; l < PAGER_QUEUE_LISTS; l++)
 		if (q->list[l].oldest)
 			return false;
 	return true;
@@ -114,7 +130,7 @@ bool pager_queue_is_empty(const struct pager_queue *q)
 
 void pager_queue_done(struct pager_queue *q)
 {
-	for (unsigned l = 0; l < PAGER_QUEUE_PRIORITIES; l++) {
+	for (unsigned l = 0; l < PAGER_QUEUE_LISTS; l++) {
 		struct pager_item *next;
 
 		for (struct pager_item *i = q->list[l].oldest; i; i = next) {

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "deliver/pager.h"
+#include "deliver/retry.h"
 
 #define CONNECT_TIMEOUT_DEFAULT_NS (5 * NS_PER_S)
 #define TIMEOUT_DEFAULT_NS (15 * NS_PER_S)
@@ -87,31 +88,6 @@ static int url_take_apart(struct pager_request *q, const char *text)
 	return 0;
 }
 
-/* To look at what is too long is of no use: what was read decides, and the connection goes. */
-static size_t take_body(char *bytes, size_t size, size_t n, void *userdata)
-{
-	struct pager_request *q = userdata;
-	size_t len = size * n;
-
-	if (len > PAGER_ANSWER_MAX - q->answer.len) {
-		q->capped = true;
-		return 0;
-	}
-	text_buffer_add(&q->answer, (tocsin_str){ bytes, len });
-	return q->answer.failed ? 0 : len;
-}
-
-static size_t take_head(char *bytes, size_t size, size_t n, void *userdata)
-{
-	struct pager_request *q = userdata;
-
-	(void)bytes;
-	if (size * n > PAGER_ANSWER_MAX - q->head_bytes)
-		return 0;
-	q->head_bytes += size * n;
-	return size * n;
-}
-
 static long timeout_ms(uint64_t ns, uint64_t fallback_ns)
 {
 	uint64_t ms = (ns ? ns : fallback_ns) / NS_PER_MS;
@@ -155,32 +131,56 @@ static bool set_manners(CURL *easy, const struct settings_endpoint *e)
 	       SET(easy, CURLOPT_TIMEOUT_MS, whole);
 }
 
-static bool set_answer(struct pager_request *q)
+static bool set_blob(CURL *easy, CURLoption option, const struct credentials *c,
+		     enum credentials_pem which)
 {
-	return SET(q->easy, CURLOPT_ERRORBUFFER, q->error) &&
-	       SET(q->easy, CURLOPT_WRITEFUNCTION, take_body) &&
-	       SET(q->easy, CURLOPT_WRITEDATA, q) &&
-	       SET(q->easy, CURLOPT_HEADERFUNCTION, take_head) &&
-	       SET(q->easy, CURLOPT_HEADERDATA, q);
+	size_t len;
+	const void *bytes = credentials_pem(c, which, &len);
+	/* libcurl keeps no copy: the credentials live longer than any attempt with them. */
+	struct curl_blob blob = { .data = (void *)(uintptr_t)bytes,
+				  .len = len,
+				  .flags = CURL_BLOB_NOCOPY };
+
+	return !bytes || SET(easy, option, &blob);
+}
+
+/*
+ * Given as bytes, not as files: libcurl compares them before it uses a kept connection again, so
+ * that one which rests on other certificates is never taken for ours.
+ */
+static int set_tls(CURL *easy, const struct settings_endpoint *e, const struct credentials *c)
+{
+	size_t len;
+	bool fine = set_blob(easy, CURLOPT_CAINFO_BLOB, c, CREDENTIALS_CA) &&
+		    set_blob(easy, CURLOPT_SSLCERT_BLOB, c, CREDENTIALS_CERT);
+
+	/* Instead of the system's authorities, whose folder libcurl would ask as well. */
+	if (fine && e->ca_file)
+		fine = SET(easy, CURLOPT_CAPATH, NULL);
+	if (fine && credentials_pem(c, CREDENTIALS_KEY, &len))
+		fine = set_blob(easy, CURLOPT_SSLKEY_BLOB, c, CREDENTIALS_KEY);
+	else if (fine && e->cert_file)
+		/* The certificate's file has both. */
+		fine = set_blob(easy, CURLOPT_SSLKEY_BLOB, c, CREDENTIALS_CERT);
+	return fine ? 0 : -ENOMEM;
 }
 
 int pager_request_init(struct pager_request *q, const struct settings_endpoint *endpoint,
 		       const char *version)
 {
 	_cleanup_free_ char *user_agent = NULL;
-	unsigned line;
+	char trouble[REQUEST_ERROR_SIZE];
 	int r;
 
 	*q = (struct pager_request){
+		.endpoint = endpoint,
 		.format = page_format_find(endpoint->format ? endpoint->format : "generic"),
 	};
 	if (!q->format || !endpoint->url)
 		return -EINVAL;
-	if (endpoint->secret_file) {
-		r = signature_load(endpoint->secret_file, &q->secrets, &line);
-		if (r < 0)
-			return r == -ENOMEM ? r : -EINVAL;
-	}
+	r = credentials_load(endpoint, trouble, sizeof trouble, &q->credentials);
+	if (r < 0)
+		return r == -ENOMEM ? r : -EINVAL;
 	r = url_take_apart(q, endpoint->url);
 	if (r < 0)
 		return r;
@@ -190,21 +190,30 @@ int pager_request_init(struct pager_request *q, const struct settings_endpoint *
 	}
 	q->easy = curl_easy_init();
 	if (!q->easy || !set_address(q->easy, endpoint, q->host, user_agent) ||
-	    !set_manners(q->easy, endpoint) || !set_answer(q))
+	    !set_manners(q->easy, endpoint) || !pager_request_listen(q))
 		return -ENOMEM;
-	return 0;
+	return set_tls(q->easy, endpoint, q->credentials);
 }
 
-static void attempt_forget(struct pager_request *q)
+/* A header may hold the token: it goes as it came. */
+static void headers_forget(struct pager_request *q)
 {
+	for (struct curl_slist *l = q->headers; l; l = l->next)
+		explicit_bzero(l->data, strlen(l->data));
 	curl_slist_free_all(q->headers);
 	q->headers = NULL;
+}
+
+void pager_request_forget(struct pager_request *q)
+{
+	headers_forget(q);
 	free(q->body);
 	q->body = NULL;
 	text_buffer_done(&q->answer);
 	q->answer.failed = false;
 	q->head_bytes = 0;
-	q->capped = false;
+	q->retry_after[0] = q->date[0] = 0;
+	q->capped = q->head_ended = false;
 	q->error[0] = 0;
 }
 
@@ -212,8 +221,9 @@ void pager_request_done(struct pager_request *q)
 {
 	curl_easy_cleanup(q->easy);
 	q->easy = NULL;
-	attempt_forget(q);
-	signature_forget(&q->secrets);
+	pager_request_forget(q);
+	credentials_free(q->credentials);
+	q->credentials = NULL;
 	free(q->host);
 	q->host = NULL;
 	for (unsigned i = 0; i < REQUEST_SECRETS; i++) {
@@ -237,9 +247,27 @@ static bool header_add(struct curl_slist **list, const char *name, const char *v
 	return true;
 }
 
+static bool token_add(struct pager_request *q)
+{
+	static const char name[] = "Authorization: Bearer ";
+	char line[sizeof name + CREDENTIALS_TOKEN_MAX];
+	const char *token = credentials_token(q->credentials);
+	struct curl_slist *longer;
+
+	if (!token)
+		return true;
+	snprintf(line, sizeof line, "%s%s", name, token);
+	longer = curl_slist_append(q->headers, line);
+	explicit_bzero(line, sizeof line);
+	if (longer)
+		q->headers = longer;
+	return longer;
+}
+
 static bool headers_make(struct pager_request *q, const struct page *page, uint64_t timestamp_s,
 			 size_t len)
 {
+	const struct signature_secrets *secrets = credentials_secrets(q->credentials);
 	char stamp[24], signature[SIGNATURE_SIZE];
 	struct curl_slist **l = &q->headers;
 	/* Waiting for a "100 Continue" costs a round trip; a name without a value takes it out. */
@@ -250,21 +278,37 @@ static bool headers_make(struct pager_request *q, const struct page *page, uint6
 	*l = expect;
 	snprintf(stamp, sizeof stamp, "%" PRIu64, timestamp_s);
 	if (!header_add(l, "Content-Type", q->format->content_type) ||
-	    !header_add(l, "webhook-id", page->id) || !header_add(l, "webhook-timestamp", stamp))
+	    !header_add(l, "webhook-id", page->id) || !header_add(l, "webhook-timestamp", stamp) ||
+	    !token_add(q))
 		return false;
-	if (q->secrets.n == 0)
+	if (secrets->n == 0)
 		return true;
-	signature_make(&q->secrets, page->id, timestamp_s, q->body, len, signature);
+	signature_make(secrets, page->id, timestamp_s, q->body, len, signature);
 	return header_add(l, "webhook-signature", signature);
 }
 
-int pager_request_prepare(struct pager_request *q, const struct page *page, uint64_t wall_ns)
+int pager_request_prepare(struct pager_request *q, const struct page *page, bool minimal,
+			  uint64_t wall_ns, char trouble[static REQUEST_ERROR_SIZE])
 {
+	bool tls;
 	size_t len;
 	int r;
 
-	attempt_forget(q);
-	r = q->format->render(page, wall_ns, &q->body, &len);
+	pager_request_forget(q);
+	trouble[0] = 0;
+	credentials_refresh(q->credentials, &tls, trouble, REQUEST_ERROR_SIZE);
+	q->stale |= tls;
+	/* A key alone may have changed, which libcurl does not compare. */
+	if (!SET(q->easy, CURLOPT_FRESH_CONNECT, q->stale ? 1L : 0L))
+		return -ENOMEM;
+	if (q->stale) {
+		r = set_tls(q->easy, q->endpoint, q->credentials);
+		if (r < 0)
+			return r;
+		q->stale = false;
+	}
+	r = q->format->render(page, minimal, page_late_ns(page, wall_ns, clock_monotonic_ns()),
+			      &q->body, &len);
 	if (r < 0)
 		return r;
 	if (!headers_make(q, page, wall_ns / NS_PER_S, len) ||
@@ -273,34 +317,4 @@ int pager_request_prepare(struct pager_request *q, const struct page *page, uint
 	    !SET(q->easy, CURLOPT_HTTPHEADER, q->headers))
 		return -ENOMEM;
 	return 0;
-}
-
-/* libcurl's words, which may quote what the other side sent, or the URL: then its plain ones. */
-static void failure_tell(const struct pager_request *q, CURLcode code, char *ret, size_t size)
-{
-	_cleanup_free_ char *line = NULL;
-	const char *words = q->error[0] ? q->error : curl_easy_strerror(code);
-
-	for (unsigned i = 0; i < REQUEST_SECRETS; i++)
-		if (q->hidden[i] && strstr(words, q->hidden[i]))
-			words = curl_easy_strerror(code);
-	line = text_to_line(str(words));
-	snprintf(ret, size, "%s: %s", q->host, line ? line : curl_easy_strerror(code));
-}
-
-void pager_request_finish(struct pager_request *q, CURLcode code, struct pager_answer *ret)
-{
-	*ret = (struct pager_answer){ 0 };
-	curl_easy_getinfo(q->easy, CURLINFO_RESPONSE_CODE, &ret->http_status);
-	if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && q->capped))
-		ret->taken = q->format->taken(ret->http_status, q->answer.ptr, q->answer.len);
-	else
-		failure_tell(q, code, ret->error, sizeof ret->error);
-	if (!ret->taken && ret->error[0] == 0)
-		snprintf(ret->error, sizeof ret->error, "%s: answered %ld%s", q->host,
-			 ret->http_status,
-			 ret->http_status >= 300 && ret->http_status <= 399
-				 ? ", a redirect, which is not followed"
-				 : "");
-	attempt_forget(q);
 }

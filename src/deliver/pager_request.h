@@ -10,15 +10,16 @@
 #include <stdbool.h>
 #include "base/text.h"
 #include "deliver/page.h"
-#include "deliver/signature.h"
+#include "deliver/credentials.h"
 #include "settings.h"
 
 #define REQUEST_SECRETS 6
 #define REQUEST_ERROR_SIZE 512
 
 struct pager_request {
+	const struct settings_endpoint *endpoint;
 	const struct page_format *format;
-	struct signature_secrets secrets; /* none: not signed */
+	struct credentials *credentials;
 	CURL *easy;
 	char *host;                    /* what an error may name of the URL */
 	char *hidden[REQUEST_SECRETS]; /* what it may not, unless NULL */
@@ -27,13 +28,18 @@ struct pager_request {
 	char *body;
 	struct text_buffer answer;
 	size_t head_bytes;
-	bool capped; /* we ended an answer that was too long */
+	char retry_after[64], date[64]; /* of the answer's head, "" when not there */
+	bool capped;                    /* we ended an answer that was too long */
+	bool head_ended;                /* its head came whole */
+	bool stale;                     /* libcurl still goes by other certificates */
 };
 
 /* How an attempt ended. */
 struct pager_answer {
 	bool taken;
 	long http_status;               /* 0: none came */
+	bool unverified;                /* TLS could not verify somebody, or the answer says so */
+	uint64_t retry_after_ns;        /* what the receiver asked for, 0: nothing */
 	char error[REQUEST_ERROR_SIZE]; /* one line, "" when taken */
 };
 
@@ -43,10 +49,17 @@ int pager_request_init(struct pager_request *q, const struct settings_endpoint *
 /* Not while libcurl's multi handle has it. */
 void pager_request_done(struct pager_request *q);
 
-/* Sets everything for an attempt at the page, made now. -ENOMEM. */
-int pager_request_prepare(struct pager_request *q, const struct page *page, uint64_t wall_ns);
+/* Sets everything for an attempt at the page, made now, in its minimal form when asked. `trouble`
+ * gets a line when a file of its credentials has changed and cannot be used; else "". -ENOMEM. */
+int pager_request_prepare(struct pager_request *q, const struct page *page, bool minimal,
+			  uint64_t wall_ns, char trouble[static REQUEST_ERROR_SIZE]);
+/* Likewise, of the attempt alone. */
+void pager_request_forget(struct pager_request *q);
+/* Sets where the answers go. */
+bool pager_request_listen(struct pager_request *q);
 /* What came of it, and frees what it needed. */
-void pager_request_finish(struct pager_request *q, CURLcode code, struct pager_answer *ret);
+void pager_request_finish(struct pager_request *q, CURLcode code, uint64_t wall_ns,
+			  struct pager_answer *ret);
 
 /* Keeps libcurl loaded for good, however often the plugin is: a resolver thread of its may outlive
  * every handle. */

@@ -4,6 +4,10 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
+#include "base/moment.h"
+#include "base/text.h"
+
 struct posting *posting_new(struct page *page, unsigned endpoint, uint64_t sequence)
 {
 	struct posting *p = malloc(sizeof *p);
@@ -14,6 +18,8 @@ struct posting *posting_new(struct page *page, unsigned endpoint, uint64_t seque
 		.page = page_ref(page),
 		.endpoint = endpoint,
 		.sequence = sequence,
+		.id_hash = hash_text(str(page->id)),
+		.since_ns = clock_monotonic_ns(),
 	};
 	atomic_init(&p->references, 1);
 	atomic_init(&p->flags, 0);

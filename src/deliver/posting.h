@@ -11,9 +11,13 @@
 #include "deliver/page.h"
 
 enum {
-	POSTING_DURABLE = 1,   /* its file is on disk */
-	POSTING_DELIVERED = 2, /* its receiver has taken it */
-	POSTING_UNKEPT = 4,    /* its file could not be written; it lives in memory alone */
+	POSTING_DURABLE = 1,    /* its file is on disk */
+	POSTING_DELIVERED = 2,  /* its receiver has taken it */
+	POSTING_UNKEPT = 4,     /* its file could not be written; it lives in memory alone */
+	POSTING_DEAD = 8,       /* its receiver has refused it twice; its file is in dead/ */
+	POSTING_DISCARDED = 16, /* an operator has given it up */
+	/* Nothing more will be tried. */
+	POSTING_ENDED = POSTING_DELIVERED | POSTING_DEAD | POSTING_DISCARDED,
 };
 
 struct posting {
@@ -22,7 +26,12 @@ struct posting {
 	struct page *page;
 	unsigned endpoint;    /* index into the settings' endpoints */
 	uint64_t sequence;    /* order in which they fell due in this run; 0: found in the outbox */
+	uint32_t id_hash;     /* of the page's id */
+	uint64_t since_ns;    /* CLOCK_MONOTONIC when it was made */
 	struct posting *next; /* for the one list its owner keeps it in */
+	/* For those who list pages; the pager writes them, and nothing hangs on their order. */
+	_Atomic uint32_t attempts, http_status; /* of the last one */
+	atomic_bool parked;
 };
 
 /* Takes a reference to the page. NULL without memory. */

@@ -2,6 +2,9 @@
 #include "config.h"
 #include "deliver/retry.h"
 
+#include <curl/curl.h>
+#include <time.h>
+
 static uint64_t delay_most(unsigned failures)
 {
 	uint64_t most = RETRY_BASE_NS;
@@ -11,14 +14,68 @@ static uint64_t delay_most(unsigned failures)
 	return most < RETRY_CAP_NS ? most : RETRY_CAP_NS;
 }
 
-struct retry_decision retry_decide(const struct retry_outcome *o, unsigned failures,
-				   uint64_t random)
+/* What the answers mean that do not mean "again". */
+static const struct {
+	int from, to; /* statuses */
+	enum retry_verdict verdict;
+} meanings[] = {
+	{ 300, 399, RETRY_PARK },    { 400, 400, RETRY_MINIMAL }, { 401, 401, RETRY_PARK },
+	{ 403, 404, RETRY_PARK },    { 407, 407, RETRY_PARK },    { 410, 410, RETRY_PARK },
+	{ 413, 413, RETRY_MINIMAL }, { 415, 415, RETRY_MINIMAL }, { 422, 422, RETRY_MINIMAL },
+};
+
+static enum retry_verdict meaning(const struct retry_outcome *o)
 {
 	if (o->taken)
-		return (struct retry_decision){ .verdict = RETRY_DELIVERED };
+		return RETRY_DELIVERED;
+	if (o->unverified)
+		return RETRY_PARK;
+	for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
+		if (o->http_status >= meanings[i].from && o->http_status <= meanings[i].to)
+			return meanings[i].verdict == RETRY_MINIMAL && o->minimal
+				       ? RETRY_DEAD
+				       : meanings[i].verdict;
+	return RETRY_AGAIN;
+}
+
+struct retry_decision retry_decide(const struct retry_outcome *o, unsigned failures,
+				   uint64_t park_retry_ns, uint64_t random)
+{
+	struct retry_decision d = { .verdict = meaning(o) };
+	uint64_t floor_ns =
+		o->retry_after_ns < RETRY_AFTER_MAX_NS ? o->retry_after_ns : RETRY_AFTER_MAX_NS;
+
+	if (d.verdict == RETRY_PARK)
+		d.delay_ns = park_retry_ns;
+	if (d.verdict != RETRY_AGAIN)
+		return d;
 	/* The remainder favours short delays by less than one part in 10^8. */
-	return (struct retry_decision){
-		.verdict = RETRY_AGAIN,
-		.delay_ns = random % delay_most(failures) + 1,
-	};
+	d.delay_ns = random % delay_most(failures) + 1;
+	if (d.delay_ns < floor_ns)
+		d.delay_ns = floor_ns;
+	return d;
+}
+
+static uint64_t seconds_ns(uint64_t seconds)
+{
+	const uint64_t second_ns = UINT64_C(1000000000);
+
+	return seconds < RETRY_AFTER_MAX_NS / second_ns ? seconds * second_ns : RETRY_AFTER_MAX_NS;
+}
+
+uint64_t retry_after_parse(const char *value, const char *date, uint64_t now_wall_ns)
+{
+	uint64_t seconds = 0;
+	const char *c = value;
+
+	for (; *c >= '0' && *c <= '9'; c++)
+		if (seconds < RETRY_AFTER_MAX_NS)
+			seconds = seconds * 10 + (uint64_t)(*c - '0');
+	if (c != value)
+		return *c == 0 ? seconds_ns(seconds) : 0;
+	time_t then = curl_getdate(value, NULL);
+	time_t now = date ? curl_getdate(date, NULL) : -1;
+	if (now < 0)
+		now = (time_t)(now_wall_ns / UINT64_C(1000000000));
+	return then > now ? seconds_ns((uint64_t)(then - now)) : 0;
 }

@@ -11,36 +11,23 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "picture/incidents.h"
-
-struct alerts {
-	struct alerts_settings settings;
-	char epoch[2 * RECORDER_EPOCH_SIZE + 1];
-	alerts_tell *tell;
-	void *userdata;
-	struct incidents incidents;
-	uint64_t raised[4]; /* by priority */
-};
+#include "picture/alerts_state.h"
+#include "picture/storm.h"
 
 DEFINE_CLEANUP(struct incident_node *, incident_free, cleanup_incident)
 
-bool alert_code_is_usable(tocsin_str code)
+void alerts_set_epoch(struct alerts *a, const uint8_t epoch[static RECORDER_EPOCH_SIZE])
 {
-	if (code.len == 0 || code.len > TOCSIN_CODE_MAX)
-		return false;
-	for (size_t i = 0; i < code.len; i++) {
-		char c = code.ptr[i];
-		bool letter = c >= 'A' && c <= 'Z';
+	static const char digits[] = "0123456789abcdef";
 
-		if (!letter && (i == 0 || !((c >= '0' && c <= '9') || c == '_')))
-			return false;
+	for (size_t i = 0; i < RECORDER_EPOCH_SIZE; i++) {
+		a->epoch[2 * i] = digits[epoch[i] >> 4];
+		a->epoch[2 * i + 1] = digits[epoch[i] & 15];
 	}
-	return true;
 }
 
 struct alerts *alerts_new(const struct alerts_settings *settings, alerts_tell *tell, void *userdata)
 {
-	static const char digits[] = "0123456789abcdef";
 	struct alerts *a = calloc(1, sizeof *a);
 
 	assert(settings->lookup);
@@ -49,10 +36,7 @@ struct alerts *alerts_new(const struct alerts_settings *settings, alerts_tell *t
 	a->settings = *settings;
 	a->tell = tell;
 	a->userdata = userdata;
-	for (size_t i = 0; i < RECORDER_EPOCH_SIZE; i++) {
-		a->epoch[2 * i] = digits[settings->epoch[i] >> 4];
-		a->epoch[2 * i + 1] = digits[settings->epoch[i] & 15];
-	}
+	alerts_set_epoch(a, settings->epoch);
 	return a;
 }
 
@@ -111,7 +95,7 @@ static struct judged judge(const struct alerts *a, const struct raise *raise)
 		j.raw_code = raise->code;
 	a->settings.lookup(a->settings.lookup_userdata, j.identity.code, &facts);
 	j.priority = priority_within(raise->priority > 0 ? raise->priority : facts.priority);
-	if (raise->by_rule)
+	if (raise->by_rule && !raise->at_once)
 		j.page_after_ns = a->settings.has_page_after ? a->settings.page_after_ns
 							     : facts.page_after_ns;
 	return j;
@@ -211,6 +195,16 @@ int alerts_raise(struct alerts *a, const struct raise *raise, struct moment at)
 	return n ? raise_again(a, n, raise, &j, at) : raise_first(a, raise, &j, at);
 }
 
+static void resolve(struct alerts *a, struct incident_node *n, struct moment at)
+{
+	n->incident.resolved = at;
+	incidents_resolve(&a->incidents, n);
+	a->tell(a->userdata, &n->incident,
+		n->incident.paged_priority > 0 ? PAGE_RESOLVED : PAGE_NONE, at);
+	if (a->incidents.n_resolved > ALERTS_RECENT_MAX)
+		incidents_forget_resolved(&a->incidents);
+}
+
 int alerts_clear(struct alerts *a, bool by_rule, tocsin_str code, tocsin_str session_id,
 		 tocsin_str source, tocsin_str instance, struct moment at)
 {
@@ -219,13 +213,68 @@ int alerts_clear(struct alerts *a, bool by_rule, tocsin_str code, tocsin_str ses
 
 	if (!n)
 		return -ENOENT;
-	n->incident.resolved = at;
-	incidents_resolve(&a->incidents, n);
-	a->tell(a->userdata, &n->incident,
-		n->incident.paged_priority > 0 ? PAGE_RESOLVED : PAGE_NONE, at);
-	if (a->incidents.n_resolved > ALERTS_RECENT_MAX)
-		incidents_forget_resolved(&a->incidents);
+	resolve(a, n, at);
 	return 0;
+}
+
+static struct incident_node *oldest_open_of(struct alerts *a, tocsin_str code)
+{
+	struct incident_node *n = a->incidents.oldest;
+
+	while (n && !(n->incident.open && n->incident.by_rule && str_is(code, n->incident.code)))
+		n = n->prev;
+	return n;
+}
+
+size_t alerts_clear_all(struct alerts *a, tocsin_str code, struct moment at)
+{
+	struct incident_node *n;
+	size_t cleared = 0;
+
+	/* From the start each time: what is resolved may push another out. */
+	for (; (n = oldest_open_of(a, code)); cleared++)
+		resolve(a, n, at);
+	return cleared;
+}
+
+static struct incident *newest_of(struct alerts *a)
+{
+	return a->incidents.newest ? &a->incidents.newest->incident : NULL;
+}
+
+void alerts_note_summary(struct alerts *a, uint64_t number, uint32_t endpoints)
+{
+	for (struct incident *i = newest_of(a); i; i = i->next) {
+		if (!i->held)
+			continue;
+		i->held = false;
+		i->summary = number;
+		i->endpoints |= endpoints;
+	}
+}
+
+void alerts_note_endpoints(struct alerts *a, const char *alert_id, uint32_t endpoints)
+{
+	/* Numbers stand for one summary each, whichever run has told it. */
+	uint64_t summary = storm_number(alert_id);
+
+	for (struct incident *i = newest_of(a); i; i = i->next)
+		if (strcmp(i->id, alert_id) == 0 || (summary > 0 && i->summary == summary))
+			i->endpoints |= endpoints;
+}
+
+const char *alerts_epoch(const struct alerts *a)
+{
+	return a->epoch;
+}
+
+struct incident *alerts_find_id(struct alerts *a, const char *id)
+{
+	struct incident *i = newest_of(a);
+
+	while (i && strcmp(i->id, id) != 0)
+		i = i->next;
+	return i;
 }
 
 const struct incident *alerts_find(const struct alerts *a, bool by_rule, tocsin_str code,
@@ -272,84 +321,6 @@ uint64_t alerts_raised(const struct alerts *a, uint32_t priority)
 size_t alerts_open(const struct alerts *a)
 {
 	return a->incidents.n_open;
-}
-
-static tocsin_str id_of(const char *text, size_t len)
-{
-	return (tocsin_str){ text, text ? len : 0 };
-}
-
-static bool could_be_open(const struct alerts_saved *s)
-{
-	const struct incident *i = s->incident;
-	size_t id_len = strlen(i->id);
-
-	return alert_code_is_usable(str(i->code)) && i->priority >= 1 && i->priority <= 3 &&
-	       i->paged_priority <= 3 && (i->paged_priority == 0) == (i->page_at_ns != 0) &&
-	       id_len > 0 && strspn(i->id, "0123456789abcdefghijklmnopqrstuvwxyz-") == id_len;
-}
-
-int alerts_restore(struct alerts *a, const struct alerts_saved *saved)
-{
-	const struct incident *i = saved->incident;
-	struct incident_identity identity = {
-		str(i->code),
-		id_of(i->session_id, saved->session_len),
-		id_of(i->source, saved->source_len),
-		id_of(i->instance, saved->instance_len),
-	};
-	struct raise texts = {
-		.message = str(i->message),
-		.kv = i->metadata.kv,
-		.n_kv = i->metadata.n,
-	};
-	_cleanup_(cleanup_incident) struct incident_node *n = NULL;
-	struct incident kept;
-	int r;
-
-	if (!could_be_open(saved) || a->incidents.n_open == ALERTS_OPEN_MAX ||
-	    incidents_find(&a->incidents, i->by_rule, &identity))
-		return -EBADMSG;
-	r = incident_new(i->by_rule, &identity, &n);
-	if (r < 0)
-		return r;
-	r = incident_set(&n->incident, &texts, str(i->raw_code));
-	if (r < 0)
-		return r;
-	if (n->incident.truncated)
-		return -EBADMSG;
-
-	/* The texts are the new one's own, all else is the saved one's. */
-	kept = n->incident;
-	n->incident = *i;
-	n->incident.key = kept.key;
-	n->incident.code = kept.code;
-	n->incident.raw_code = kept.raw_code;
-	n->incident.message = kept.message;
-	n->incident.session_id = kept.session_id;
-	n->incident.source = kept.source;
-	n->incident.instance = kept.instance;
-	n->incident.metadata = kept.metadata;
-	n->incident.next = NULL;
-	incidents_open_oldest(&a->incidents, TAKE(n));
-	return 0;
-}
-
-void alerts_restore_raised(struct alerts *a, const uint64_t raised[static 3])
-{
-	memcpy(&a->raised[1], raised, 3 * sizeof *raised);
-}
-
-struct alerts_saved alerts_save(const struct incident *incident)
-{
-	const struct incident_node *n = (const struct incident_node *)incident;
-
-	return (struct alerts_saved){
-		.incident = incident,
-		.session_len = n->session_len,
-		.source_len = n->source_len,
-		.instance_len = n->instance_len,
-	};
 }
 
 const struct incident *alerts_newest(const struct alerts *a)

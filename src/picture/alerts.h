@@ -47,6 +47,7 @@ struct incident {
 	bool has_value, has_limit, truncated;
 	bool open;
 	bool by_rule;
+	bool held;         /* its first page is told by a summary that is due: see storm.h */
 	uint32_t priority; /* the highest raised, 1..3 */
 	uint64_t number;   /* of the last raise: its event's position; for a deadline its cause's */
 	uint64_t count;    /* raises */
@@ -56,6 +57,7 @@ struct incident {
 	uint64_t paged_at_ns;    /* on the clock */
 	uint32_t repeats;        /* .repeat-N pages so far */
 	uint32_t endpoints;      /* bit per endpoint that was given a page; set by the dispatcher */
+	uint64_t summary;        /* the number in the id of the last summary that paged it, or 0 */
 	struct incident *next;   /* in order of `raised`, newest first */
 };
 
@@ -63,6 +65,7 @@ struct incident {
 struct raise {
 	const char *rule; /* "call", "feed", "stall", ...: part of the alert_id */
 	bool by_rule;
+	bool at_once;      /* whatever page_after says */
 	tocsin_str code;   /* as given; unusable ones become GENERAL */
 	uint32_t priority; /* 0 = the code's own; above 3 is 3 */
 	tocsin_str message, session_id, source, instance;
@@ -82,6 +85,10 @@ struct alerts_settings {
 	uint64_t repeat_interval_ns; /* 0: never again */
 	bool has_page_after;         /* page_after_ns overrides every code's */
 	uint64_t page_after_ns;
+	uint64_t max_pages_per_minute; /* 0: no limit; see storm.h */
+	/* Incidents of which priorities somebody is paged for, a bit each from P1 = 1; the others
+	 * count for no limit. 0: of all. */
+	uint32_t paged_priorities;
 	code_lookup *lookup;
 	void *lookup_userdata;
 };
@@ -92,11 +99,25 @@ struct alerts *alerts_new(const struct alerts_settings *settings, alerts_tell *t
 			  void *userdata);
 void alerts_free(struct alerts *a);
 
+/* What the ids of new incidents begin with from now on. */
+void alerts_set_epoch(struct alerts *a, const uint8_t epoch[static RECORDER_EPOCH_SIZE]);
+
 /* Opens an incident or counts it up, and tells. -ENOMEM. */
 int alerts_raise(struct alerts *a, const struct raise *raise, struct moment at);
 /* Resolves the incident of that key, and tells; -ENOENT when none is open. */
 int alerts_clear(struct alerts *a, bool by_rule, tocsin_str code, tocsin_str session_id,
 		 tocsin_str source, tocsin_str instance, struct moment at);
+/* Resolves each open incident of that code that a rule opened, that raised longest ago first, and
+ * tells; how many there were. */
+size_t alerts_clear_all(struct alerts *a, tocsin_str code, struct moment at);
+/* The summary of that number told of those `held`, at these endpoints: they are held no more. */
+void alerts_note_summary(struct alerts *a, uint64_t number, uint32_t endpoints);
+/* A page with that alert_id, an incident's or a summary's, goes to these endpoints as well. */
+void alerts_note_endpoints(struct alerts *a, const char *alert_id, uint32_t endpoints);
+/* What the ids of new incidents begin with. */
+const char *alerts_epoch(const struct alerts *a);
+/* The remembered incident of that alert_id, or NULL. */
+struct incident *alerts_find_id(struct alerts *a, const char *id);
 /* The open incident of that key, or NULL. */
 const struct incident *alerts_find(const struct alerts *a, bool by_rule, tocsin_str code,
 				   tocsin_str session_id, tocsin_str source, tocsin_str instance);
@@ -130,5 +151,7 @@ void alerts_restore_raised(struct alerts *a, const uint64_t raised[static 3]);
 
 /* May this code stand as it is: [A-Z][A-Z0-9_]*, at most TOCSIN_CODE_MAX bytes? */
 bool alert_code_is_usable(tocsin_str code);
+/* Could it be an alert_id? */
+bool alert_id_is_usable(const char *id);
 
 #endif

@@ -155,7 +155,8 @@ static void encode_incident(struct encoder *e, const struct incident *i)
 		.flags = (i->by_rule ? INCIDENT_BY_RULE : 0) |
 			 (i->has_value ? INCIDENT_HAS_VALUE : 0) |
 			 (i->has_limit ? INCIDENT_HAS_LIMIT : 0) |
-			 (i->truncated ? INCIDENT_TRUNCATED : 0),
+			 (i->truncated ? INCIDENT_TRUNCATED : 0) | (i->held ? INCIDENT_HELD : 0),
+		.summary = i->summary,
 	};
 	size_t begin = item_begin(e, TAG_INCIDENT);
 
@@ -196,6 +197,59 @@ static void encode_picture(struct encoder *e, const struct picture *p)
 	item_add_metadata(e, TAG_METADATA, &p->status.metadata);
 }
 
+/* Without names the bits are taken as they are. */
+static void encode_endpoints(struct encoder *e, const struct picture_settings *s)
+{
+	size_t begin;
+
+	if (s->n_endpoints == 0)
+		return;
+	begin = item_begin(e, TAG_ENDPOINTS);
+	for (unsigned i = 0; i < s->n_endpoints; i++)
+		item_add_string(e, TAG_ID, s->endpoints[i]);
+	item_end(e, begin);
+}
+
+static void encode_held(struct encoder *e, const struct storm_summary *held, size_t i)
+{
+	struct held_fixed fixed = {
+		.id_len = (uint16_t)strlen(held->ids[i]),
+		.code_len = (uint16_t)strlen(held->codes[i]),
+		.ended = held->ended[i],
+	};
+	size_t begin = item_begin(e, TAG_HELD);
+
+	encoder_add(e, &fixed, sizeof fixed);
+	encoder_add(e, held->ids[i], fixed.id_len);
+	encoder_add(e, held->codes[i], fixed.code_len);
+	item_end(e, begin);
+}
+
+static void encode_storm(struct encoder *e, const struct storm *s)
+{
+	const struct storm_summary *held = &s->held;
+	struct storm_fixed fixed = {
+		.since = held->since,
+		.raised = held->raised,
+		.resolved = held->resolved,
+		.unlisted = held->unlisted,
+		.last_position = s->last_position,
+		.priority = held->priority,
+		.endpoints = held->endpoints,
+	};
+	size_t begin = item_begin(e, TAG_STORM);
+
+	memcpy(fixed.by_priority, held->by_priority, sizeof fixed.by_priority);
+	item_add(e, TAG_FIXED, &fixed, sizeof fixed);
+	item_add_string(e, TAG_ID, held->id);
+	item_add_string(e, TAG_CODE, held->code);
+	for (size_t i = 0; i < s->n_groups; i++)
+		item_add(e, TAG_WENT, &s->went[(s->first + i) % STORM_GROUPS_MAX], sizeof *s->went);
+	for (size_t i = 0; i < held->n_ids; i++)
+		encode_held(e, held, i);
+	item_end(e, begin);
+}
+
 int checkpoint_encode(const struct picture *p, struct checkpoint_buffer *buf)
 {
 	struct encoder e = { buf, false };
@@ -204,6 +258,8 @@ int checkpoint_encode(const struct picture *p, struct checkpoint_buffer *buf)
 	buf->len = 0;
 	encoder_add(&e, &head, sizeof head);
 	encode_picture(&e, p);
+	encode_endpoints(&e, &p->settings);
+	encode_storm(&e, &p->storm);
 	for (const struct session *s = sessions_newest(p->sessions); s; s = s->older)
 		encode_session(&e, s);
 	for (size_t i = 0; i < p->status.n_feeds; i++)

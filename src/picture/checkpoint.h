@@ -17,8 +17,11 @@ struct checkpoint_buffer {
 
 /* Writes the picture over what `buf` held. -ENOMEM: it holds nothing then. */
 int checkpoint_encode(const struct picture *p, struct checkpoint_buffer *buf);
-/* Into a new picture that nothing was applied to. -EBADMSG: damaged; the picture is then unusable.
+/*
+ * Into a new picture that nothing was applied to. clock_shift_ns is added to every time on the
+ * clock: 0, unless the clock began anew since (the machine was booted). -EBADMSG: damaged; the
+ * picture is then unusable.
  */
-int checkpoint_decode(struct picture *p, const uint8_t *bytes, size_t len);
+int checkpoint_decode(struct picture *p, const uint8_t *bytes, size_t len, int64_t clock_shift_ns);
 
 #endif

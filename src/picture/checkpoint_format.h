@@ -9,6 +9,7 @@
 
 #include "picture/picture.h"
 #include "picture/rules.h"
+#include "picture/storm.h"
 
 #define CHECKPOINT_MAGIC 0x74706963u /* "tpic" */
 #define CHECKPOINT_VERSION 1u
@@ -33,9 +34,12 @@ enum checkpoint_tag {
 	TAG_METADATA = 2,
 	TAG_SESSION = 3, /* newest first */
 	TAG_FEED = 4,
-	TAG_INCIDENT = 5, /* the open ones, newest raise first */
+	TAG_INCIDENT = 5,  /* the open ones, newest raise first */
+	TAG_ENDPOINTS = 6, /* an item TAG_ID for each bit; before all that has such bits */
 
-	TAG_FIXED = 16, /* within the three above: their struct below */
+	TAG_STORM = 7, /* the limit's: TAG_ID and TAG_CODE are the waiting summary's own */
+
+	TAG_FIXED = 16, /* within those above: their struct below */
 	TAG_ID = 17,
 	TAG_STATUS = 18,
 	TAG_SOURCE = 19,
@@ -44,6 +48,8 @@ enum checkpoint_tag {
 	TAG_MESSAGE = 22,
 	TAG_SESSION_ID = 23,
 	TAG_INSTANCE = 24,
+	TAG_WENT = 25, /* storm: a struct storm_group, oldest first */
+	TAG_HELD = 26, /* storm: an incident held: struct held_fixed, its id, its code */
 };
 
 enum { PICTURE_STARTED = 1, PICTURE_STALLED = 2 };
@@ -53,6 +59,7 @@ enum {
 	INCIDENT_HAS_VALUE = 2,
 	INCIDENT_HAS_LIMIT = 4,
 	INCIDENT_TRUNCATED = 8,
+	INCIDENT_HELD = 16,
 };
 
 struct picture_fixed {
@@ -82,13 +89,28 @@ struct incident_fixed {
 	struct moment opened, raised;
 	uint64_t page_at_ns, paged_at_ns;
 	uint32_t priority, paged_priority, repeats, endpoints;
-	uint64_t flags;
+	uint64_t flags, summary;
+};
+
+struct storm_fixed {
+	struct moment since;
+	uint64_t raised, resolved, by_priority[3];
+	uint64_t unlisted, last_position;
+	uint32_t priority, endpoints;
+};
+
+struct held_fixed {
+	uint16_t id_len, code_len;
+	uint32_t ended;
 };
 
 _Static_assert(sizeof(struct item_head) == 6, "no hole");
 _Static_assert(sizeof(struct picture_fixed) == 184, "no hole");
 _Static_assert(sizeof(struct session_fixed) == 32, "no hole");
 _Static_assert(sizeof(struct feed_fixed) == 80, "no hole");
-_Static_assert(sizeof(struct incident_fixed) == 104, "no hole");
+_Static_assert(sizeof(struct incident_fixed) == 112, "no hole");
+_Static_assert(sizeof(struct storm_fixed) == 80, "no hole");
+_Static_assert(sizeof(struct storm_group) == 16, "no hole");
+_Static_assert(sizeof(struct held_fixed) == 8, "no hole");
 
 #endif

@@ -8,17 +8,27 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 
-void rules_note_loss(struct rules *rules, uint64_t clock_ns)
+void rules_note_loss(struct rules *rules, uint64_t first_ns, uint64_t last_ns)
 {
 	struct loss_time *latest = &rules->losses[0];
 
-	if (clock_ns <= latest->last_ns)
+	if (last_ns <= latest->last_ns)
 		return;
-	if (latest->last_ns == 0 || clock_ns - latest->last_ns > RULES_LOSS_GAP_NS) {
+	if (latest->last_ns == 0 ||
+	    (first_ns > latest->last_ns && first_ns - latest->last_ns > RULES_LOSS_GAP_NS)) {
 		rules->losses[1] = *latest;
-		latest->first_ns = clock_ns;
+		latest->first_ns = first_ns;
 	}
-	latest->last_ns = clock_ns;
+	latest->last_ns = last_ns;
+}
+
+void rules_disarm(struct rules *rules)
+{
+	for (size_t i = 0; i < rules->status->n_feeds; i++)
+		rules->status->feeds[i].stale_at_ns = 0;
+	rules->feeds_due_ns = UINT64_MAX;
+	rules->beat_from_ns = 0;
+	rules->stalled = true;
 }
 
 /* Were events refused after `from_ns` and not after `to_ns`? */
@@ -139,6 +149,18 @@ bool rules_take_due(struct rules *rules, uint64_t clock_ns, struct rules_deadlin
 		have = true;
 	}
 	return have;
+}
+
+void rules_put_off(struct rules *rules, uint64_t clock_ns)
+{
+	for (size_t i = 0; i < rules->status->n_feeds; i++) {
+		struct feed *f = &rules->status->feeds[i];
+
+		if (f->stale_at_ns > 0 && f->stale_at_ns < clock_ns)
+			f->stale_at_ns = clock_ns;
+	}
+	if (beat_due(rules) < clock_ns)
+		rules->beat_from_ns = clock_ns - rules->settings->heartbeat_timeout_ns;
 }
 
 /* What a deadline raises: the alert itself, or that our own losses may be why it passed. */

@@ -15,6 +15,27 @@ _Static_assert(INCIDENT_KEY_SIZE > TOCSIN_CODE_MAX + 3 * (10 + 3 * TOCSIN_ID_MAX
 
 DEFINE_CLEANUP(struct incident_node *, incident_free, cleanup_incident)
 
+bool alert_code_is_usable(tocsin_str code)
+{
+	if (code.len == 0 || code.len > TOCSIN_CODE_MAX)
+		return false;
+	for (size_t i = 0; i < code.len; i++) {
+		char c = code.ptr[i];
+		bool letter = c >= 'A' && c <= 'Z';
+
+		if (!letter && (i == 0 || !((c >= '0' && c <= '9') || c == '_')))
+			return false;
+	}
+	return true;
+}
+
+bool alert_id_is_usable(const char *id)
+{
+	size_t len = strlen(id);
+
+	return len > 0 && strspn(id, "0123456789abcdefghijklmnopqrstuvwxyz-") == len;
+}
+
 /* Bytes of the UTF-8 character at the start of s, 0 when there is none. */
 static size_t character_length(tocsin_str s)
 {

@@ -20,11 +20,38 @@ static void picture_tell_news(const struct picture *p, struct news *news)
 		p->tell(p->userdata, news);
 }
 
+/* Is it one whose pages the limit says nothing of? */
+static bool page_is_unlimited(const struct picture *p, const struct incident *i)
+{
+	uint32_t paged = p->settings.alerts.paged_priorities;
+
+	return (paged != 0 && !(paged & (UINT32_C(1) << (i->priority - 1)))) ||
+	       (i->by_rule &&
+		(strcmp(i->code, "ENGINE_DOWN") == 0 || strcmp(i->code, "PAGER_DEGRADED") == 0));
+}
+
+/* What of that page goes out now. */
+static enum page_kind page_limit(struct picture *p, struct incident *i, enum page_kind page,
+				 struct moment at)
+{
+	if (page == PAGE_NONE || page_is_unlimited(p, i))
+		return page;
+	if (storm_holds(&p->storm, at)) {
+		storm_hold(&p->storm, i, page, alerts_epoch(p->alerts), p->position, at);
+		return PAGE_NONE;
+	}
+	storm_note(&p->storm, at);
+	return page;
+}
+
 static void tell_alert(void *userdata, struct incident *incident, enum page_kind page,
 		       struct moment at)
 {
-	const struct picture *p = userdata;
+	struct picture *p = userdata;
 
+	page = page_limit(p, incident, page, at);
+	if (page == PAGE_NONE && p->page_due)
+		return;
 	picture_tell_news(p, &(struct news){
 				     .kind = NEWS_ALERT,
 				     .at = at,
@@ -32,6 +59,16 @@ static void tell_alert(void *userdata, struct incident *incident, enum page_kind
 				     .page = page,
 				     .page_only = p->page_due,
 			     });
+}
+
+/* Those it raises were paged where it goes. */
+static void tell_summary(struct picture *p, struct moment at)
+{
+	struct storm_summary *summary = &p->storm.held;
+
+	picture_tell_news(p, &(struct news){ .kind = NEWS_SUMMARY, .at = at, .summary = summary });
+	alerts_note_summary(p->alerts, p->storm.last_position, summary->endpoints);
+	storm_told(&p->storm, at);
 }
 
 /* `about` may be absent. */
@@ -76,6 +113,7 @@ int picture_new(const struct picture_settings *settings, struct moment at, pictu
 	if (r < 0 || !p->sessions || !p->alerts)
 		return -ENOMEM;
 	rules_init(&p->rules, &p->settings, p->sessions, &p->status, p->alerts);
+	storm_init(&p->storm, settings->alerts.max_pages_per_minute);
 	*ret = TAKE(p);
 	return 0;
 }
@@ -90,17 +128,18 @@ void picture_free(struct picture *p)
 	free(p);
 }
 
-void picture_note_loss(struct picture *p, uint64_t clock_ns)
+void picture_note_loss(struct picture *p, uint64_t first_ns, uint64_t last_ns)
 {
-	rules_note_loss(&p->rules, clock_ns);
+	rules_note_loss(&p->rules, first_ns, last_ns);
 }
 
-static uint64_t picture_due(const struct picture *p, const char **ret_page_key)
+static uint64_t earliest(const struct picture *p, uint64_t rules_ns)
 {
-	uint64_t pages = alerts_next_deadline(p->alerts, ret_page_key);
-	uint64_t rules = rules_due(&p->rules);
+	const char *key;
+	uint64_t pages_ns = alerts_next_deadline(p->alerts, &key), storm_ns = storm_due(&p->storm);
+	uint64_t first_ns = pages_ns < rules_ns ? pages_ns : rules_ns;
 
-	return pages < rules ? pages : rules;
+	return first_ns < storm_ns ? first_ns : storm_ns;
 }
 
 static struct moment picture_step(struct picture *p, struct moment at, uint64_t deadline_ns)
@@ -118,7 +157,14 @@ static bool picture_fire_one(struct picture *p, struct moment at)
 	uint64_t page_at = alerts_next_deadline(p->alerts, &page_key);
 	bool have_rule = rules_take_due(&p->rules, at.clock_ns, &rule);
 	bool have_page = page_key && page_at <= at.clock_ns;
+	uint64_t storm_at = storm_due(&p->storm);
 
+	/* Its key is the last of all. */
+	if (storm_waits(&p->storm) && storm_at <= at.clock_ns &&
+	    (!have_rule || storm_at < rule.at_ns) && (!have_page || storm_at < page_at)) {
+		tell_summary(p, picture_step(p, at, storm_at));
+		return true;
+	}
 	if (have_rule && have_page && page_at == rule.at_ns)
 		have_page = strcmp(page_key, rule.key) < 0;
 	else if (have_rule && have_page)
@@ -140,9 +186,7 @@ static bool picture_fire_one(struct picture *p, struct moment at)
 
 void picture_advance(struct picture *p, struct moment now)
 {
-	const char *key;
-
-	while (picture_due(p, &key) <= now.clock_ns && picture_fire_one(p, now))
+	while (earliest(p, rules_due(&p->rules)) <= now.clock_ns && picture_fire_one(p, now))
 		;
 	if (now.clock_ns > p->now.clock_ns)
 		p->now = now;
@@ -150,11 +194,7 @@ void picture_advance(struct picture *p, struct moment now)
 
 uint64_t picture_next_deadline(const struct picture *p)
 {
-	const char *key;
-	uint64_t pages = alerts_next_deadline(p->alerts, &key);
-	uint64_t rules = rules_next_deadline(&p->rules);
-
-	return pages < rules ? pages : rules;
+	return earliest(p, rules_next_deadline(&p->rules));
 }
 
 static void apply_session(struct picture *p, const struct record *r, struct moment at)
@@ -227,6 +267,56 @@ void picture_apply(struct picture *p, const struct record *r, uint64_t position,
 	if (rules_judge(&p->rules, r, position, at) < 0)
 		tell_no_memory(p, at);
 	p->record = NULL;
+}
+
+void picture_resume(struct picture *p, const uint8_t epoch[static RECORDER_EPOCH_SIZE],
+		    struct moment at)
+{
+	rules_disarm(&p->rules);
+	picture_advance(p, at);
+	memcpy(p->settings.alerts.epoch, epoch, RECORDER_EPOCH_SIZE);
+	alerts_set_epoch(p->alerts, epoch);
+	status_resume(&p->status, at);
+}
+
+/* No earlier than what was seen; the label stays its own. */
+static struct moment picture_not_before(const struct picture *p, struct moment at)
+{
+	if (at.clock_ns < p->now.clock_ns)
+		at.clock_ns = p->now.clock_ns;
+	return at;
+}
+
+int picture_raise(struct picture *p, const struct raise *raise, struct moment at)
+{
+	if (str_is(raise->code, "ENGINE_DOWN"))
+		p->rules.down = true;
+	return alerts_raise(p->alerts, raise, picture_not_before(p, at));
+}
+
+int picture_clear(struct picture *p, tocsin_str code, tocsin_str instance, struct moment at)
+{
+	static const tocsin_str none;
+
+	return alerts_clear(p->alerts, true, code, none, none, instance, picture_not_before(p, at));
+}
+
+void picture_tell_summary(struct picture *p, struct moment at)
+{
+	if (storm_waits(&p->storm))
+		tell_summary(p, picture_not_before(p, at));
+}
+
+void picture_page_waiting(struct picture *p, struct moment at)
+{
+	const char *key;
+
+	at = picture_not_before(p, at);
+	p->page_due = true;
+	while (alerts_next_deadline(p->alerts, &key), key)
+		alerts_fire(p->alerts, at);
+	p->page_due = false;
+	picture_tell_summary(p, at);
 }
 
 const struct sessions *picture_sessions(const struct picture *p)

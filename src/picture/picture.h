@@ -23,6 +23,7 @@ enum news_kind {
 	NEWS_HEALTH,  /* a health event came: `record` */
 	NEWS_ALERT,   /* an incident changed: `incident`, `page` */
 	NEWS_TROUBLE, /* something told cannot be right: `text`, `record` */
+	NEWS_SUMMARY, /* pages were held back by the limit: `summary` is due as one page */
 };
 
 /* One thing worth telling. Pointers live for the call. */
@@ -36,6 +37,7 @@ struct news {
 	enum page_kind page;
 	bool page_only;   /* NEWS_ALERT: all that changed is that the first page fell due */
 	const char *text; /* NEWS_TROUBLE: one line for a person */
+	struct storm_summary *summary; /* NEWS_SUMMARY: see storm.h; its `endpoints` may be set */
 };
 
 typedef void picture_tell(void *userdata, const struct news *news);
@@ -49,6 +51,10 @@ struct picture_settings {
 	const struct source_thresholds *sources;
 	size_t n_sources;
 	bool risk, execution_errors, session_failures; /* rules without a setting of their own */
+	/* What each bit of an incident's `endpoints` stands for, so that a checkpoint is right for
+	 * a run whose settings name them in another order. They must outlive the picture. */
+	const char *const *endpoints;
+	unsigned n_endpoints;
 };
 
 struct picture;
@@ -59,10 +65,11 @@ int picture_new(const struct picture_settings *settings, struct moment at, pictu
 void picture_free(struct picture *p);
 
 /*
- * When the recorder last refused an event, on the clock; 0 never. A feed or heartbeat deadline
- * whose interval contains a loss raises EVENTS_DROPPED instead.
+ * The recorder refused events between these times on the clock: the last one at last_ns, the first
+ * not before first_ns. A feed or heartbeat deadline whose interval contains a loss raises
+ * EVENTS_DROPPED instead.
  */
-void picture_note_loss(struct picture *p, uint64_t clock_ns);
+void picture_note_loss(struct picture *p, uint64_t first_ns, uint64_t last_ns);
 
 /* Fires what is due at or before `at`, then applies the record. */
 void picture_apply(struct picture *p, const struct record *r, uint64_t position, struct moment at);
@@ -72,6 +79,27 @@ void picture_advance(struct picture *p, struct moment now);
 uint64_t picture_next_deadline(const struct picture *p);
 /* The latest moment it has seen. */
 struct moment picture_now(const struct picture *p);
+
+/*
+ * A later run goes on from here: its incidents are named by its own epoch and its uptime counts
+ * from `at`. Sessions, counts and open incidents stay; what watches for silence is armed again by
+ * the first sign of life, since a dead run's silence is told as ENGINE_DOWN. Pages that fell due at
+ * or before `at` are told, each at its own time.
+ */
+void picture_resume(struct picture *p, const uint8_t epoch[static RECORDER_EPOCH_SIZE],
+		    struct moment at);
+/*
+ * Incidents of tocsin's own (raise->by_rule is set). As alerts_raise and alerts_clear. They come
+ * from beside the events, so no deadline fires first and the clock stays where it is. The first
+ * heartbeat or sign of a feed that is applied afterwards resolves each ENGINE_DOWN.
+ */
+int picture_raise(struct picture *p, const struct raise *raise, struct moment at);
+int picture_clear(struct picture *p, tocsin_str code, tocsin_str instance, struct moment at);
+/* Tells a summary that is due later, because the engine stops. */
+void picture_tell_summary(struct picture *p, struct moment at);
+/* Pages at once what still waits for its page_after, and tells a summary that is due later: nobody
+ * will be there to do so then. */
+void picture_page_waiting(struct picture *p, struct moment at);
 
 const struct sessions *picture_sessions(const struct picture *p);
 const struct status *picture_status(const struct picture *p);

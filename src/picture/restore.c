@@ -9,56 +9,10 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "picture/checkpoint_format.h"
+#include "picture/restore.h"
 #include "picture/state.h"
 
-/* Where the decoder stands; `left` never grows. */
-struct cursor {
-	const uint8_t *at;
-	size_t left;
-};
-
-struct item {
-	uint16_t tag;
-	tocsin_str content;
-};
-
-static bool cursor_take(struct cursor *c, size_t len, tocsin_str *ret)
-{
-	if (len > c->left)
-		return false;
-	*ret = (tocsin_str){ (const char *)c->at, len };
-	c->at += len;
-	c->left -= len;
-	return true;
-}
-
-static bool cursor_copy(struct cursor *c, void *to, size_t len)
-{
-	tocsin_str bytes;
-
-	if (!cursor_take(c, len, &bytes))
-		return false;
-	memcpy(to, bytes.ptr, len);
-	return true;
-}
-
-/* 1 with an item, 0 at the end, -EBADMSG. */
-static int cursor_next(struct cursor *c, struct item *ret)
-{
-	uint32_t len;
-
-	if (c->left == 0)
-		return 0;
-	if (!cursor_copy(c, &ret->tag, sizeof ret->tag) || !cursor_copy(c, &len, sizeof len) ||
-	    !cursor_take(c, len, &ret->content))
-		return -EBADMSG;
-	return 1;
-}
-
-static struct cursor cursor_of(tocsin_str s)
-{
-	return (struct cursor){ (const uint8_t *)s.ptr, s.len };
-}
+#define LOSS_AHEAD_MAX_NS (600 * NS_PER_S)
 
 /* What a session, a feed or an incident holds; views into the checkpoint, absent ones {NULL, 0}. */
 struct parts {
@@ -111,16 +65,31 @@ static int read_parts(tocsin_str content, struct parts *ret)
 	return r;
 }
 
-/* A later version's fixed part may be longer, never shorter. */
-static bool read_fixed(tocsin_str content, void *to, size_t size)
+/* The names of the saved bits, in their order. */
+static int restore_endpoints(struct restoring *to, tocsin_str content)
 {
-	if (content.len < size)
-		return false;
-	memcpy(to, content.ptr, size);
-	return true;
+	const struct picture_settings *s = &to->picture->settings;
+	struct cursor c = cursor_of(content);
+	struct item item;
+	unsigned bit = 0;
+	int r;
+
+	to->endpoints_named = true;
+	while ((r = cursor_next(&c, &item)) > 0) {
+		if (item.tag != TAG_ID)
+			continue;
+		if (bit == ENDPOINT_BITS)
+			return -EBADMSG;
+		to->endpoints[bit] = 0;
+		for (unsigned i = 0; i < s->n_endpoints; i++)
+			if (str_is(item.content, s->endpoints[i]))
+				to->endpoints[bit] = UINT32_C(1) << i;
+		bit++;
+	}
+	return r;
 }
 
-static int restore_session(struct picture *p, const struct parts *parts)
+static int restore_session(struct restoring *to, const struct parts *parts)
 {
 	_cleanup_free_ char *id = str_dup(parts->id), *status = str_dup(parts->status);
 	_cleanup_(metadata_done) struct metadata metadata = { 0 };
@@ -134,20 +103,22 @@ static int restore_session(struct picture *p, const struct parts *parts)
 	r = metadata_merge(&metadata, parts->kv, parts->n_kv);
 	if (r < 0)
 		return r == -E2BIG ? -EBADMSG : r;
-	return sessions_restore(p->sessions, &(struct session){
-						     .id = id,
-						     .id_len = parts->id.len,
-						     .status = status,
-						     .status_len = parts->status.len,
-						     .started = fixed.started,
-						     .updated = fixed.updated,
-						     .metadata = metadata,
-					     });
+	return sessions_restore(to->picture->sessions,
+				&(struct session){
+					.id = id,
+					.id_len = parts->id.len,
+					.status = status,
+					.status_len = parts->status.len,
+					.started = restored_moment(to, fixed.started),
+					.updated = restored_moment(to, fixed.updated),
+					.metadata = metadata,
+				});
 }
 
-static int restore_feed(struct picture *p, const struct parts *parts)
+static int restore_feed(struct restoring *to, const struct parts *parts)
 {
-	struct status *s = &p->status;
+	struct rules *rules = &to->picture->rules;
+	struct status *s = &to->picture->status;
 	struct feed_fixed fixed;
 	struct feed *f;
 
@@ -160,16 +131,16 @@ static int restore_feed(struct picture *p, const struct parts *parts)
 	f->up = fixed.flags & FEED_UP;
 	f->pulsed = fixed.flags & FEED_PULSED;
 	f->alarmed = fixed.flags & FEED_ALARMED;
-	f->up_since = fixed.up_since;
-	f->last_pulse = fixed.last_pulse;
-	f->last_sign = fixed.last_sign;
+	f->up_since = restored_moment(to, fixed.up_since);
+	f->last_pulse = restored_moment(to, fixed.last_pulse);
+	f->last_sign = restored_moment(to, fixed.last_sign);
 	f->last_sign_position = fixed.last_sign_position;
 	f->heard_position = fixed.heard_position;
 	/* The rule may have been turned off since. */
-	if (rules_feed_thresholds(&p->rules, f)->feed_stale_after_ns > 0 && fixed.stale_at_ns > 0) {
-		f->stale_at_ns = fixed.stale_at_ns;
-		if (f->stale_at_ns < p->rules.feeds_due_ns)
-			p->rules.feeds_due_ns = f->stale_at_ns;
+	if (rules_feed_thresholds(rules, f)->feed_stale_after_ns > 0 && fixed.stale_at_ns > 0) {
+		f->stale_at_ns = restored_time(to, fixed.stale_at_ns);
+		if (f->stale_at_ns < rules->feeds_due_ns)
+			rules->feeds_due_ns = f->stale_at_ns;
 	}
 	return 0;
 }
@@ -194,27 +165,30 @@ static void incident_parts_done(struct incident *i)
 	metadata_done(&i->metadata);
 }
 
-static void incident_take_fixed(struct incident *i, const struct incident_fixed *f)
+static void incident_take_fixed(struct incident *i, const struct incident_fixed *f,
+				const struct restoring *to)
 {
 	i->value = f->value;
 	i->limit = f->limit;
 	i->number = f->number;
 	i->count = f->count;
-	i->opened = f->opened;
-	i->raised = f->raised;
-	i->page_at_ns = f->page_at_ns;
-	i->paged_at_ns = f->paged_at_ns;
+	i->opened = restored_moment(to, f->opened);
+	i->raised = restored_moment(to, f->raised);
+	i->page_at_ns = restored_time(to, f->page_at_ns);
+	i->paged_at_ns = restored_time(to, f->paged_at_ns);
 	i->priority = f->priority;
 	i->paged_priority = f->paged_priority;
 	i->repeats = f->repeats;
-	i->endpoints = f->endpoints;
+	i->endpoints = restored_endpoints(to, f->endpoints);
 	i->by_rule = f->flags & INCIDENT_BY_RULE;
 	i->has_value = f->flags & INCIDENT_HAS_VALUE;
 	i->has_limit = f->flags & INCIDENT_HAS_LIMIT;
 	i->truncated = f->flags & INCIDENT_TRUNCATED;
+	i->held = f->flags & INCIDENT_HELD;
+	i->summary = f->summary;
 }
 
-static int restore_incident(struct picture *p, const struct parts *parts)
+static int restore_incident(struct restoring *to, const struct parts *parts)
 {
 	_cleanup_(incident_parts_done) struct incident i = { 0 };
 	struct incident_fixed fixed;
@@ -226,7 +200,7 @@ static int restore_incident(struct picture *p, const struct parts *parts)
 	    !parts->code.ptr || !parts->message.ptr)
 		return -EBADMSG;
 	memcpy(i.id, parts->id.ptr, parts->id.len);
-	incident_take_fixed(&i, &fixed);
+	incident_take_fixed(&i, &fixed, to);
 	if (!dup_part(parts->code, &i.code) || !dup_part(parts->raw_code, &i.raw_code) ||
 	    !dup_part(parts->message, &i.message) || !dup_part(parts->session_id, &i.session_id) ||
 	    !dup_part(parts->source, &i.source) || !dup_part(parts->instance, &i.instance))
@@ -234,28 +208,66 @@ static int restore_incident(struct picture *p, const struct parts *parts)
 	r = metadata_merge(&i.metadata, parts->kv, parts->n_kv);
 	if (r < 0)
 		return r == -E2BIG ? -EBADMSG : r;
-	return alerts_restore(p->alerts, &(struct alerts_saved){
-						 .incident = &i,
-						 .session_len = parts->session_id.len,
-						 .source_len = parts->source.len,
-						 .instance_len = parts->instance.len,
-					 });
+	return alerts_restore(to->picture->alerts, &(struct alerts_saved){
+							   .incident = &i,
+							   .session_len = parts->session_id.len,
+							   .source_len = parts->source.len,
+							   .instance_len = parts->instance.len,
+						   });
 }
 
-static void restore_picture(struct picture *p, const struct picture_fixed *f)
+static void restore_status(struct restoring *to, const struct picture_fixed *f)
 {
-	p->now = f->now;
+	struct status *s = &to->picture->status;
+
+	s->started = f->flags & PICTURE_STARTED;
+	s->started_at = restored_moment(to, f->started_at);
+	s->last_reconnect = restored_moment(to, f->last_reconnect);
+	s->last_drift_report = restored_moment(to, f->last_drift_report);
+	s->last_heartbeat = restored_moment(to, f->last_heartbeat);
+	s->last_heartbeat_position = f->last_heartbeat_position;
+}
+
+/*
+ * A deadline among losses is put off by one interval at a time. So that no crafted checkpoint makes
+ * that endless, losses end soon after the picture's own time, ahead of it by what was not applied
+ * yet, and nothing was due long before it: see restore_picture.
+ */
+static uint64_t loss_within_reach(const struct restoring *to, uint64_t last_ns)
+{
+	uint64_t now_ns = to->picture->now.clock_ns;
+
+	if (last_ns > now_ns && last_ns - now_ns > LOSS_AHEAD_MAX_NS)
+		return now_ns + LOSS_AHEAD_MAX_NS;
+	return last_ns;
+}
+
+static void restore_rules(struct restoring *to, const struct picture_fixed *f)
+{
+	struct rules *rules = &to->picture->rules;
+
+	rules->stalled = f->flags & PICTURE_STALLED;
+	rules->down = true;
+	rules->beat_from_ns = restored_time(to, f->beat_from_ns);
+	for (size_t i = 0; i < sizeof f->losses / sizeof *f->losses; i++)
+		rules->losses[i] = (struct loss_time){
+			.first_ns = restored_time(to, f->losses[i].first_ns),
+			.last_ns = loss_within_reach(to, restored_time(to, f->losses[i].last_ns)),
+		};
+}
+
+static void restore_picture(struct restoring *to, const struct picture_fixed *f)
+{
+	struct picture *p = to->picture;
+
+	p->now = restored_moment(to, f->now);
 	p->position = f->position;
-	p->status.started = f->flags & PICTURE_STARTED;
-	p->status.started_at = f->started_at;
-	p->status.last_reconnect = f->last_reconnect;
-	p->status.last_drift_report = f->last_drift_report;
-	p->status.last_heartbeat = f->last_heartbeat;
-	p->status.last_heartbeat_position = f->last_heartbeat_position;
-	p->rules.stalled = f->flags & PICTURE_STALLED;
-	p->rules.beat_from_ns = f->beat_from_ns;
-	memcpy(p->rules.losses, f->losses, sizeof f->losses);
+	restore_status(to, f);
+	restore_rules(to, f);
 	alerts_restore_raised(p->alerts, f->raised);
+	/* Restoring the sessions set this to when each was updated. */
+	sessions_restore_running(p->sessions, restored_moment(to, f->running_since));
+	rules_put_off(&p->rules, p->now.clock_ns);
 }
 
 static int restore_status_metadata(struct picture *p, tocsin_str content)
@@ -270,11 +282,11 @@ static int restore_status_metadata(struct picture *p, tocsin_str content)
 	return r == -E2BIG ? -EBADMSG : r;
 }
 
-static int restore_item(struct picture *p, const struct item *item)
+static int restore_item(struct restoring *to, const struct item *item)
 {
 	static const struct {
 		uint16_t tag;
-		int (*restore)(struct picture *, const struct parts *);
+		int (*restore)(struct restoring *, const struct parts *);
 	} kinds[] = {
 		{ TAG_SESSION, restore_session },
 		{ TAG_FEED, restore_feed },
@@ -283,19 +295,24 @@ static int restore_item(struct picture *p, const struct item *item)
 	struct parts parts;
 
 	if (item->tag == TAG_METADATA)
-		return restore_status_metadata(p, item->content);
+		return restore_status_metadata(to->picture, item->content);
+	if (item->tag == TAG_ENDPOINTS)
+		return restore_endpoints(to, item->content);
+	if (item->tag == TAG_STORM)
+		return restore_storm(to, item->content);
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
 		if (kinds[i].tag != item->tag)
 			continue;
 		int r = read_parts(item->content, &parts);
 
-		return r < 0 ? r : kinds[i].restore(p, &parts);
+		return r < 0 ? r : kinds[i].restore(to, &parts);
 	}
 	return 0;
 }
 
-int checkpoint_decode(struct picture *p, const uint8_t *bytes, size_t len)
+int checkpoint_decode(struct picture *p, const uint8_t *bytes, size_t len, int64_t clock_shift_ns)
 {
+	struct restoring to = { .picture = p, .shift_ns = clock_shift_ns };
 	struct cursor c = { bytes, len };
 	struct checkpoint_head head;
 	struct picture_fixed fixed;
@@ -307,7 +324,7 @@ int checkpoint_decode(struct picture *p, const uint8_t *bytes, size_t len)
 		return -EBADMSG;
 	while ((r = cursor_next(&c, &item)) > 0) {
 		if (item.tag != TAG_PICTURE)
-			r = restore_item(p, &item);
+			r = restore_item(&to, &item);
 		else if (read_fixed(item.content, &fixed, sizeof fixed))
 			have_fixed = true;
 		else
@@ -317,8 +334,6 @@ int checkpoint_decode(struct picture *p, const uint8_t *bytes, size_t len)
 	}
 	if (r < 0 || !have_fixed)
 		return -EBADMSG;
-	restore_picture(p, &fixed);
-	/* Restoring the sessions set this to when each was updated. */
-	sessions_restore_running(p->sessions, fixed.running_since);
+	restore_picture(&to, &fixed);
 	return 0;
 }

@@ -14,6 +14,7 @@
 #define FEED_DOWN STR("DATA_FEED_DOWN")
 #define STALLED STR("ENGINE_STALLED")
 #define DROPPED STR("EVENTS_DROPPED")
+#define DOWN STR("ENGINE_DOWN")
 #define NOTHING ((tocsin_str){ NULL, 0 })
 
 enum verdict { VERDICT_NONE, VERDICT_RAISE, VERDICT_CLEAR };
@@ -311,10 +312,22 @@ static void judge_heartbeat(struct rules *rules, struct moment at)
 	rules->beat_from_ns = 0;
 }
 
+/* Does it show that the engine runs, and not only that it was started? */
+static bool is_sign_of_life(const struct record *r)
+{
+	return r->type == RECORD_HEALTH &&
+	       (r->kind == TOCSIN_HEALTH_HEARTBEAT || r->kind == TOCSIN_HEALTH_FEED_UP ||
+		r->kind == TOCSIN_HEALTH_FEED_RECONNECT || r->kind == TOCSIN_HEALTH_FEED_PULSE);
+}
+
 int rules_judge(struct rules *rules, const struct record *r, uint64_t position, struct moment at)
 {
 	int result = 0;
 
+	if (rules->down && is_sign_of_life(r)) {
+		alerts_clear_all(rules->alerts, DOWN, at);
+		rules->down = false;
+	}
 	if (r->type == RECORD_HEALTH && r->kind >= TOCSIN_HEALTH_FEED_UP &&
 	    r->kind <= TOCSIN_HEALTH_FEED_PULSE)
 		judge_feed(rules, r, at);

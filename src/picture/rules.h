@@ -29,7 +29,8 @@ struct rules {
 	struct status *status;
 	struct alerts *alerts;
 	uint64_t feeds_due_ns;      /* no feed's deadline is earlier; UINT64_MAX: none is armed */
-	bool stalled;               /* ENGINE_STALLED was raised: not armed until a heartbeat */
+	bool stalled;               /* no heartbeat is awaited until one comes */
+	bool down;                  /* an ENGINE_DOWN may be open: the next sign of life looks */
 	uint64_t beat_from_ns;      /* where the interval begins after one with losses, else 0 */
 	struct loss_time losses[2]; /* the latest, and the one before it */
 	/* settings->sources by hash: their number + 1, 0 = none */
@@ -50,7 +51,11 @@ void rules_init(struct rules *rules, const struct picture_settings *settings,
 const struct thresholds *rules_thresholds(const struct rules *rules, tocsin_str source);
 const struct thresholds *rules_feed_thresholds(const struct rules *rules, const struct feed *f);
 
-void rules_note_loss(struct rules *rules, uint64_t clock_ns);
+void rules_note_loss(struct rules *rules, uint64_t first_ns, uint64_t last_ns);
+/* Nothing is awaited any more until it gives a sign of life again. */
+void rules_disarm(struct rules *rules);
+/* No deadline is earlier than that. */
+void rules_put_off(struct rules *rules, uint64_t clock_ns);
 
 /* Judges an event that sessions and status have taken already. -ENOMEM: an alert is missing. */
 int rules_judge(struct rules *rules, const struct record *r, uint64_t position, struct moment at);

@@ -5,6 +5,7 @@
 
 #include "picture/picture.h"
 #include "picture/rules.h"
+#include "picture/storm.h"
 
 struct picture {
 	struct picture_settings settings;
@@ -18,6 +19,7 @@ struct picture {
 	struct status status;
 	struct alerts *alerts;
 	struct rules rules;
+	struct storm storm;
 };
 
 #endif

@@ -34,6 +34,14 @@ void status_done(struct status *s)
 	*s = (struct status){ 0 };
 }
 
+void status_resume(struct status *s, struct moment at)
+{
+	s->started = false;
+	s->started_at = at;
+	for (size_t i = 0; i < s->n_feeds; i++)
+		s->feeds[i].up = false;
+}
+
 static bool feed_is(const struct feed *f, uint32_t hash, tocsin_str source)
 {
 	return f->hash == hash && str_equal((tocsin_str){ f->source, f->source_len }, source);

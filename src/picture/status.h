@@ -46,6 +46,8 @@ struct status {
 
 int status_init(struct status *s, struct moment at);
 void status_done(struct status *s);
+/* A later run begins: uptimes count anew, a feed's from when it comes up. */
+void status_resume(struct status *s, struct moment at);
 
 /* Takes what a health event says about the state; the rules are judged elsewhere. */
 void status_apply(struct status *s, const struct record *r, uint64_t position, struct moment at);

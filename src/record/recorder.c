@@ -60,8 +60,8 @@ struct recorder {
  * A producer that is preempted between swap and stamp stalls no other call; the others take the
  * next slots. It delays the reader, which takes records in order, until it runs again.
  */
-static void slots_fill(struct recorder *r, uint64_t position, uint64_t parts, const uint8_t *bytes,
-		       size_t len)
+static inline void slots_fill(struct recorder *r, uint64_t position, uint64_t parts,
+			      const uint8_t *bytes, size_t len)
 {
 	for (uint64_t part = parts; part-- > 0;) {
 		struct layout_slot *s = &r->slots[(position + part) & r->mask];
@@ -76,8 +76,8 @@ static void slots_fill(struct recorder *r, uint64_t position, uint64_t parts, co
 	}
 }
 
-int recorder_push(struct recorder *r, enum recorder_class class, enum recorder_loss loss,
-		  uint64_t mono_ns, const void *bytes, size_t len, uint64_t *ret_position)
+_hot_ int recorder_push(struct recorder *r, enum recorder_class class, enum recorder_loss loss,
+			uint64_t mono_ns, const void *bytes, size_t len, uint64_t *ret_position)
 {
 	struct layout_counters *c = r->counters;
 	uint64_t parts = layout_parts(len);
@@ -105,6 +105,11 @@ int recorder_push(struct recorder *r, enum recorder_class class, enum recorder_l
 	if (ret_position)
 		*ret_position = head;
 	return 0;
+}
+
+const void *recorder_contended(const struct recorder *r)
+{
+	return &r->counters->head;
 }
 
 /* --- Counters --- */
@@ -178,7 +183,7 @@ static void header_fill(struct layout_header *h, const struct recorder_options *
 	h->started_mono_ns = clock_monotonic_ns();
 	memcpy(h->epoch, epoch, RECORDER_EPOCH_SIZE);
 	snprintf(h->engine, sizeof h->engine, "%s", o->engine);
-	h->checksum = layout_checksum(0, h, offsetof(struct layout_header, checksum));
+	h->checksum = checksum_add(0, h, offsetof(struct layout_header, checksum));
 }
 
 /* Every page backed and mapped for writing, so that no push faults or finds no room. */
@@ -315,10 +320,16 @@ int recorder_hold(struct recorder *r)
 	return 0;
 }
 
-void recorder_release_hold(struct recorder *r)
+void recorder_release_hold(struct recorder *r, bool remove)
 {
-	if (r->folder >= 0)
-		lockfile_release(r->lock);
+	if (r->folder < 0)
+		return;
+	if (remove)
+		unlinkat(r->folder, r->name, 0);
+	else
+		atomic_store_explicit(&r->counters->stopped_wall_ns, clock_realtime_ns(),
+				      memory_order_relaxed);
+	lockfile_release(r->lock);
 }
 
 /* A record's first slot, when it is whole and makes sense. */

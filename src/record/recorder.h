@@ -63,6 +63,22 @@ const char *recorder_name(const struct recorder *r);
 int recorder_push(struct recorder *r, enum recorder_class class, enum recorder_loss loss,
 		  uint64_t mono_ns, const void *bytes, size_t len, uint64_t *ret_position);
 
+/* The word that all pushes contend for; as long as the recorder lives. */
+const void *recorder_contended(const struct recorder *r);
+/*
+ * [hot] Says that a push is coming: that word then leaves another processor's cache while the event
+ * is encoded, and not while the push waits. For writing, which compilers do not say unasked: a
+ * processor that knows it not ignores it.
+ */
+static inline void recorder_expect(const void *contended)
+{
+#ifdef __x86_64__
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)contended));
+#else
+	__builtin_prefetch(contended, 1);
+#endif
+}
+
 /* Where the next push will go: everything before it was accepted. [any] */
 uint64_t recorder_head(const struct recorder *r);
 /* Refusals so far under `loss`, and when (CLOCK_MONOTONIC) the last one of any kind was. [any] */
@@ -76,8 +92,11 @@ uint64_t recorder_used(const struct recorder *r);
 
 /* Takes the lock file's mutex for the calling thread, for as long as it lives. */
 int recorder_hold(struct recorder *r);
-/* Lets it go: the run has ended cleanly. */
-void recorder_release_hold(struct recorder *r);
+/*
+ * Lets it go: the run has ended in order. With `remove` its file goes first, so that nobody takes
+ * it for a dead run's; else it stays for the next run, marked as stopped.
+ */
+void recorder_release_hold(struct recorder *r, bool remove);
 
 /*
  * The next record, copied out (valid until the next call). *ret_next is the position after it. 0
@@ -99,9 +118,16 @@ int recorder_checkpoint(struct recorder *r, uint64_t position, int64_t wall_offs
 
 struct recorder_image;
 
-/* -EBADMSG for a damaged or foreign file, -EPROTONOSUPPORT for a format of a later version. */
+/*
+ * Reads what can be read: of a file whose header or counters are damaged, or which was cut, what
+ * its slots tell by themselves. -EBADMSG when nothing of it can be a recorder's, -EPROTONOSUPPORT
+ * for a format of a later version.
+ */
 int recorder_image_open(int folder, const char *name, struct recorder_image **ret);
 void recorder_image_free(struct recorder_image *i);
+/* A look at the header alone: where the run began; 0 and 0 when it is damaged. -EPROTONOSUPPORT. */
+int recorder_image_begin(int folder, const char *name, uint64_t *ret_first_position,
+			 uint64_t *ret_started_wall_ns);
 
 struct recorder_image_facts {
 	uint8_t epoch[RECORDER_EPOCH_SIZE];
@@ -110,8 +136,11 @@ struct recorder_image_facts {
 	uint64_t checkpoint_position; /* 0: none was written */
 	int64_t wall_offset_ns;
 	uint64_t losses[RECORDER_N_LOSSES];
+	uint64_t first_position;
 	uint64_t started_wall_ns;
+	uint64_t stopped_wall_ns; /* of an orderly stop; 0: the run died, or lives */
 	uint32_t pid;
+	bool damaged; /* header or counters are not what they were: the slots alone were asked */
 };
 
 void recorder_image_facts(const struct recorder_image *i, struct recorder_image_facts *ret);

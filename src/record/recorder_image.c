@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,20 +17,25 @@
  * would be a SIGBUS. Nothing read is believed before it is checked.
  */
 
-#define CHUNK 64u /* slots read at a time */
+#define CHUNK 64u                      /* slots read at a time */
+#define POSITIONS_MAX (UINT64_MAX / 2) /* no run comes near */
 
 struct recorder_image {
 	int fd;
 	struct layout_header header;
 	uint64_t head, released;
 	uint64_t losses[RECORDER_N_LOSSES];
+	uint64_t stopped_wall_ns;
+	bool damaged;
 
 	uint64_t checkpoint_position; /* 0: none */
 	int64_t wall_offset_ns;
 	uint8_t *checkpoint;
 	size_t checkpoint_len;
 
-	uint64_t chunk; /* index of the first slot in `slots`, UINT64_MAX: none */
+	uint64_t chunk;      /* index of the first slot in `slots`, UINT64_MAX: none */
+	uint64_t first_head; /* the head as it stood in the file at first, sound or not */
+	uint64_t reserved;   /* by a living run, once `slots` was read; 0: nothing has moved */
 	struct layout_slot slots[CHUNK];
 	uint8_t gathered[LAYOUT_PARTS_MAX * LAYOUT_PAYLOAD];
 };
@@ -78,26 +84,25 @@ static int image_read_header(struct recorder_image *i)
 		return -EBADMSG;
 	if (h->format > RECORDER_FORMAT)
 		return -EPROTONOSUPPORT;
-	if (h->checksum != layout_checksum(0, h, offsetof(struct layout_header, checksum)))
+	if (h->checksum != checksum_add(0, h, offsetof(struct layout_header, checksum)))
 		return -EBADMSG;
 	return header_is_sound(h) ? 0 : -EBADMSG;
 }
 
-static int image_read_counters(struct recorder_image *i)
+static void image_read_counters(struct recorder_image *i)
 {
 	struct layout_counters c;
-	int r = image_read(i, &c, sizeof c, LAYOUT_PAGE);
 
-	if (r < 0)
-		return r;
+	if (image_read(i, &c, sizeof c, LAYOUT_PAGE) < 0) {
+		i->damaged = true;
+		return;
+	}
 	i->head = atomic_load_explicit(&c.head, memory_order_relaxed);
+	i->first_head = i->head;
 	i->released = atomic_load_explicit(&c.released, memory_order_relaxed);
+	i->stopped_wall_ns = atomic_load_explicit(&c.stopped_wall_ns, memory_order_relaxed);
 	for (size_t n = 0; n < RECORDER_N_LOSSES; n++)
 		i->losses[n] = atomic_load_explicit(&c.losses[n], memory_order_relaxed);
-	if (i->released < i->header.first_position || i->head < i->released ||
-	    i->head - i->released > i->header.slots)
-		return -EBADMSG;
-	return 0;
 }
 
 /* Takes the area's checkpoint when it is whole and newer than *mark. */
@@ -119,7 +124,7 @@ static int image_read_checkpoint(struct recorder_image *i, unsigned area, uint64
 	if (r < 0)
 		return r;
 	if (c.checksum != layout_checkpoint_checksum(own, &c, state) ||
-	    c.position < i->header.first_position || c.position > i->head)
+	    c.position < i->header.first_position)
 		return 0;
 	free(i->checkpoint);
 	i->checkpoint = TAKE(state);
@@ -128,6 +133,114 @@ static int image_read_checkpoint(struct recorder_image *i, unsigned area, uint64
 	i->wall_offset_ns = c.wall_offset_ns;
 	*mark = own;
 	return 0;
+}
+
+/*
+ * What the file's name and size tell when its header does not: everything but the slots' number is
+ * the same in each file of this format. Of a file that was cut the number comes out too small, and
+ * still each slot that is left is found by its own stamp.
+ */
+static int header_guess(struct recorder_image *i, const char *name, uint64_t size)
+{
+	static const char prefix[] = "ring-";
+	struct layout_header *h = &i->header;
+	uint64_t slots = LAYOUT_SLOTS_MIN, offset = 2 * LAYOUT_PAGE + 2 * LAYOUT_CHECKPOINT_AREA;
+	const char *hex = name + sizeof prefix - 1;
+
+	if (strncmp(name, prefix, sizeof prefix - 1) != 0 ||
+	    strspn(hex, "0123456789abcdef") < 2 * RECORDER_EPOCH_SIZE || size <= offset)
+		return -EBADMSG;
+	*h = (struct layout_header){
+		.slot_size = RECORDER_SLOT_SIZE,
+		.checkpoint_size = LAYOUT_CHECKPOINT_AREA,
+		.checkpoint_offset = { 2 * LAYOUT_PAGE, 2 * LAYOUT_PAGE + LAYOUT_CHECKPOINT_AREA },
+		.slots_offset = offset,
+		.first_position = 1,
+	};
+	while (slots < LAYOUT_SLOTS_MAX && slots * RECORDER_SLOT_SIZE < size - offset)
+		slots *= 2;
+	h->slots = slots;
+	for (size_t n = 0; n < RECORDER_EPOCH_SIZE; n++) {
+		unsigned byte;
+
+		if (sscanf(hex + 2 * n, "%2x", &byte) != 1)
+			return -EBADMSG;
+		h->epoch[n] = (uint8_t)byte;
+	}
+	i->damaged = true;
+	return 0;
+}
+
+/*
+ * The head, when it has moved since the file was opened: the run lives, and may write into what is
+ * read meanwhile.
+ */
+static uint64_t image_reserved(const struct recorder_image *i)
+{
+	uint64_t head;
+
+	if (image_read(i, &head, sizeof head,
+		       LAYOUT_PAGE + offsetof(struct layout_counters, head)) < 0)
+		return 0;
+	return head == i->first_head ? 0 : head;
+}
+
+/* Of a file that ends within the chunk, the slots behind its end are as if never written. */
+static bool image_read_chunk(struct recorder_image *i, uint64_t chunk)
+{
+	uint64_t offset = i->header.slots_offset + chunk * RECORDER_SLOT_SIZE;
+	ssize_t n;
+
+	if (chunk == i->chunk)
+		return true;
+	i->chunk = UINT64_MAX;
+	do
+		n = pread(i->fd, i->slots, sizeof i->slots, (off_t)offset);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return false;
+	memset((uint8_t *)i->slots + n, 0, sizeof i->slots - (size_t)n);
+	/* After the slots: whatever was written into them by then had been reserved before. */
+	i->reserved = image_reserved(i);
+	i->chunk = chunk;
+	return true;
+}
+
+/*
+ * Where the records end, as their stamps tell: the counter may be damaged. Records that count lie
+ * within one lap of `from`; without a place to begin (0) the greatest stamp ends them.
+ */
+static uint64_t image_find_head(struct recorder_image *i, uint64_t from)
+{
+	uint64_t head = from, slots = i->header.slots;
+
+	for (uint64_t index = 0; index < slots; index++) {
+		uint64_t stamp;
+
+		if (!image_read_chunk(i, index - index % CHUNK))
+			break;
+		stamp = atomic_load_explicit(&i->slots[index % CHUNK].stamp, memory_order_relaxed);
+		if ((stamp & (slots - 1)) != index || stamp < head || stamp >= POSITIONS_MAX ||
+		    (from > 0 && stamp - from >= slots))
+			continue;
+		head = stamp + 1;
+	}
+	return head;
+}
+
+static void image_settle_head(struct recorder_image *i)
+{
+	uint64_t from = i->checkpoint             ? i->checkpoint_position
+			: i->header.checksum != 0 ? i->header.first_position
+						  : 0;
+	uint64_t head = image_find_head(i, from);
+
+	/* Reserved slots that were never stamped count too, as torn ones. */
+	if (from > 0 && i->head >= head && i->head - from <= i->header.slots)
+		return;
+	/* Alive, it may have written and released meanwhile: then the stamps are just newer. */
+	i->damaged |= from == 0 || i->head < from || i->head - from > i->header.slots;
+	i->head = head;
 }
 
 int recorder_image_open(int folder, const char *name, struct recorder_image **ret)
@@ -147,13 +260,39 @@ int recorder_image_open(int folder, const char *name, struct recorder_image **re
 	if (!S_ISREG(st.st_mode))
 		return -EBADMSG;
 	int r = image_read_header(i);
-	if (r == 0)
-		r = image_read_counters(i);
-	for (unsigned area = 0; r == 0 && area < 2; area++)
-		r = image_read_checkpoint(i, area, &mark);
+	if (r == -EBADMSG)
+		r = header_guess(i, name, (uint64_t)st.st_size);
 	if (r < 0)
 		return r;
+	if ((uint64_t)st.st_size < i->header.slots_offset + i->header.slots * RECORDER_SLOT_SIZE)
+		i->damaged = true;
+	for (unsigned area = 0; area < 2; area++) {
+		r = image_read_checkpoint(i, area, &mark);
+		if (r == -ENOMEM)
+			return r;
+		i->damaged |= r < 0;
+	}
+	/* Of a living run these move on: never behind the checkpoint that was read before them. */
+	image_read_counters(i);
+	image_settle_head(i);
 	*ret = TAKE(i);
+	return 0;
+}
+
+int recorder_image_begin(int folder, const char *name, uint64_t *ret_first_position,
+			 uint64_t *ret_started_wall_ns)
+{
+	_cleanup_(cleanup_image) struct recorder_image *i = calloc(1, sizeof *i);
+	int r;
+
+	if (!i)
+		return -ENOMEM;
+	i->fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	r = i->fd < 0 ? -errno : image_read_header(i);
+	if (r == -EPROTONOSUPPORT)
+		return r;
+	*ret_first_position = r < 0 ? 0 : i->header.first_position;
+	*ret_started_wall_ns = r < 0 ? 0 : i->header.started_wall_ns;
 	return 0;
 }
 
@@ -175,6 +314,9 @@ void recorder_image_facts(const struct recorder_image *i, struct recorder_image_
 		.slots = i->header.slots,
 		.checkpoint_position = i->checkpoint_position,
 		.wall_offset_ns = i->wall_offset_ns,
+		.first_position = i->header.first_position,
+		.stopped_wall_ns = i->stopped_wall_ns,
+		.damaged = i->damaged,
 		.started_wall_ns = i->header.started_wall_ns,
 		.pid = i->header.pid,
 	};
@@ -198,13 +340,11 @@ static const struct layout_slot *image_slot(struct recorder_image *i, uint64_t p
 	uint64_t index = position & (i->header.slots - 1);
 	uint64_t chunk = index - index % CHUNK;
 
-	if (chunk != i->chunk) {
-		i->chunk = UINT64_MAX;
-		if (image_read(i, i->slots, sizeof i->slots,
-			       i->header.slots_offset + chunk * RECORDER_SLOT_SIZE) < 0)
-			return NULL;
-		i->chunk = chunk;
-	}
+	if (!image_read_chunk(i, chunk))
+		return NULL;
+	/* Reserved for the next lap: the old stamp stands there until the new record does. */
+	if (i->reserved > i->header.slots && position < i->reserved - i->header.slots)
+		return NULL;
 	const struct layout_slot *s = &i->slots[index - chunk];
 	return atomic_load_explicit(&s->stamp, memory_order_relaxed) == position ? s : NULL;
 }

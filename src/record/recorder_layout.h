@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/checksum.h"
 #include "record/record.h"
 #include "record/recorder.h"
 
@@ -53,6 +54,8 @@ struct layout_counters {
 	_Alignas(LAYOUT_LINE) _Atomic uint64_t released; /* first position in use; the reader */
 	_Alignas(LAYOUT_LINE) _Atomic uint64_t losses[RECORDER_N_LOSSES];
 	_Atomic uint64_t last_loss_ns;
+	/* CLOCK_REALTIME of an orderly stop that left something unsafe; 0: none, or it is gone. */
+	_Alignas(LAYOUT_LINE) _Atomic uint64_t stopped_wall_ns;
 };
 
 struct layout_checkpoint {
@@ -84,33 +87,12 @@ _Static_assert(sizeof(struct layout_counters) <= LAYOUT_PAGE, "the counters are 
 _Static_assert(sizeof(struct layout_slot) == RECORDER_SLOT_SIZE, "slots have no holes");
 _Static_assert(sizeof(_Atomic uint64_t) == sizeof(uint64_t), "atomics are plain words in the file");
 
-/*
- * Detects damage, not malice: any changed word changes the sum. Chained, so that several pieces can
- * be summed; start with 0.
- */
-static inline uint64_t layout_checksum(uint64_t sum, const void *bytes, size_t len)
-{
-	const uint8_t *p = bytes;
-
-	while (len > 0) {
-		uint64_t word = 0;
-		size_t n = len < sizeof word ? len : sizeof word;
-
-		memcpy(&word, p, n);
-		sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-		sum ^= sum >> 29;
-		p += n;
-		len -= n;
-	}
-	return sum ^ UINT64_C(0x746f6373696e0001);
-}
-
 static inline uint64_t layout_checkpoint_checksum(uint64_t mark, const struct layout_checkpoint *c,
 						  const void *state)
 {
 	uint64_t head[] = { mark, c->position, (uint64_t)c->wall_offset_ns, c->length };
 
-	return layout_checksum(layout_checksum(0, head, sizeof head), state, c->length);
+	return checksum_add(checksum_add(0, head, sizeof head), state, c->length);
 }
 
 /* Slots that a record of `len` bytes takes. */

@@ -17,10 +17,12 @@
 #include "places.h"
 #include "runbooks.h"
 #include "settings.h"
+#include "tool/endpoint_check.h"
 #include "tool/runbook_check.h"
 #include "tool/tool.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
+#define CERTIFICATE_SOON_NS (14 * 24 * 3600 * NS_PER_S)
 
 static const char help[] =
 	"usage: tocsin check [OPTION]...\n"
@@ -182,60 +184,49 @@ static void check_folders(struct check *c, const struct settings *s)
 	places_done(&p);
 }
 
-/* Scheme, host and port alone: the rest of a URL may be a secret. */
-static char *safe_url(const char *url)
+/* A certificate that ends soon ends on a night when nobody looks. */
+static void check_certificate(struct check *c, const char *name, uint64_t until_ns)
 {
-	struct text_buffer b = { 0 };
-	char *scheme = NULL, *host = NULL, *port = NULL;
-	CURLU *u = curl_url();
+	uint64_t now_ns = clock_realtime_ns();
+	char end[TIME_TEXT_SIZE], left[TIME_TEXT_SIZE];
 
-	if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK)
-		text_buffer_printf(&b, "%s://%s:%s", scheme, host, port);
-	curl_free(scheme);
-	curl_free(host);
-	curl_free(port);
-	curl_url_cleanup(u);
-	return b.ptr;
+	if (until_ns == 0 || until_ns < now_ns)
+		return;
+	time_to_local(until_ns, true, end);
+	end[sizeof("2026-08-03") - 1] = 0;
+	duration_to_text(until_ns - now_ns, left);
+	if (until_ns - now_ns < CERTIFICATE_SOON_NS)
+		tell(c, VERDICT_WARNING, name, "its certificate ends on %s, in %s: renew it", end,
+		     left);
+	else
+		tell(c, VERDICT_OK, name, "its certificate is good until %s", end);
 }
 
-/* Connects, with TLS where the URL asks for it, and closes without a request. */
 static void check_endpoint(struct check *c, const struct settings_endpoint *e)
 {
-	_cleanup_free_ char *shown = safe_url(e->url);
-	char error[CURL_ERROR_SIZE] = "";
-	CURL *curl = curl_easy_init();
-	CURLcode code;
+	struct endpoint_report report;
 
-	if (!curl || !shown) {
+	if (endpoint_check(e, &report) < 0) {
 		tell(c, VERDICT_FAILED, e->name, "no memory");
-		curl_easy_cleanup(curl);
 		return;
 	}
-	curl_easy_setopt(curl, CURLOPT_URL, e->url);
-	curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(curl, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
-			 (long)(e->connect_timeout_ns / NS_PER_MS));
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(e->timeout_ns / NS_PER_MS));
-	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
-	code = curl_easy_perform(curl);
-	if (code == CURLE_OK)
-		tell(c, VERDICT_OK, e->name, "%s answers", shown);
+	if (report.reached)
+		tell(c, VERDICT_OK, e->name, "%s answers%s", report.shown,
+		     e->backup ? "; a backup" : "");
+	else if (report.unverified)
+		tell(c, VERDICT_FAILED, e->name,
+		     "%s is not trusted: %s; check its certificate, and ca_file, cert_file and "
+		     "key_file",
+		     report.shown, report.trouble);
 	else
 		tell(c, VERDICT_FAILED, e->name,
-		     "%s cannot be reached: %s; check the URL, the network and the receiver", shown,
-		     error[0] ? error : curl_easy_strerror(code));
-	if (!e->secret_file)
+		     "%s cannot be reached: %s; check the URL, the network and the receiver",
+		     report.shown, report.trouble);
+	check_certificate(c, e->name, report.until_ns);
+	if (!e->secret_file && !e->token_file && !e->cert_file)
 		tell(c, VERDICT_WARNING, e->name,
 		     "pages are not signed: make a secret and set secret_file, so that the "
-		     "receiver "
-		     "can tell them from others'");
-	curl_easy_cleanup(curl);
+		     "receiver can tell them from others'");
 }
 
 /* "FILE:LINE", or the file alone. */

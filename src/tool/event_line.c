@@ -79,6 +79,17 @@ static const struct kind {
 };
 #define KINDS (sizeof(kind_table) / sizeof(kind_table[0]))
 
+const char *event_line_kind(enum event_line_family family, uint32_t kind, const char **ret_member)
+{
+	for (size_t i = 0; i < KINDS; i++) {
+		if (kind_table[i].family != family || kind_table[i].kind != kind)
+			continue;
+		*ret_member = member_table[MEMBER_SESSION + family].name;
+		return kind_table[i].name;
+	}
+	return NULL;
+}
+
 /* What the members of one line say. */
 struct members {
 	unsigned present; /* bit per enum member */

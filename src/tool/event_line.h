@@ -44,4 +44,7 @@ struct event_line {
  * line; -EINVAL: see error. */
 int event_line_read(struct event_line *e, char *line, size_t len);
 
+/* How a kind is written, and in which member; static. NULL: there is no such kind. */
+const char *event_line_kind(enum event_line_family family, uint32_t kind, const char **ret_member);
+
 #endif

@@ -20,8 +20,13 @@ const struct verb verb_table[] = {
 	{ "snapshot", "print an engine's picture as JSON, or write it all as evidence",
 	  snapshot_main },
 	{ "export", "write a session as lines that play takes", export_main },
+	{ "pages", "list the pages that wait or are dead, send or discard them", pages_main },
 	{ "page-test", "send a test page the way an alert's page goes", page_test_main },
 	{ "check", "check settings, journal, folders and endpoints", check_main },
+	{ "rescue", "do for engines that died what their next start would do", rescue_main },
+	{ "sentinel", "watch engines, and rescue one at once when it dies", sentinel_main },
+	{ "blackbox", "print a recorder's last events, of an engine living or dead",
+	  blackbox_main },
 };
 const size_t verb_table_size = sizeof(verb_table) / sizeof(verb_table[0]);
 

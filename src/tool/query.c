@@ -44,6 +44,8 @@ static const struct row {
 	  "answer as a monitoring plugin: one line, and the exit status\n"
 	  "0 OK, 1 warning, 2 critical, 3 unknown",
 	  offsetof(struct query, check) },
+	{ QUERY_ALL, "all", NULL, "each page there is", offsetof(struct query, all) },
+	{ QUERY_REASON, "reason", "TEXT", "why; it is logged", offsetof(struct query, reason) },
 	{ QUERY_JSON, "json", NULL, "JSON, one object a line", offsetof(struct query, json) },
 	{ QUERY_UTC, "utc", NULL, "times in UTC instead of local time",
 	  offsetof(struct query, utc) },

@@ -25,6 +25,8 @@ enum {
 	QUERY_UTC = 1 << 11,
 	QUERY_UNTIL = 1 << 12,
 	QUERY_HELP = 1 << 13, /* always taken */
+	QUERY_ALL = 1 << 14,
+	QUERY_REASON = 1 << 15,
 };
 
 /* A verb that asks. */
@@ -44,7 +46,8 @@ struct query {
 	const char *priority_text;
 	unsigned priority; /* 1..3; 0: not given */
 	const char *code, *session, *status, *engine, *directory, *state_dir, *evidence;
-	bool check, json, utc, help;
+	const char *reason;
+	bool all, check, json, utc, help;
 	char **arguments;
 	int n_arguments;
 };

@@ -27,5 +27,9 @@ int export_main(int argc, char **argv);
 int page_test_main(int argc, char **argv);
 int runbook_main(int argc, char **argv);
 int check_main(int argc, char **argv);
+int rescue_main(int argc, char **argv);
+int sentinel_main(int argc, char **argv);
+int blackbox_main(int argc, char **argv);
+int pages_main(int argc, char **argv);
 
 #endif

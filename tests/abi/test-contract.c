@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The contract of the header, held by the loaded plugin. TOCSIN_PLUGIN names the file. */
 #include "config.h"
+#include "edge.h"
 #include "host.h"
 
 #include <pthread.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
@@ -285,18 +285,6 @@ static void a_forked_child_can_do_nothing_and_harms_nothing(void **state)
 	assert_int_equal(w->plugin->on_session(i, &s), TOCSIN_OK);
 	assert_int_equal(w->plugin->stop(i, UINT64_MAX), TOCSIN_OK);
 	w->plugin->destroy(i);
-}
-
-/* Ends where an unreadable page begins, so that a read past it faults. */
-static void *at_the_edge(const void *bytes, size_t len)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	uint8_t *two =
-		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	assert_true(two != MAP_FAILED);
-	assert_int_equal(mprotect(two + page, page, PROT_NONE), 0);
-	return memcpy(two + page - len, bytes, len);
 }
 
 static void nothing_is_read_past_an_event_or_a_text(void **state)

@@ -47,7 +47,7 @@ static double bare(const struct entry_context *c, unsigned n)
 
 static double written(const struct entry_context *c, unsigned n)
 {
-	struct journal_options o = { .target = LOG_TARGET_JOURNAL, .context = c };
+	struct journal_options o = { .state = -1, .target = LOG_TARGET_JOURNAL, .context = c };
 	struct entry **entries = calloc(n, sizeof(struct entry *));
 	struct journal *j;
 	uint64_t last = 0;

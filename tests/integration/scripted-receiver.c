@@ -8,10 +8,18 @@
  * port as the first line. STEPS are separated by commas or white space, one for each request; the
  * last goes on for ever:
  *
- *	200, 503, ...      answers with that status (3xx with a Location on itself)
- *	hang               never answers
- *	reset              resets the connection once the request is there
- *	delay:MS[:STATUS]  waits first, then answers, 200 by default
+ *	200, 503, ...                answers with that status (3xx with a Location on itself)
+ *	redirect                     302
+ *	delay:MS[:STATUS]            waits first, then answers, 200 by default
+ *	retry-after:S[:STATUS]       with Retry-After in seconds, 503 by default
+ *	retry-after-date:S[:STATUS]  with Retry-After as a date, so many seconds after its Date
+ *	hang                         never answers
+ *	reset                        resets the connection once the request is there
+ *	empty                        closes the connection without a byte
+ *	half[:STATUS]                closes it within the body, 200 by default
+ *	endless[:STATUS]             a body without an end, 200 by default
+ *	endless-head                 a 200 with headers without an end
+ *	slow                         a 200 whose head comes byte by byte and never whole
  *
  * Each request becomes one line of JSON in the file when it is there as a whole, before it is
  * answered: time (seconds since the epoch), connection, method, path, headers (names in lower
@@ -26,6 +34,7 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -42,19 +51,11 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "picture/metadata.h"
+#include "scripted_steps.h"
 
 #define STEPS_MAX 1024
 #define SCRIPT_FILE_MAX 65536
 #define BODY_MAX (1024 * 1024)
-
-enum step_kind { STEP_ANSWER, STEP_HANG, STEP_RESET };
-
-struct step {
-	enum step_kind kind;
-	unsigned status;
-	unsigned delay_ms;
-	char text[32];
-};
 
 struct receiver {
 	struct step steps[STEPS_MAX];
@@ -64,60 +65,11 @@ struct receiver {
 	FILE *out;
 };
 
-static int number_parse(const char *s, unsigned most, unsigned *ret)
-{
-	char *end;
-	unsigned long n;
-
-	errno = 0;
-	n = strtoul(s, &end, 10);
-	if (!isdigit((unsigned char)*s) || *end != 0 || errno != 0 || n > most)
-		return -EINVAL;
-	*ret = (unsigned)n;
-	return 0;
-}
-
-static int status_parse(const char *s, unsigned *ret)
-{
-	unsigned status;
-
-	if (number_parse(s, 599, &status) < 0 || status < 200)
-		return -EINVAL;
-	*ret = status;
-	return 0;
-}
-
-static int step_parse(char *word, struct step *ret)
-{
-	static const char delay[] = "delay:";
-	struct step s = { .kind = STEP_ANSWER, .status = 200 };
-	char *status;
-
-	snprintf(s.text, sizeof s.text, "%s", word);
-	if (strcmp(word, "hang") == 0) {
-		s.kind = STEP_HANG;
-	} else if (strcmp(word, "reset") == 0) {
-		s.kind = STEP_RESET;
-	} else if (strncmp(word, delay, sizeof delay - 1) == 0) {
-		word += sizeof delay - 1;
-		status = strchr(word, ':');
-		if (status)
-			*status++ = 0;
-		if (number_parse(word, 3600000, &s.delay_ms) < 0 ||
-		    (status && status_parse(status, &s.status) < 0))
-			return -EINVAL;
-	} else if (status_parse(word, &s.status) < 0) {
-		return -EINVAL;
-	}
-	*ret = s;
-	return 0;
-}
-
 /* A file of that name, else the steps themselves. */
 static int script_load(struct receiver *r, const char *script)
 {
 	_cleanup_free_ char *text = NULL;
-	char *rest, *word;
+	char *rest, *word, shown[64];
 	size_t len;
 	int e = file_read(AT_FDCWD, script, SCRIPT_FILE_MAX, &text, &len);
 
@@ -126,8 +78,10 @@ static int script_load(struct receiver *r, const char *script)
 	for (rest = text; rest && (word = strsep(&rest, ", \t\r\n"));) {
 		if (*word == 0)
 			continue;
+		snprintf(shown, sizeof shown, "%s", word);
 		if (r->n_steps == STEPS_MAX || step_parse(word, &r->steps[r->n_steps]) < 0) {
-			fprintf(stderr, "scripted-receiver: what is the step \"%s\"?\n", word);
+			fprintf(stderr,
+				"scripted-receiver: there is something wrong with a step\n");
 			return -EINVAL;
 		}
 		r->n_steps++;
@@ -178,31 +132,108 @@ static const struct step *request_note(struct receiver *r, struct MHD_Connection
 	return step;
 }
 
+/* Past the library, which would not do such things. false: the other side has gone. */
+static bool send_raw(int fd, const char *text)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	size_t len = strlen(text);
+
+	while (len > 0) {
+		ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return false;
+		if (n < 0 && poll(&p, 1, -1) < 0 && errno != EINTR)
+			return false;
+		text += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+	}
+	return true;
+}
+
+static void wait_ms(unsigned ms)
+{
+	struct timespec wait = { ms / 1000, ms % 1000 * 1000000L };
+
+	while (nanosleep(&wait, &wait) < 0 && errno == EINTR)
+		;
+}
+
+/* What no library answers; the connection ends after it. */
+static void step_misbehave(const struct step *step, int fd)
+{
+	const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+	char head[64], kilobyte[1024 + 1];
+
+	memset(kilobyte, '.', sizeof kilobyte - 1);
+	kilobyte[sizeof kilobyte - 1] = 0;
+	snprintf(head, sizeof head, "HTTP/1.1 %u As told\r\n", step->status ? step->status : 200);
+	if (step->kind >= STEP_HALF)
+		send_raw(fd, head);
+	switch (step->kind) {
+	case STEP_HANG:
+		for (;;)
+			pause();
+	case STEP_RESET:
+		/* Closing would end it in good order first; this is the kernel's way to a reset. */
+		connect(fd, &nowhere, sizeof nowhere);
+		break;
+	case STEP_HALF:
+		send_raw(fd, "Content-Length: 2000\r\n\r\n");
+		send_raw(fd, kilobyte);
+		break;
+	case STEP_ENDLESS:
+		send_raw(fd, "Content-Type: text/plain\r\n\r\n");
+		while (send_raw(fd, kilobyte))
+			;
+		break;
+	case STEP_ENDLESS_HEAD:
+		while (send_raw(fd, "X-More: ") && send_raw(fd, kilobyte) && send_raw(fd, "\r\n"))
+			;
+		break;
+	case STEP_SLOW:
+		while (send_raw(fd, "X"))
+			wait_ms(20);
+		break;
+	default:
+		break;
+	}
+}
+
+static void retry_after_add(const struct step *step, struct MHD_Response *response)
+{
+	time_t then = time(NULL) + (time_t)step->number;
+	char value[64];
+	struct tm tm;
+
+	if (step->kind == STEP_RETRY_AFTER)
+		snprintf(value, sizeof value, "%u", step->number);
+	else
+		strftime(value, sizeof value, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&then, &tm));
+	MHD_add_response_header(response, "Retry-After", value);
+}
+
 /* Each connection has a thread of its own, so waiting hinders nobody. */
 static enum MHD_Result step_do(const struct step *step, struct MHD_Connection *c)
 {
-	struct timespec wait = { step->delay_ms / 1000, step->delay_ms % 1000 * 1000000L };
-	struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
 	enum MHD_Result result;
 	struct MHD_Response *response;
-	int fd;
 
-	if (step->kind == STEP_HANG)
-		for (;;)
-			pause();
-	if (step->kind == STEP_RESET) {
-		fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-		/* Closing would end it in good order first; this is the kernel's way to a reset. */
-		connect(fd, &nowhere, sizeof nowhere);
+	if (step->kind >= STEP_HANG) {
+		step_misbehave(
+			step,
+			MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
 		return MHD_NO;
 	}
-	while (nanosleep(&wait, &wait) < 0 && errno == EINTR)
-		;
+	if (step->kind == STEP_ANSWER)
+		wait_ms(step->number);
 	response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 	if (!response)
 		return MHD_NO;
 	if (step->status >= 300 && step->status <= 399)
 		MHD_add_response_header(response, "Location", "/redirected");
+	if (step->kind != STEP_ANSWER)
+		retry_after_add(step, response);
 	result = MHD_queue_response(c, step->status, response);
 	MHD_destroy_response(response);
 	return result;

@@ -190,9 +190,12 @@ cat >"$work/events" <<END
 {"at":1001,"health":"feed_pulse","source":"f"}
 {"at":1002,"alert":"raise","code":"no code","priority":"P1","message":"m","meta":{"k":"v"}}
 {"at":1003,"alert":"raise","code":"LONG","priority":"P1","message":"$(printf '%6000s' x)"}
+{"at":1004,"alert":"raise","code":"HELD","priority":"P1","message":"m"}
+{"at":1100,"health":"heartbeat"}
 END
 start_receiver --json
 status 0 "$TOCSIN" play -o log.target=stderr -o webhook.url="$url" -o engine.name=documents \
+	-o pages.max_pages_per_minute=2 \
 	-o paths.state_dir="$work/state" -o paths.runtime_dir="$work/run" "$work/events"
 stop_receiver
 sed -n 's/.*"body"://p' "$work/pages" | members >"$work/code"

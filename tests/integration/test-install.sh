@@ -44,6 +44,8 @@ man=$(variable mandir)
 	echo "644 $(variable tmpfilesdir)/tocsin.conf"
 	echo "644 $(variable sysusersdir)/tocsin.conf"
 	echo "644 $(variable bashcompletiondir)/tocsin"
+	echo "644 $(variable systemdsystemunitdir)/tocsin-rescue@.service"
+	echo "644 $(variable systemdsystemunitdir)/tocsin-sentinel.service"
 	echo "644 $pkgdata/systemd/tocsin-engine.conf"
 	echo "644 $(variable docdir)/examples/engine.service"
 	for runbook in "$top_srcdir"/runbooks/*.md; do

@@ -25,7 +25,8 @@ enum {
 };
 
 struct http_seen {
-	char path[64], id[PAGE_ID_SIZE], timestamp[32], signature[256], agent[64], type[64];
+	char path[64], id[PAGE_ID_SIZE], timestamp[32], signature[256], agent[64], type[64],
+		auth[64];
 	char *body;
 	size_t len;
 	bool expects;
@@ -42,6 +43,7 @@ struct http_server {
 	struct MHD_Connection *hanging[HTTP_SEEN_MAX];
 	unsigned n_hanging;
 	bool gate_open;
+	const char *retry_after, *date; /* sent with what is no success; NULL: not */
 };
 
 __attribute__((unused)) static void http_copy(char *to, size_t size, struct MHD_Connection *c,
@@ -66,6 +68,7 @@ __attribute__((unused)) static long http_note(struct http_server *s, struct MHD_
 	http_copy(seen->signature, sizeof seen->signature, c, "webhook-signature");
 	http_copy(seen->agent, sizeof seen->agent, c, "User-Agent");
 	http_copy(seen->type, sizeof seen->type, c, "Content-Type");
+	http_copy(seen->auth, sizeof seen->auth, c, "Authorization");
 	seen->expects = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Expect") != NULL;
 	seen->body = body->ptr;
 	seen->len = body->len;
@@ -77,7 +80,7 @@ __attribute__((unused)) static long http_note(struct http_server *s, struct MHD_
 	return s->steps[step];
 }
 
-static enum MHD_Result http_answer(struct MHD_Connection *c, long step)
+static enum MHD_Result http_answer(const struct http_server *s, struct MHD_Connection *c, long step)
 {
 	static char huge[HTTP_HUGE_SIZE];
 	size_t len = step >= HTTP_HUGE ? sizeof huge : 0;
@@ -86,6 +89,10 @@ static enum MHD_Result http_answer(struct MHD_Connection *c, long step)
 
 	if (status >= 300 && status <= 399)
 		MHD_add_response_header(r, "Location", "/elsewhere");
+	if (status >= 300 && s->retry_after)
+		MHD_add_response_header(r, "Retry-After", s->retry_after);
+	if (status >= 300 && s->date)
+		MHD_add_response_header(r, "Date", s->date);
 	enum MHD_Result result = MHD_queue_response(c, (unsigned)status, r);
 	MHD_destroy_response(r);
 	return result;
@@ -118,7 +125,7 @@ static enum MHD_Result http_handle(void *userdata, struct MHD_Connection *c, con
 	pthread_mutex_unlock(&s->mutex);
 	if (step == HTTP_HANG)
 		return MHD_YES;
-	return step == HTTP_DROP ? MHD_NO : http_answer(c, step);
+	return step == HTTP_DROP ? MHD_NO : http_answer(s, c, step);
 }
 
 __attribute__((unused)) static void http_completed(void *userdata, struct MHD_Connection *c,
@@ -151,11 +158,19 @@ __attribute__((unused)) static void http_connected(void *userdata, struct MHD_Co
 	pthread_mutex_unlock(&s->mutex);
 }
 
-/* The steps are borrowed. */
-__attribute__((unused)) static struct http_server *http_start(const long *steps, unsigned n_steps)
+/* All is borrowed; with key and certificate (PEM) it speaks TLS. */
+__attribute__((unused)) static struct http_server *http_start_tls(const long *steps,
+								  unsigned n_steps, const char *key,
+								  const char *cert)
 {
 	struct http_server *s = calloc(1, sizeof *s);
 	struct sockaddr_in address = { .sin_family = AF_INET };
+	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+	struct MHD_OptionItem tls[] = {
+		{ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key },
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert },
+		{ MHD_OPTION_END, 0, NULL },
+	};
 
 	assert_non_null(s);
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -164,13 +179,18 @@ __attribute__((unused)) static struct http_server *http_start(const long *steps,
 	s->steps = steps;
 	s->n_steps = n_steps;
 	s->daemon =
-		MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0,
-				 NULL, NULL, http_handle, s, MHD_OPTION_SOCK_ADDR, &address,
-				 MHD_OPTION_NOTIFY_COMPLETED, http_completed, NULL,
-				 MHD_OPTION_NOTIFY_CONNECTION, http_connected, s, MHD_OPTION_END);
+		MHD_start_daemon(flags | (key ? MHD_USE_TLS : 0), 0, NULL, NULL, http_handle, s,
+				 MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_NOTIFY_COMPLETED,
+				 http_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, http_connected,
+				 s, MHD_OPTION_ARRAY, key ? tls : &tls[2], MHD_OPTION_END);
 	assert_non_null(s->daemon);
 	s->port = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
 	return s;
+}
+
+__attribute__((unused)) static struct http_server *http_start(const long *steps, unsigned n_steps)
+{
+	return http_start_tls(steps, n_steps, NULL, NULL);
 }
 
 /* After those that post to it have stopped. */
@@ -196,6 +216,16 @@ __attribute__((unused)) static void http_open_gate(struct http_server *s)
 	pthread_mutex_lock(&s->mutex);
 	s->gate_open = true;
 	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->mutex);
+}
+
+/* How many requests and connections there have been. */
+__attribute__((unused)) static void http_count(struct http_server *s, unsigned *ret_seen,
+					       unsigned *ret_connections)
+{
+	pthread_mutex_lock(&s->mutex);
+	*ret_seen = s->n_seen;
+	*ret_connections = s->n_connections;
 	pthread_mutex_unlock(&s->mutex);
 }
 

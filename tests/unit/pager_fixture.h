@@ -16,7 +16,7 @@ struct told {
 	unsigned number;
 	long http_status;
 	enum attempt_result result;
-	uint64_t next_ns;
+	uint64_t next_ns, failing_ns;
 };
 
 /* A pager, what it has told, and two endpoints that a test may set. */
@@ -24,12 +24,15 @@ struct desk {
 	struct pager *pager;
 	struct settings_endpoint endpoints[2];
 	unsigned n_endpoints;
+	uint64_t park_retry_ns;
 	char url[2][128];
 	pthread_mutex_t mutex; /* over the rest */
 	pthread_cond_t changed;
 	struct told told[TOLD_MAX];
 	unsigned n_told, n_delivered;
 	bool flag_was_missing;
+	unsigned n_discarded, n_troubles;
+	char discarded[PAGE_ID_SIZE], reason[64], trouble[256]; /* the last ones */
 };
 
 __attribute__((unused)) static void desk_attempted(void *userdata, const struct attempt *a)
@@ -46,10 +49,38 @@ __attribute__((unused)) static void desk_attempted(void *userdata, const struct 
 	t->http_status = a->http_status;
 	t->result = a->result;
 	t->next_ns = a->next_ns;
+	t->failing_ns = a->failing_ns;
 	d->n_delivered += delivered;
 	if (delivered != ((fixture_flags(a->posting) & POSTING_DELIVERED) != 0))
 		d->flag_was_missing = true;
 	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->mutex);
+}
+
+__attribute__((unused)) static void desk_discarded(void *userdata, struct posting *p,
+						   const char *reason)
+{
+	struct desk *d = userdata;
+
+	pthread_mutex_lock(&d->mutex);
+	d->n_discarded++;
+	snprintf(d->discarded, sizeof d->discarded, "%s", p->page->id);
+	snprintf(d->reason, sizeof d->reason, "%s", reason);
+	if (!(fixture_flags(p) & POSTING_DISCARDED))
+		d->flag_was_missing = true;
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->mutex);
+}
+
+__attribute__((unused)) static void desk_trouble(void *userdata, const char *endpoint,
+						 const char *text)
+{
+	struct desk *d = userdata;
+
+	(void)endpoint;
+	pthread_mutex_lock(&d->mutex);
+	d->n_troubles++;
+	snprintf(d->trouble, sizeof d->trouble, "%s", text);
 	pthread_mutex_unlock(&d->mutex);
 }
 
@@ -75,6 +106,7 @@ __attribute__((unused)) static void desk_add(struct desk *d, const struct http_s
 __attribute__((unused)) static void desk_init(struct desk *d)
 {
 	memset(d, 0, sizeof *d);
+	d->park_retry_ns = 20 * NS_PER_MS;
 	pthread_mutex_init(&d->mutex, NULL);
 	assert_int_equal(cond_init(&d->changed), 0);
 }
@@ -85,7 +117,10 @@ __attribute__((unused)) static int desk_open(struct desk *d)
 		.endpoints = d->endpoints,
 		.n_endpoints = d->n_endpoints,
 		.version = "1.2.3",
+		.park_retry_ns = d->park_retry_ns,
 		.attempted = desk_attempted,
+		.discarded = desk_discarded,
+		.trouble = desk_trouble,
 		.userdata = d,
 	};
 

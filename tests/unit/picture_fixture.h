@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "picture/picture.h"
+#include "picture/storm.h"
 #include "test.h"
 
 #define WALL UINT64_C(1785750000)
@@ -69,6 +70,7 @@ struct fixture {
 	struct picture *picture;
 	uint64_t position; /* of the event applied last */
 	bool alerts_only;  /* told: alerts and troubles, no sessions and health */
+	bool with_ids;     /* told: alert_ids, endpoints and wall times too */
 	struct text_buffer told;
 	struct moment last;
 	size_t out_of_order; /* news that came with an earlier time than one before */
@@ -85,6 +87,33 @@ static void fixture_tell_alert(struct fixture *f, const struct news *n)
 			   (double)n->at.clock_ns / 1e9, i->open ? "firing" : "resolved",
 			   i->priority, i->key, i->number, i->count, page_names[n->page],
 			   n->page_only ? " only" : "", i->message);
+	if (f->with_ids)
+		text_buffer_printf(&f->told,
+				   " %s repeats %" PRIu32 " to %" PRIx32 " at %" PRIu64
+				   " opened %" PRIu64 " position %" PRIu64 "\n",
+				   i->id, i->repeats, i->endpoints, n->at.wall_ns,
+				   i->opened.wall_ns, n->position);
+}
+
+static void fixture_tell_summary(struct fixture *f, const struct news *n)
+{
+	struct storm_summary *s = n->summary;
+
+	text_buffer_printf(&f->told,
+			   "%.3f summary P%" PRIu32 " %s +%" PRIu64 " -%" PRIu64 " since %.3f:",
+			   (double)n->at.clock_ns / 1e9, s->priority, s->code, s->raised,
+			   s->resolved, (double)s->since.clock_ns / 1e9);
+	for (size_t i = 0; i < s->n_ids; i++)
+		text_buffer_printf(&f->told, " %s%s", s->codes[i], s->ended[i] ? "(ended)" : "");
+	text_buffer_add(&f->told, STR("\n"));
+	if (f->with_ids) {
+		text_buffer_printf(&f->told, " %s to %" PRIx32 " %" PRIu64 " unlisted", s->id,
+				   s->endpoints, s->unlisted);
+		for (size_t i = 0; i < s->n_ids; i++)
+			text_buffer_printf(&f->told, " %s", s->ids[i]);
+		text_buffer_add(&f->told, STR("\n"));
+	}
+	s->endpoints |= f->endpoints;
 }
 
 _unused_ static void fixture_tell(void *userdata, const struct news *n)
@@ -99,6 +128,8 @@ _unused_ static void fixture_tell(void *userdata, const struct news *n)
 		fixture_tell_alert(f, n);
 		if (n->page != PAGE_NONE)
 			n->incident->endpoints |= f->endpoints;
+	} else if (n->kind == NEWS_SUMMARY) {
+		fixture_tell_summary(f, n);
 	} else if (n->kind == NEWS_TROUBLE) {
 		text_buffer_printf(&f->told, "%.3f trouble %s\n", s, n->text);
 	} else if (n->kind == NEWS_SESSION && !f->alerts_only) {

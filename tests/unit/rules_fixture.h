@@ -51,7 +51,7 @@ _unused_ static void take_step(struct fixture *f, const struct step *step)
 	struct record r;
 
 	if (step->what == LOSS) {
-		picture_note_loss(f->picture, SECONDS(step->s));
+		picture_note_loss(f->picture, SECONDS(step->s), SECONDS(step->s));
 		return;
 	}
 	if (step->what == ADVANCE) {

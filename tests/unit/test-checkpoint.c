@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "picture/checkpoint.h"
+#include "picture/state.h"
 #include "record/recorder.h"
 
 static void encode(const struct fixture *f, struct checkpoint_buffer *buf)
@@ -18,7 +19,7 @@ static void decode(const struct fixture *from, const struct checkpoint_buffer *b
 {
 	*ret = (struct fixture){ .position = from->position, .endpoints = from->endpoints };
 	fixture_start(ret, settings);
-	assert_int_equal(checkpoint_decode(ret->picture, buf->ptr, buf->len), 0);
+	assert_int_equal(checkpoint_decode(ret->picture, buf->ptr, buf->len, 0), 0);
 }
 
 static void assert_same_bytes(const struct checkpoint_buffer *a, const struct checkpoint_buffer *b)
@@ -44,7 +45,7 @@ static void apply_random(struct fixture *f, struct chance *c)
 
 	c->s += random_next(&c->dice, 1000) / 300.0;
 	if (random_next(&c->dice, 40) == 0)
-		picture_note_loss(f->picture, SECONDS(c->s));
+		picture_note_loss(f->picture, SECONDS(c->s), SECONDS(c->s));
 	apply_at(f, c->s, &r);
 }
 
@@ -150,6 +151,7 @@ static void an_empty_picture_is_small_and_comes_back(void **state)
 }
 
 static char bytes[TOCSIN_TEXT_MAX];
+static char endpoint_name[256];
 
 /* As many key-values as there may be, `n` bytes of them in all, behind a message of `skip`. */
 static void fill_kv(struct record *r, size_t n)
@@ -171,6 +173,19 @@ static tocsin_str long_id(char id[static TOCSIN_ID_MAX + 1], unsigned n)
 	memset(id, 0xff, TOCSIN_ID_MAX);
 	snprintf(id, 16, "%u", n);
 	return (tocsin_str){ id, TOCSIN_ID_MAX };
+}
+
+/* As many pages as are remembered within the minute; what comes then is held. */
+static void fill_minute(struct fixture *f)
+{
+	struct storm *s = &f->picture->storm;
+
+	for (unsigned i = 0; i < STORM_GROUPS_MAX; i++) {
+		storm_note(s, at_s(2));
+		s->went[i].n = s->limit;
+		s->n_went = (i + 1) * s->limit;
+	}
+	assert_int_equal(s->n_groups, STORM_GROUPS_MAX);
 }
 
 /* Everything there can be, and every text as long as can be. */
@@ -195,6 +210,7 @@ static void fill_picture(struct fixture *f)
 	r = health_of(TOCSIN_HEALTH_METADATA, NULL);
 	fill_kv(&r, TOCSIN_TEXT_MAX);
 	apply_at(f, 2, &r);
+	fill_minute(f);
 	for (unsigned i = 0; i < ALERTS_OPEN_MAX + 5; i++) {
 		r = alert_of(TOCSIN_ALERT_RAISE, 1, i % 2 ? code : NULL, NULL, NULL, NULL);
 		if (i % 2 == 0)
@@ -206,9 +222,23 @@ static void fill_picture(struct fixture *f)
 	}
 }
 
+static struct picture_settings full_settings(void)
+{
+	static const char *const names[] = { endpoint_name, endpoint_name, endpoint_name,
+					     endpoint_name, endpoint_name, endpoint_name,
+					     endpoint_name, endpoint_name };
+	struct picture_settings settings = fixture_settings();
+
+	memset(endpoint_name, 'e', sizeof endpoint_name - 1);
+	settings.endpoints = names;
+	settings.n_endpoints = sizeof names / sizeof *names;
+	settings.alerts.max_pages_per_minute = 1;
+	return settings;
+}
+
 static void a_picture_full_of_the_longest_fits_and_comes_back(void **state)
 {
-	struct picture_settings settings = fixture_settings();
+	struct picture_settings settings = full_settings();
 	struct fixture first = { 0 }, second;
 	struct checkpoint_buffer buf = { 0 }, again = { 0 };
 
@@ -218,6 +248,7 @@ static void a_picture_full_of_the_longest_fits_and_comes_back(void **state)
 	assert_int_equal(sessions_count(picture_sessions(first.picture)), SESSIONS_MAX);
 	assert_int_equal(picture_status(first.picture)->n_feeds, STATUS_FEEDS_MAX);
 	assert_int_equal(alerts_open(picture_alerts(first.picture)), ALERTS_OPEN_MAX);
+	assert_int_equal(first.picture->storm.held.n_ids, STORM_IDS_MAX);
 	encode(&first, &buf);
 	/* A third identifier, which no event has, and a longer alert_id could still come on top. */
 	assert_true(buf.len + ALERTS_OPEN_MAX * (TOCSIN_ID_MAX + 6 + ALERT_ID_SIZE) <=
@@ -233,7 +264,7 @@ static void a_picture_full_of_the_longest_fits_and_comes_back(void **state)
 
 static void the_buffers_room_is_used_again(void **state)
 {
-	struct picture_settings settings = fixture_settings();
+	struct picture_settings settings = full_settings();
 	struct fixture f = { 0 };
 	struct checkpoint_buffer buf = { 0 };
 
@@ -261,7 +292,7 @@ static int decode_bytes(const uint8_t *from, size_t len)
 	if (len > 0)
 		memcpy(copy, from, len);
 	fixture_start(&f, &settings);
-	int r = checkpoint_decode(f.picture, copy, len);
+	int r = checkpoint_decode(f.picture, copy, len, 0);
 	if (r == 0) {
 		struct checkpoint_buffer buf = { 0 };
 		struct record pulse = health_of(TOCSIN_HEALTH_FEED_PULSE, "a");
@@ -277,13 +308,18 @@ static int decode_bytes(const uint8_t *from, size_t len)
 
 static void make_some(struct checkpoint_buffer *buf)
 {
+	static const char *const endpoints[] = { "webhook", "desk" };
 	struct picture_settings settings = fixture_settings();
 	struct fixture f = { 0 };
 	struct chance c = { 7, 0 };
 
+	settings.alerts.max_pages_per_minute = 3;
+	settings.endpoints = endpoints;
+	settings.n_endpoints = 2;
 	fixture_start(&f, &settings);
 	for (unsigned i = 0; i < 300; i++)
 		apply_random(&f, &c);
+	assert_true(storm_waits(&f.picture->storm));
 	encode(&f, buf);
 	fixture_done(&f);
 }
@@ -362,6 +398,8 @@ static void items_without_their_parts_are_refused(void **state)
 	(void)state;
 	for (uint16_t tag = 1; tag <= 5; tag++)
 		assert_int_equal(decode_with(tag, NULL, 0), tag == 2 ? 0 : -EBADMSG);
+	for (uint16_t tag = 6; tag <= 7; tag++)
+		assert_int_equal(decode_with(tag, "\xff\xff\xff\xff", 4), -EBADMSG);
 	assert_int_equal(decode_with(2, "\xff\xff\xff\xff", 4), -EBADMSG);
 	assert_int_equal(decode_bytes(NULL, 0), -EBADMSG);
 	assert_int_equal(decode_bytes((const uint8_t *)"not one of ours", 15), -EBADMSG);

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "deliver/entry_fields.h"
 #include "deliver/pager.h"
+#include "picture/storm.h"
 #include "runbooks.h"
 
 #define WALL_NS UINT64_C(1785750996584631000)
@@ -440,6 +441,150 @@ static void an_attempt_is_audited(void **state)
 	entry_free(e);
 }
 
+static void an_attempt_that_needs_a_person_is_told_loudly(void **state)
+{
+	struct page page = { .id = "0123-7-feed.raised",
+			     .alert_id = "0123-7-feed",
+			     .code = "DATA_FEED_DOWN",
+			     .type = PAGE_TYPE_RAISED,
+			     .priority = 1 };
+	struct posting posting = { .page = &page };
+	struct attempt a = { .posting = &posting,
+			     .endpoint = "webhook",
+			     .number = 2,
+			     .http_status = 404,
+			     .result = ATTEMPT_PARKED,
+			     .next_ns = 300 * NS_PER_S,
+			     .error = "" };
+	struct entry *e = entry_of_attempt(&context, &a, WALL_NS);
+
+	(void)state;
+	assert_int_equal(e->class, ENTRY_CLASS_P2);
+	expect(e, "PRIORITY", "4");
+	expect(e, "TOCSIN_RESULT", "parked");
+	expect(e, "MESSAGE",
+	       "page 0123-7-feed.raised to webhook: answer 404, parked: mend the receiver or the "
+	       "settings; again in 5 min (attempt 2)");
+	entry_free(e);
+
+	a.result = ATTEMPT_DEAD;
+	a.http_status = 400;
+	e = entry_of_attempt(&context, &a, WALL_NS);
+	assert_int_equal(e->class, ENTRY_CLASS_FIRST);
+	expect(e, "PRIORITY", "2");
+	expect(e, "TOCSIN_RESULT", "dead");
+	expect(e, "TOCSIN_HTTP_STATUS", "400");
+	expect(e, "MESSAGE",
+	       "page 0123-7-feed.raised to webhook: answer 400, given up: it lies in dead/ until "
+	       "somebody sends it again or discards it (tocsin pages) (attempt 2)");
+	entry_free(e);
+	page.priority = 2;
+	e = entry_of_attempt(&context, &a, WALL_NS);
+	expect(e, "PRIORITY", "3");
+	entry_free(e);
+
+	a.result = ATTEMPT_RETRY;
+	a.next_ns = 0;
+	e = entry_of_attempt(&context, &a, WALL_NS);
+	expect(e, "TOCSIN_RESULT", "retry");
+	expect(e, "MESSAGE",
+	       "page 0123-7-feed.raised to webhook: answer 400, again at once (attempt 2)");
+	entry_free(e);
+}
+
+static void a_discarded_page_says_why(void **state)
+{
+	struct page page = { .id = "0123-7-feed.resolved",
+			     .alert_id = "0123-7-feed",
+			     .code = "DATA_FEED_DOWN",
+			     .type = PAGE_TYPE_RESOLVED,
+			     .priority = 1 };
+	struct posting posting = { .page = &page };
+	struct entry *e =
+		entry_of_discard(&context, &posting, "webhook", "receiver\nis gone", WALL_NS);
+
+	(void)state;
+	assert_int_equal(e->class, ENTRY_CLASS_FIRST);
+	expect(e, "PRIORITY", "5");
+	expect(e, "MESSAGE", "page 0123-7-feed.resolved to webhook: discarded: receiver\\nis gone");
+	expect(e, "TOCSIN_EVENT", "page");
+	expect(e, "TOCSIN_RESULT", "discarded");
+	expect(e, "TOCSIN_REASON", "receiver\nis gone");
+	expect(e, "TOCSIN_PAGE_ID", "0123-7-feed.resolved");
+	expect(e, "TOCSIN_ALERT_ID", "0123-7-feed");
+	expect(e, "TOCSIN_STATE", "resolved");
+	expect(e, "TOCSIN_ENDPOINT", "webhook");
+	expect(e, "TOCSIN_ATTEMPT", NULL);
+	entry_free(e);
+}
+
+static void a_summary_names_what_was_held_back(void **state)
+{
+	static struct storm_summary s = { .id = "0123-9-storm",
+					  .raised = 4,
+					  .resolved = 1,
+					  .unlisted = 2,
+					  .priority = 1,
+					  .code = "DATA_FEED_DOWN",
+					  .limit = 3,
+					  .n_ids = 2,
+					  .ids = { "0123-7-feed", "0123-8-feed" } };
+	struct news n = { .kind = NEWS_SUMMARY, .at = { 0, WALL_NS }, .summary = &s };
+	struct entry *e;
+
+	(void)state;
+	s.since.wall_ns = WALL_NS;
+	e = entry_of_news(&context, &n);
+	assert_non_null(e);
+	assert_int_equal(e->class, ENTRY_CLASS_P2);
+	expect(e, "PRIORITY", "4");
+	expect(e, "MESSAGE_ID", entry_kind_message_id(ENTRY_KIND_HELD));
+	expect(e, "MESSAGE",
+	       "5 pages were held back by the limit of 3 a minute and are told by one: 4 raised, 1 "
+	       "resolved; see TOCSIN_ALERT_IDS, where 2 had no room");
+	expect(e, "TOCSIN_EVENT", "tocsin");
+	expect(e, "TOCSIN_ALERT_ID", "0123-9-storm");
+	expect(e, "TOCSIN_PRIORITY", "P1");
+	expect(e, "TOCSIN_COUNT", "5");
+	expect(e, "TOCSIN_SINCE", "2026-08-03T09:56:36.584631Z");
+	assert_true(str_is(field(e, "TOCSIN_ALERT_IDS", 0), "0123-7-feed"));
+	assert_true(str_is(field(e, "TOCSIN_ALERT_IDS", 1), "0123-8-feed"));
+	assert_null(field(e, "TOCSIN_ALERT_IDS", 2).ptr);
+	entry_free(e);
+	s.n_ids = SIZE_MAX; /* whatever stands there */
+	e = entry_of_news(&context, &n);
+	assert_true(e->n_fields <= ENTRY_FIELDS_MAX);
+	entry_free(e);
+}
+
+static void everything_told_for_a_dead_run_says_so(void **state)
+{
+	struct entry_context c = context;
+	struct incident i = feed_down();
+	struct session s = { .id = text("s"), .id_len = 1, .status = text("x"), .status_len = 1 };
+	struct record r = { .kind = TOCSIN_HEALTH_RISK };
+	struct storm_summary *summary = calloc(1, sizeof *summary);
+	struct news news[] = {
+		{ .kind = NEWS_ALERT, .incident = &i },
+		{ .kind = NEWS_SESSION, .session = &s },
+		{ .kind = NEWS_HEALTH, .record = &r },
+		{ .kind = NEWS_TROUBLE, .text = "x" },
+		{ .kind = NEWS_SUMMARY, .summary = summary },
+	};
+
+	(void)state;
+	assert_non_null(summary);
+	for (size_t n = 0; n < 2 * sizeof news / sizeof *news; n++) {
+		c.recovered = n % 2 == 0;
+		struct entry *e = entry_of_news(&c, &news[n / 2]);
+
+		assert_non_null(e);
+		expect(e, "TOCSIN_RECOVERED", c.recovered ? "1" : NULL);
+		entry_free(e);
+	}
+	free(summary);
+}
+
 static void every_kind_has_an_id_of_its_own(void **state)
 {
 	(void)state;
@@ -472,6 +617,10 @@ int main(void)
 		cmocka_unit_test(trouble_names_who_it_is_about),
 		cmocka_unit_test(a_note_is_one_clean_line),
 		cmocka_unit_test(an_attempt_is_audited),
+		cmocka_unit_test(an_attempt_that_needs_a_person_is_told_loudly),
+		cmocka_unit_test(a_discarded_page_says_why),
+		cmocka_unit_test(a_summary_names_what_was_held_back),
+		cmocka_unit_test(everything_told_for_a_dead_run_says_so),
 		cmocka_unit_test(every_kind_has_an_id_of_its_own),
 	};
 

@@ -166,6 +166,19 @@ static void what_is_shared_is_the_groups_to_read(void **state)
 	assert_int_equal(st.st_size, 4);
 }
 
+static void what_is_readable_is_so_whatever_the_umask(void **state)
+{
+	const struct test_folder *p = *state;
+	mode_t before = umask(0077);
+	struct stat st;
+
+	assert_int_equal(file_replace_readable(p->fd, "a", "one", 3), 0);
+	umask(before);
+	assert_int_equal(fstatat(p->fd, "a", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0644);
+	assert_int_equal(st.st_size, 3);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, test_folder_make, test_folder_remove)
 
 int main(void)
@@ -181,6 +194,7 @@ int main(void)
 		TEST(a_write_replaces_a_link_and_not_what_it_names),
 		TEST(only_whole_regular_files_are_read),
 		TEST(what_is_shared_is_the_groups_to_read),
+		TEST(what_is_readable_is_so_whatever_the_umask),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

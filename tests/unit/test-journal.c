@@ -1,154 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The journal writer with sd_journal_sendv replaced (-Wl,--wrap=sd_journal_sendv) and a datagram
- * socket of the test's own in journald's place, and another in /dev/log's.
- */
 #include "config.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <sys/un.h>
-
-#include "base/cleanup.h"
-#include "base/moment.h"
-#include "base/text.h"
-#include "deliver/journal.h"
-#include "test.h"
-
-#define LONG_NS (60 * NS_PER_S)
-#define SENT_MAX 2048
-
-static const struct entry_context context = { .engine = "engine", .runbooks_base_url = "" };
-
-/* What the replaced sd_journal_sendv saw and is to do. */
-static struct {
-	pthread_mutex_t mutex;
-	char *sent[SENT_MAX]; /* MESSAGEs */
-	unsigned n;
-	int answers[4]; /* of the next calls; then 0 */
-	unsigned n_answers;
-	bool gated; /* each call posts `entered` and waits for `go` */
-	sem_t entered, go;
-} fake = { .mutex = PTHREAD_MUTEX_INITIALIZER };
-
-int __wrap_sd_journal_sendv(const struct iovec *fields, int n);
-
-int __wrap_sd_journal_sendv(const struct iovec *fields, int n)
-{
-	bool gated;
-	int r = 0;
-
-	pthread_mutex_lock(&fake.mutex);
-	gated = fake.gated;
-	pthread_mutex_unlock(&fake.mutex);
-	if (gated) {
-		sem_post(&fake.entered);
-		sem_wait(&fake.go);
-	}
-	pthread_mutex_lock(&fake.mutex);
-	if (fake.n_answers > 0) {
-		r = fake.answers[0];
-		memmove(fake.answers, fake.answers + 1, sizeof fake.answers - sizeof(int));
-		fake.n_answers--;
-	}
-	for (int i = 0; i < n && r == 0; i++)
-		if (fields[i].iov_len > 8 && memcmp(fields[i].iov_base, "MESSAGE=", 8) == 0 &&
-		    fake.n < SENT_MAX)
-			fake.sent[fake.n++] = strndup((const char *)fields[i].iov_base + 8,
-						      fields[i].iov_len - 8);
-	pthread_mutex_unlock(&fake.mutex);
-	return r;
-}
-
-static void fake_clear(void)
-{
-	for (unsigned i = 0; i < fake.n; i++)
-		free(fake.sent[i]);
-	fake.n = fake.n_answers = 0;
-	fake.gated = false;
-}
-
-static void fake_gate(bool on)
-{
-	pthread_mutex_lock(&fake.mutex);
-	fake.gated = on;
-	pthread_mutex_unlock(&fake.mutex);
-}
-
-static int setup(void **state)
-{
-	sem_init(&fake.entered, 0, 0);
-	sem_init(&fake.go, 0, 0);
-	return test_folder_make(state);
-}
-
-static int teardown(void **state)
-{
-	fake_clear();
-	sem_destroy(&fake.entered);
-	sem_destroy(&fake.go);
-	return test_folder_remove(state);
-}
-
-static struct sockaddr_un address(const struct test_folder *f, const char *name)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-
-	snprintf(a.sun_path, sizeof a.sun_path, "%s/%s", f->path, name);
-	return a;
-}
-
-static int listen_at(const struct test_folder *f, const char *name)
-{
-	struct sockaddr_un a = address(f, name);
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(bind(fd, (const struct sockaddr *)&a, sizeof a), 0);
-	return fd;
-}
-
-/* In journald's place. */
-static int listen_there(const struct test_folder *f)
-{
-	return listen_at(f, "socket");
-}
-
-static void unlink_at(const struct test_folder *f, const char *name)
-{
-	struct sockaddr_un a = address(f, name);
-
-	assert_int_equal(unlink(a.sun_path), 0);
-}
-
-static struct journal *start(const struct test_folder *f, enum log_target target)
-{
-	struct sockaddr_un journald = address(f, "socket"), syslog = address(f, "log");
-	struct journal_options o = { .target = target,
-				     .socket = journald.sun_path,
-				     .syslog = syslog.sun_path,
-				     .context = &context };
-	struct journal *j = NULL;
-
-	assert_int_equal(journal_new(&o, &j), 0);
-	return j;
-}
-
-static struct entry *entry(enum entry_class class, const char *message, size_t more)
-{
-	struct entry *e = entry_new(class, 6);
-	_cleanup_free_ char *bytes = calloc(1, more + 1);
-
-	assert_non_null(e);
-	assert_non_null(bytes);
-	entry_add(e, "MESSAGE", str(message));
-	if (more > 0)
-		entry_add(e, "BYTES", (tocsin_str){ bytes, more });
-	return e;
-}
+#include "journal_fixture.h"
 
 static void post(void *userdata)
 {
@@ -202,9 +55,9 @@ static void auto_asks_whether_somebody_listens(void **state)
 static void a_path_too_long_for_a_socket_is_refused(void **state)
 {
 	char path[200];
-	struct journal_options o = { .target = LOG_TARGET_AUTO,
-				     .socket = path,
-				     .context = &context };
+	struct journal_options o = {
+		.state = -1, .target = LOG_TARGET_AUTO, .socket = path, .context = &context
+	};
 	struct journal *j = NULL;
 
 	(void)state;
@@ -236,6 +89,50 @@ static void entries_wait_until_somebody_listens(void **state)
 	assert_int_equal(journal_stop(j, LONG_NS), 0);
 	journal_free(j);
 	sem_destroy(&moved);
+}
+
+/* libsystemd says that all is well where there is no socket. */
+static void a_success_without_a_socket_is_none(void **state)
+{
+	int fd = listen_there(*state);
+	struct journal *j;
+
+	fake_gate(true);
+	j = start(*state, LOG_TARGET_JOURNAL);
+	journal_submit(j, entry(ENTRY_CLASS_FIRST, "lost", 0));
+	sem_wait(&fake.entered);
+	unlink_at(*state, "socket"); /* after the look at it, and before the send */
+	fake_gate(false);
+	sem_post(&fake.go);
+	while (fake_sent() < 1)
+		usleep(1000);
+	assert_int_equal(journal_written(j), 0);
+	close(fd);
+	fd = listen_there(*state);
+	assert_int_equal(journal_stop(j, LONG_NS), 0);
+	assert_int_equal(journal_written(j), 1);
+	assert_int_equal(fake.n, 2);
+	journal_free(j);
+	close(fd);
+	unlink_at(*state, "socket");
+
+	/* Another's in its place counts as none too: there may have been a moment between. */
+	fake_clear();
+	fd = listen_there(*state);
+	fake_gate(true);
+	j = start(*state, LOG_TARGET_JOURNAL);
+	journal_submit(j, entry(ENTRY_CLASS_FIRST, "lost", 0));
+	sem_wait(&fake.entered);
+	unlink_at(*state, "socket");
+	int other = listen_there(*state);
+	fake_gate(false);
+	sem_post(&fake.go);
+	assert_int_equal(journal_stop(j, LONG_NS), 0);
+	assert_int_equal(journal_written(j), 1);
+	assert_int_equal(fake.n, 2);
+	journal_free(j);
+	close(fd);
+	close(other);
 }
 
 static void what_waits_at_the_end_is_counted_lost(void **state)
@@ -303,7 +200,7 @@ static void the_least_go_first_and_it_is_told(void **state)
 	sem_post(&fake.go);
 	assert_int_equal(journal_stop(j, LONG_NS), 0);
 	assert_int_equal(journal_lost(j), lost);
-	assert_int_equal(journal_settled(j), 23);
+	assert_int_equal(journal_settled(j), 23 + 1); /* and what tells of them */
 	for (unsigned i = 0; i < fake.n; i++) {
 		first += strcmp(fake.sent[i], "first") == 0;
 		least += strcmp(fake.sent[i], "least") == 0;
@@ -314,6 +211,48 @@ static void the_least_go_first_and_it_is_told(void **state)
 	assert_int_equal(least, 9 - lost);
 	assert_int_equal(told, 1);
 	journal_free(j);
+}
+
+/* 2 MiB each: eight of them are just too many. */
+static void the_classes_go_one_after_the_other_and_the_oldest_first(void **state)
+{
+	static const char *const names[ENTRY_CLASSES] = { NULL, "P2", "P3", "session", "least" };
+	_cleanup_close_ int fd = listen_there(*state);
+	char text[32];
+
+	for (unsigned n_first = 0; n_first < 8; n_first++) {
+		unsigned remain = 7 - n_first;
+		struct journal *j;
+
+		fake_gate(true);
+		j = start(*state, LOG_TARGET_JOURNAL);
+		journal_submit(j, entry(ENTRY_CLASS_FIRST, "blocks", 0));
+		sem_wait(&fake.entered);
+		for (unsigned class = ENTRY_CLASSES - 1; class > ENTRY_CLASS_FIRST; class --)
+			for (unsigned i = 0; i < 2; i++) {
+				snprintf(text, sizeof text, "%s %u", names[class], i);
+				journal_submit(j, entry(class, text, 2 << 20));
+			}
+		for (unsigned i = 0; i < n_first; i++)
+			journal_submit(j, entry(ENTRY_CLASS_FIRST, "first", 2 << 20));
+		assert_int_equal(journal_lost(j), 8 - remain);
+		fake_gate(false);
+		sem_post(&fake.go);
+		assert_int_equal(journal_stop(j, LONG_NS), 0);
+		journal_free(j);
+		/* Least first: what is left of the lesser ones is the end of that list. */
+		assert_int_equal(fake.n, 1 + remain + n_first + 1);
+		for (unsigned i = 0; i < remain; i++) {
+			unsigned place = 8 - remain + i;
+
+			snprintf(text, sizeof text, "%s %u", names[ENTRY_CLASSES - 1 - place / 2],
+				 place % 2);
+			assert_string_equal(fake.sent[1 + i], text);
+		}
+		for (unsigned i = 0; i < n_first; i++)
+			assert_string_equal(fake.sent[1 + remain + i], "first");
+		fake_clear();
+	}
 }
 
 static void even_the_first_have_a_bound(void **state)
@@ -335,7 +274,7 @@ static void even_the_first_have_a_bound(void **state)
 	fake_gate(false);
 	sem_post(&fake.go);
 	assert_int_equal(journal_stop(j, LONG_NS), 0);
-	assert_int_equal(journal_settled(j), 74);
+	assert_int_equal(journal_settled(j), 74 + 1);
 	journal_free(j);
 }
 
@@ -501,8 +440,6 @@ static void a_stderr_that_nobody_reads_is_a_loss(void **state)
 	journal_free(NULL);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -510,9 +447,11 @@ int main(void)
 		TEST(auto_asks_whether_somebody_listens),
 		TEST(a_path_too_long_for_a_socket_is_refused),
 		TEST(entries_wait_until_somebody_listens),
+		TEST(a_success_without_a_socket_is_none),
 		TEST(what_waits_at_the_end_is_counted_lost),
 		TEST(nothing_is_sent_into_a_full_socket),
 		TEST(the_least_go_first_and_it_is_told),
+		TEST(the_classes_go_one_after_the_other_and_the_oldest_first),
 		TEST(even_the_first_have_a_bound),
 		TEST(errors_that_pass_are_waited_out_and_others_are_losses),
 		TEST(a_stop_gives_up_on_a_hanging_send_and_may_be_asked_again),

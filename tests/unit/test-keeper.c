@@ -12,6 +12,22 @@
 
 static const char *const endpoints[] = { "webhook" };
 
+/* What the disk says; 0: all is well. */
+static atomic_int disk_error;
+
+int __wrap_fsync(int fd);
+int __real_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+	int error = atomic_load(&disk_error);
+
+	if (error == 0)
+		return __real_fsync(fd);
+	errno = error;
+	return -1;
+}
+
 /* What the keeper's thread has told, and a gate at which a job can hold it. */
 struct watch {
 	pthread_mutex_t mutex;
@@ -143,9 +159,14 @@ static unsigned files_in(const struct test_folder *f)
 	return n;
 }
 
+static void end(struct posting *p, unsigned how)
+{
+	atomic_fetch_or_explicit(&p->flags, how, memory_order_release);
+}
+
 static void deliver(struct posting *p)
 {
-	atomic_fetch_or_explicit(&p->flags, POSTING_DELIVERED, memory_order_release);
+	end(p, POSTING_DELIVERED);
 }
 
 static void a_page_kept_is_on_disk_when_it_is_told(void **state)
@@ -264,7 +285,50 @@ static void what_could_not_be_written_is_written_once_it_can(void **state)
 	watch_done(&w);
 }
 
-/* A folder that was removed takes no new file. */
+static void whatever_the_disk_says_is_told_and_tried_again(void **state)
+{
+	static const int errors[] = { ENOSPC, EROFS, EACCES, EIO, EDQUOT, EPERM };
+	const struct test_folder *f = *state;
+
+	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+		struct outbox *o = outbox_in(f);
+		struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+		struct watch w;
+
+		watch_init(&w);
+		atomic_store(&disk_error, errors[i]);
+		struct keeper *k = keeper_with(o, &w, NS_PER_MS);
+		assert_int_equal(keeper_keep(k, p), 0);
+		watch_wait(&w, &w.unkept, 1);
+		assert_int_equal(w.last_error, -errors[i]);
+		assert_int_equal(fixture_flags(p), POSTING_UNKEPT);
+		atomic_store(&disk_error, 0);
+		watch_wait(&w, &w.kept, 1);
+		assert_int_equal(files_in(f), 1);
+		deliver(p);
+		assert_int_equal(keeper_drop(k, p), 0);
+		keeper_end(k);
+		assert_int_equal(files_in(f), 0);
+		posting_unref(p);
+		outbox_free(o);
+		watch_done(&w);
+	}
+}
+
+/* A file where the folder is to be: nothing can be written, by root neither. */
+static void outbox_block(const struct test_folder *f)
+{
+	assert_int_equal(unlinkat(f->fd, "outbox", AT_REMOVEDIR), 0);
+	int fd = openat(f->fd, "outbox", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static void outbox_unblock(const struct test_folder *f)
+{
+	assert_int_equal(unlinkat(f->fd, "outbox", 0), 0);
+}
+
 static void what_cannot_be_written_is_told_once(void **state)
 {
 	const struct test_folder *f = *state;
@@ -273,7 +337,7 @@ static void what_cannot_be_written_is_told_once(void **state)
 	struct watch w;
 
 	watch_init(&w);
-	assert_int_equal(unlinkat(f->fd, "outbox", AT_REMOVEDIR), 0);
+	outbox_block(f);
 	struct keeper *k = keeper_with(o, &w, 1);
 	for (unsigned i = 1; i <= 20; i++) {
 		/* A job every time, so that the thread has been idle in between. */
@@ -287,6 +351,152 @@ static void what_cannot_be_written_is_told_once(void **state)
 	posting_unref(p);
 	outbox_free(o);
 	watch_done(&w);
+}
+
+static void an_outbox_removed_under_us_is_told_and_made_again_at_once(void **state)
+{
+	const struct test_folder *f = *state;
+	struct outbox *o = outbox_in(f);
+	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct watch w;
+
+	watch_init(&w);
+	assert_int_equal(unlinkat(f->fd, "outbox", AT_REMOVEDIR), 0);
+	struct keeper *k = keeper_with(o, &w, UINT64_C(1) << 60);
+	assert_int_equal(keeper_keep(k, p), 0);
+	watch_wait(&w, &w.kept, 1);
+	assert_int_equal(w.unkept, 1);
+	assert_int_equal(files_in(f), 1);
+	keeper_end(k);
+	posting_unref(p);
+	outbox_free(o);
+	watch_done(&w);
+}
+
+static void what_the_disk_refused_is_tried_once_more_at_the_stop(void **state)
+{
+	const struct test_folder *f = *state;
+	struct outbox *o = outbox_in(f);
+	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct watch w;
+
+	watch_init(&w);
+	outbox_block(f);
+	struct keeper *k = keeper_with(o, &w, UINT64_C(1) << 60);
+	assert_int_equal(keeper_keep(k, p), 0);
+	watch_wait(&w, &w.unkept, 1);
+	/* Once this has run, the thread is no longer at the page. */
+	assert_int_equal(keeper_run(k, watch_job, &w), 0);
+	watch_wait(&w, &w.jobs, 1);
+	outbox_unblock(f);
+	keeper_end(k);
+	assert_int_equal(w.kept, 1);
+	assert_int_equal(files_in(f), 1);
+	posting_unref(p);
+	outbox_free(o);
+	watch_done(&w);
+}
+
+static void a_page_that_ended_while_the_disk_refused_it_is_never_written(void **state)
+{
+	static const unsigned ends[] = { POSTING_DELIVERED, POSTING_DISCARDED };
+	const struct test_folder *f = *state;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct outbox *o = outbox_in(f);
+		struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+		struct watch w;
+
+		watch_init(&w);
+		outbox_block(f);
+		struct keeper *k = keeper_with(o, &w, UINT64_C(1) << 60);
+		assert_int_equal(keeper_keep(k, p), 0);
+		watch_wait(&w, &w.unkept, 1);
+		end(p, ends[i]);
+		assert_int_equal(keeper_drop(k, p), 0);
+		assert_int_equal(keeper_run(k, watch_job, &w), 0);
+		watch_wait(&w, &w.jobs, 1);
+		outbox_unblock(f);
+		keeper_end(k);
+		assert_int_equal(w.kept, 0);
+		assert_int_equal(fixture_flags(p), ends[i] | POSTING_UNKEPT);
+		outbox_free(o);
+		o = outbox_in(f);
+		assert_int_equal(files_in(f), 0);
+		posting_unref(p);
+		outbox_free(o);
+		watch_done(&w);
+	}
+}
+
+static void what_could_not_be_removed_is_removed_once_it_can(void **state)
+{
+	const struct test_folder *f = *state;
+	struct outbox *o = NULL;
+	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 0);
+	struct watch w;
+
+	watch_init(&w);
+	o = outbox_in(f);
+	assert_int_equal(outbox_put(o, p->page, endpoints[0]), 0);
+	outbox_free(o);
+	assert_int_equal(renameat(f->fd, "outbox", f->fd, "elsewhere"), 0);
+	int fd = openat(f->fd, "outbox", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	o = outbox_in(f);
+	struct keeper *k = keeper_with(o, &w, UINT64_C(1) << 60);
+	end(p, POSTING_DELIVERED);
+	assert_int_equal(keeper_drop(k, p), 0);
+	assert_int_equal(keeper_run(k, watch_job, &w), 0);
+	watch_wait(&w, &w.jobs, 1);
+	assert_int_equal(renameat(f->fd, "elsewhere", f->fd, "outbox"), -1);
+	outbox_unblock(f);
+	assert_int_equal(renameat(f->fd, "elsewhere", f->fd, "outbox"), 0);
+	assert_int_equal(files_in(f), 1);
+	keeper_end(k);
+	assert_int_equal(files_in(f), 0);
+	posting_unref(p);
+	outbox_free(o);
+	watch_done(&w);
+}
+
+static int dead_in(const struct test_folder *f)
+{
+	struct stat st;
+
+	return fstatat(f->fd, "outbox/dead/a-1-feed.raised@webhook", &st, 0) == 0;
+}
+
+static void a_dead_page_is_buried_written_before_or_not(void **state)
+{
+	const struct test_folder *f = *state;
+
+	for (unsigned written = 0; written < 2; written++) {
+		struct outbox *o = outbox_in(f);
+		struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+		struct page *again;
+		struct watch w;
+
+		watch_init(&w);
+		struct keeper *k = keeper_with(o, &w, 0);
+		if (written)
+			assert_int_equal(keeper_keep(k, p), 0);
+		if (written)
+			watch_wait(&w, &w.kept, 1);
+		end(p, POSTING_DEAD);
+		assert_int_equal(keeper_bury(k, p), 0);
+		/* What was asked by another thread before comes after. */
+		assert_int_equal(keeper_keep(k, p), 0);
+		keeper_end(k);
+		assert_true(dead_in(f));
+		assert_int_equal(outbox_revive(o, p->page->id, endpoints[0], &again), 0);
+		assert_int_equal(outbox_remove(o, again, endpoints[0]), 0);
+		page_unref(again);
+		posting_unref(p);
+		outbox_free(o);
+		watch_done(&w);
+	}
 }
 
 static void what_is_asked_is_done_in_order(void **state)
@@ -377,6 +587,12 @@ int main(void)
 		cmocka_unit_test(without_an_outbox_pages_are_unkept),
 		test_in_folder(what_could_not_be_written_is_written_once_it_can),
 		test_in_folder(what_cannot_be_written_is_told_once),
+		test_in_folder(whatever_the_disk_says_is_told_and_tried_again),
+		test_in_folder(an_outbox_removed_under_us_is_told_and_made_again_at_once),
+		test_in_folder(what_the_disk_refused_is_tried_once_more_at_the_stop),
+		test_in_folder(a_page_that_ended_while_the_disk_refused_it_is_never_written),
+		test_in_folder(what_could_not_be_removed_is_removed_once_it_can),
+		test_in_folder(a_dead_page_is_buried_written_before_or_not),
 		test_in_folder(what_is_asked_is_done_in_order),
 		test_in_folder(more_than_the_maximum_is_refused_and_marked),
 		test_in_folder(a_stop_without_time_writes_nothing_more_but_removes),

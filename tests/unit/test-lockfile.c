@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <sys/wait.h>
 
 #include "base/cleanup.h"
 #include "base/files.h"
@@ -60,6 +62,79 @@ static void the_next_one_learns_that_the_holder_died(void **state)
 	assert_int_equal(lockfile_try(l), 0);
 	lockfile_release(l);
 	lockfile_free(l);
+}
+
+/* Tells that it has it, and holds it until it is killed. */
+static pid_t start_holder(const struct test_folder *f)
+{
+	struct lockfile *l;
+	int pipes[2];
+	char told;
+
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (lockfile_open(f->fd, "lock", true, &l) < 0 || lockfile_try(l) < 0 ||
+		    write(pipes[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(pipes[1]);
+	assert_int_equal(read(pipes[0], &told, 1), 1);
+	close(pipes[0]);
+	return pid;
+}
+
+static void *wait_for_it(void *arg)
+{
+	return (void *)(intptr_t)lockfile_wait(arg);
+}
+
+static void who_waits_learns_of_a_holder_s_death(void **state)
+{
+	const struct test_folder *f = *state;
+	pid_t pid = start_holder(f);
+	struct lockfile *l;
+	pthread_t thread;
+	void *ret;
+
+	assert_int_equal(lockfile_open(f->fd, "lock", false, &l), 0);
+	assert_int_equal(pthread_create(&thread, NULL, wait_for_it, l), 0);
+	assert_int_equal(lockfile_is_held(f->fd, "lock"), 1);
+	kill(pid, SIGKILL);
+	assert_int_equal(pthread_join(thread, &ret), 0);
+	assert_int_equal((int)(intptr_t)ret, 1);
+	waitpid(pid, NULL, 0);
+	/* The waiter has died with it too. */
+	assert_int_equal(lockfile_wait(l), 1);
+	assert_int_equal(lockfile_is_held(f->fd, "lock"), 1);
+	lockfile_release(l);
+	assert_int_equal(lockfile_wait(l), 0);
+	lockfile_release(l);
+	lockfile_free(l);
+}
+
+static void to_ask_whether_it_is_held_takes_nothing(void **state)
+{
+	const struct test_folder *f = *state;
+	struct lockfile *l;
+
+	assert_int_equal(lockfile_is_held(f->fd, "lock"), -ENOENT);
+	pid_t pid = start_holder(f);
+	assert_int_equal(lockfile_is_held(f->fd, "lock"), 1);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(lockfile_is_held(f->fd, "lock"), 0);
+	/* That its holder died is still to be learnt. */
+	assert_int_equal(lockfile_open(f->fd, "lock", false, &l), 0);
+	assert_int_equal(lockfile_try(l), 1);
+	lockfile_release(l);
+	assert_int_equal(lockfile_is_held(f->fd, "lock"), 0);
+	lockfile_free(l);
+	_cleanup_close_ int fd = openat(f->fd, "lock", O_RDWR | O_CLOEXEC);
+	assert_int_equal(ftruncate(fd, 20), 0);
+	assert_int_equal(lockfile_is_held(f->fd, "lock"), -EBADMSG);
 }
 
 static void a_lock_from_before_the_last_boot_is_made_anew(void **state)
@@ -127,6 +202,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test_in_folder(one_holds_it_at_a_time),
 		test_in_folder(the_next_one_learns_that_the_holder_died),
+		test_in_folder(who_waits_learns_of_a_holder_s_death),
+		test_in_folder(to_ask_whether_it_is_held_takes_nothing),
 		test_in_folder(a_lock_from_before_the_last_boot_is_made_anew),
 		cmocka_unit_test(on_a_tmpfs_a_holder_lives_whatever_the_boot_s_id),
 		test_in_folder(a_short_file_is_no_lock),

@@ -178,20 +178,29 @@ static void what_a_crash_left_half_written_is_removed(void **state)
 	outbox_free(o);
 }
 
-static void what_cannot_be_read_is_told_and_left(void **state)
+static bool is_there(const struct test_folder *f, const char *name)
+{
+	struct stat st;
+	char path[512];
+
+	snprintf(path, sizeof path, "outbox/%s", name);
+	return fstatat(f->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void what_is_damaged_is_told_once_and_set_aside(void **state)
 {
 	struct outbox *o = opened(*state);
 	const struct test_folder *f = *state;
+	static const char *const damaged[] = { "big@webhook", "cut@webhook",
+					       "b-1-feed.raised@webhook" };
 	static char big[OUTBOX_FILE_MAX + 2];
-	struct seen s, again;
+	struct seen s;
+	char name[300];
 
 	memset(big, ' ', sizeof big - 1);
 	write_raw(f, "big@webhook", big);
 	write_raw(f, "cut@webhook", "{\"format\":1,");
-	write_raw(f, "later@webhook", "{\"format\":2}");
-	assert_int_equal(mkdirat(f->fd, "outbox/folder", 0700), 0);
-	assert_int_equal(symlinkat("/etc/passwd", f->fd, "outbox/link@webhook"), 0);
-	assert_int_equal(mkfifoat(f->fd, "outbox/pipe@webhook", 0600), 0);
+	write_raw(f, "cut@webhook.corrupt", "an earlier one");
 	put(o, "a-1-feed", PAGE_RAISED, FIXTURE_WALL_NS, "webhook");
 	/* A page under another's name could never be removed. */
 	assert_int_equal(linkat(f->fd, "outbox/a-1-feed.raised@webhook", f->fd,
@@ -199,18 +208,287 @@ static void what_cannot_be_read_is_told_and_left(void **state)
 			 0);
 	scan(o, &s);
 	assert_int_equal(s.n, 1);
-	assert_int_equal(s.n_bad, 7);
-	for (unsigned i = 0; i < s.n_bad; i++) {
-		int expected = strncmp(s.bad[i], "later", 5) == 0    ? -EPROTONOSUPPORT
-			       : strncmp(s.bad[i], "link", 4) == 0   ? -ELOOP
-			       : strncmp(s.bad[i], "pipe", 4) == 0   ? -EINVAL
-			       : strncmp(s.bad[i], "folder", 6) == 0 ? -EINVAL
-								     : -EBADMSG;
-
-		assert_int_equal(s.error[i], expected);
+	assert_int_equal(s.n_bad, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(s.error[i], -EBADMSG);
+		snprintf(name, sizeof name, "%s%s.corrupt", damaged[i], i == 1 ? ".2" : "");
+		assert_true(is_there(f, name));
+		assert_false(is_there(f, damaged[i]));
 	}
-	scan(o, &again);
-	assert_int_equal(again.n_bad, 7);
+	assert_true(is_there(f, "cut@webhook.corrupt"));
+	scan(o, &s);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(s.n_bad, 0);
+	outbox_free(o);
+}
+
+static void a_name_as_long_as_can_be_is_set_aside_too(void **state)
+{
+	struct outbox *o = opened(*state);
+	char name[256];
+	struct seen s;
+
+	memset(name, 'n', sizeof name - 1);
+	name[sizeof name - 1] = 0;
+	write_raw(*state, name, "{");
+	scan(o, &s);
+	assert_int_equal(s.n_bad, 1);
+	assert_false(is_there(*state, name));
+	memcpy(name + sizeof name - sizeof ".corrupt", ".corrupt", sizeof ".corrupt");
+	assert_true(is_there(*state, name));
+	outbox_free(o);
+}
+
+static void what_is_no_page_of_ours_to_move_is_told_and_left(void **state)
+{
+	struct outbox *o = opened(*state);
+	const struct test_folder *f = *state;
+	struct seen s;
+
+	write_raw(f, "later@webhook", "{\"format\":2}");
+	assert_int_equal(mkdirat(f->fd, "outbox/folder", 0700), 0);
+	assert_int_equal(symlinkat("/etc/passwd", f->fd, "outbox/link@webhook"), 0);
+	assert_int_equal(mkfifoat(f->fd, "outbox/pipe@webhook", 0600), 0);
+	for (unsigned times = 0; times < 2; times++) {
+		scan(o, &s);
+		assert_int_equal(s.n, 0);
+		assert_int_equal(s.n_bad, 4);
+		for (unsigned i = 0; i < s.n_bad; i++) {
+			int expected = strncmp(s.bad[i], "later", 5) == 0  ? -EPROTONOSUPPORT
+				       : strncmp(s.bad[i], "link", 4) == 0 ? -ELOOP
+									   : -EINVAL;
+
+			assert_int_equal(s.error[i], expected);
+		}
+	}
+	outbox_free(o);
+}
+
+static void who_only_looks_changes_nothing(void **state)
+{
+	struct outbox *o = opened(*state);
+	const struct test_folder *f = *state;
+	struct seen s = { 0 };
+
+	write_raw(f, FILE_TEMPORARY_PREFIX "0123", "{\"for");
+	write_raw(f, "cut@webhook", "{\"format\":1,");
+	put(o, "a-1-feed", PAGE_RAISED, FIXTURE_WALL_NS, "webhook");
+	assert_int_equal(outbox_look(o, seen_found, seen_bad, &s), 1);
+	assert_int_equal(s.n_bad, 1);
+	assert_true(is_there(f, FILE_TEMPORARY_PREFIX "0123"));
+	assert_true(is_there(f, "cut@webhook"));
+	outbox_free(o);
+}
+
+struct bad_count {
+	unsigned n;
+	int last_error;
+	char last[64];
+};
+
+static void count_bad(void *userdata, const char *name, int error)
+{
+	struct bad_count *c = userdata;
+
+	c->n++;
+	c->last_error = error;
+	snprintf(c->last, sizeof c->last, "%s", name);
+}
+
+static void ever_so_many_damaged_ones_are_told_in_few_lines(void **state)
+{
+	struct outbox *o = opened(*state);
+	struct bad_count c = { 0 };
+
+	for (unsigned i = 0; i < OUTBOX_BAD_MAX + 17; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "x-%u@webhook", i);
+		write_raw(*state, name, "");
+	}
+	assert_int_equal(outbox_scan(o, NULL, count_bad, &c), 0);
+	assert_int_equal(c.n, OUTBOX_BAD_MAX + 1);
+	assert_int_equal(c.last_error, -ENOBUFS);
+	assert_string_equal(c.last, "(17 more)");
+	outbox_free(o);
+}
+
+/* --- The dead --- */
+
+static void scan_dead(struct outbox *o, struct seen *ret)
+{
+	memset(ret, 0, sizeof *ret);
+	int n = outbox_scan_dead(o, seen_found, seen_bad, ret);
+	assert_int_equal(n, ret->n);
+}
+
+static void a_buried_page_waits_no_more_and_can_be_revived(void **state)
+{
+	struct outbox *o = opened(*state);
+	struct page *p = fixture_page("a-1-feed"), *again = NULL;
+	struct seen s;
+
+	scan_dead(o, &s);
+	assert_int_equal(s.n, 0);
+	assert_int_equal(outbox_revive(o, p->id, "webhook", &again), -ENOENT);
+	assert_int_equal(outbox_put(o, p, "webhook"), 0);
+	assert_int_equal(outbox_bury(o, p, "webhook"), 0);
+	assert_int_equal(outbox_bury(o, p, "webhook"), 0);
+	scan(o, &s);
+	assert_int_equal(s.n + s.n_bad, 0);
+	scan_dead(o, &s);
+	assert_int_equal(s.n, 1);
+	assert_string_equal(s.id[0], "a-1-feed.raised");
+	assert_int_equal(outbox_revive(o, p->id, "other", &again), -ENOENT);
+	assert_int_equal(outbox_revive(o, p->id, "webhook", &again), 0);
+	assert_string_equal(again->id, p->id);
+	scan_dead(o, &s);
+	assert_int_equal(s.n, 0);
+	scan(o, &s);
+	assert_int_equal(s.n, 1);
+	page_unref(again);
+	page_unref(p);
+	outbox_free(o);
+}
+
+static void a_page_that_was_never_written_can_be_buried(void **state)
+{
+	struct outbox *o = opened(*state);
+	struct page *p = fixture_page("a-1-feed");
+	struct seen s;
+
+	assert_int_equal(outbox_bury(o, p, "webhook"), 0);
+	scan(o, &s);
+	assert_int_equal(s.n, 0);
+	scan_dead(o, &s);
+	assert_int_equal(s.n, 1);
+	page_unref(p);
+	outbox_free(o);
+}
+
+static void a_damaged_dead_page_stays_dead(void **state)
+{
+	struct outbox *o = opened(*state);
+	const struct test_folder *f = *state;
+	struct page *again = NULL;
+	struct seen s;
+
+	assert_int_equal(mkdirat(f->fd, "outbox/dead", 0700), 0);
+	write_raw(f, "dead/a.raised@webhook", "{\"format\":1");
+	write_raw(f, "dead/b.raised@webhook", "{\"format\":2}");
+	assert_int_equal(outbox_revive(o, "a.raised", "webhook", &again), -EBADMSG);
+	assert_int_equal(outbox_revive(o, "b.raised", "webhook", &again), -EPROTONOSUPPORT);
+	assert_null(again);
+	scan_dead(o, &s);
+	assert_int_equal(s.n, 0);
+	assert_int_equal(s.n_bad, 2);
+	assert_true(is_there(f, "dead/a.raised@webhook"));
+	outbox_free(o);
+}
+
+static void a_page_given_up_is_gone_wherever_it_lay(void **state)
+{
+	struct outbox *o = opened(*state);
+	struct page *waiting = fixture_page("a-1-feed"), *dead = fixture_page("b-2-feed");
+	struct seen s;
+
+	assert_int_equal(outbox_put(o, waiting, "webhook"), 0);
+	assert_int_equal(outbox_discard(o, dead->id, "webhook"), -ENOENT);
+	assert_int_equal(outbox_bury(o, dead, "webhook"), 0);
+	assert_int_equal(outbox_discard(o, waiting->id, "other"), -ENOENT);
+	for (unsigned i = 0; i < 2; i++) {
+		const char *id = i == 0 ? waiting->id : dead->id;
+		struct page *again = NULL;
+
+		assert_int_equal(outbox_find(o, id, "other", &again), -ENOENT);
+		assert_null(again);
+		assert_int_equal(outbox_find(o, id, "webhook", &again), 0);
+		assert_string_equal(again->id, id);
+		page_unref(again);
+	}
+	assert_int_equal(outbox_discard(o, waiting->id, "webhook"), 0);
+	assert_int_equal(outbox_discard(o, dead->id, "webhook"), 0);
+	assert_int_equal(outbox_discard(o, dead->id, "webhook"), -ENOENT);
+	scan(o, &s);
+	assert_int_equal(s.n, 0);
+	scan_dead(o, &s);
+	assert_int_equal(s.n, 0);
+	page_unref(waiting);
+	page_unref(dead);
+	outbox_free(o);
+}
+
+static void a_name_made_by_somebody_leads_nowhere_else(void **state)
+{
+	static const char *const ids[] = { "",      ".",   "..",  "../a", "a/b", "/etc/passwd",
+					   ".lock", "a@b", "a\nb" };
+	struct outbox *o = opened(*state);
+	struct page *p = NULL;
+
+	write_raw(*state, ".lock", "");
+	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+		assert_int_equal(outbox_discard(o, ids[i], "webhook"), -ENOENT);
+		assert_int_equal(outbox_revive(o, ids[i], "webhook", &p), -ENOENT);
+	}
+	assert_null(p);
+	assert_true(is_there(*state, ".lock"));
+	outbox_free(o);
+}
+
+/* --- Whose turn it is --- */
+
+static void one_at_a_time_posts_from_it(void **state)
+{
+	struct outbox *first = opened(*state), *second = opened(*state);
+	struct seen s;
+
+	assert_int_equal(outbox_claim(first), 0);
+	assert_int_equal(outbox_claim(first), 0);
+	assert_int_equal(outbox_claim(second), -EBUSY);
+	outbox_release(first);
+	outbox_release(first);
+	assert_int_equal(outbox_claim(second), 0);
+	scan(second, &s);
+	assert_int_equal(s.n + s.n_bad, 0);
+	outbox_free(second);
+	assert_int_equal(outbox_claim(first), 0);
+	outbox_free(first);
+}
+
+/* --- A folder that goes --- */
+
+static void remove_outbox(const struct test_folder *f)
+{
+	unlinkat(f->fd, "outbox/.lock", 0);
+	unlinkat(f->fd, "outbox/a-1-feed.raised@webhook", 0);
+	assert_int_equal(unlinkat(f->fd, "outbox", AT_REMOVEDIR), 0);
+}
+
+static void a_folder_removed_under_us_is_made_again_and_claimed(void **state)
+{
+	struct outbox *o = opened(*state), *other;
+	struct page *p = fixture_page("a-1-feed");
+	struct seen s;
+
+	assert_int_equal(outbox_claim(o), 0);
+	assert_int_equal(outbox_put(o, p, "webhook"), 0);
+	remove_outbox(*state);
+	scan(o, &s);
+	assert_int_equal(s.n + s.n_bad, 0);
+	assert_int_equal(outbox_remove(o, p, "webhook"), 0);
+	assert_int_equal(outbox_put(o, p, "webhook"), -ENOENT);
+	assert_int_equal(outbox_put(o, p, "webhook"), 0);
+	scan(o, &s);
+	assert_int_equal(s.n, 1);
+	other = opened(*state);
+	assert_int_equal(outbox_claim(other), -EBUSY);
+	remove_outbox(*state);
+	assert_int_equal(outbox_bury(o, p, "webhook"), -ENOENT);
+	assert_int_equal(outbox_bury(o, p, "webhook"), 0);
+	scan_dead(o, &s);
+	assert_int_equal(s.n, 1);
+	outbox_free(other);
+	page_unref(p);
 	outbox_free(o);
 }
 
@@ -238,19 +516,42 @@ static void an_endpoint_of_any_name_has_a_file(void **state)
 	outbox_free(o);
 }
 
-static void a_folder_that_cannot_be_made_is_told(void **state)
+static void a_folder_that_cannot_be_made_is_made_once_it_can(void **state)
+{
+	const struct test_folder *f = *state;
+	struct page *p = fixture_page("a-1-feed");
+	struct outbox *o = NULL;
+	struct seen s = { 0 };
+
+	int fd = openat(f->fd, "outbox", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(outbox_open_existing(f->path, &o), -ENOTDIR);
+	assert_null(o);
+	assert_int_equal(outbox_open(f->path, &o), 0);
+	assert_int_equal(outbox_claim(o), -ENOTDIR);
+	assert_int_equal(outbox_scan(o, seen_found, seen_bad, &s), -ENOTDIR);
+	assert_int_equal(outbox_scan_dead(o, seen_found, seen_bad, &s), -ENOTDIR);
+	assert_int_equal(outbox_put(o, p, "webhook"), -ENOTDIR);
+	assert_int_equal(outbox_remove(o, p, "webhook"), -ENOTDIR);
+	assert_int_equal(unlinkat(f->fd, "outbox", 0), 0);
+	assert_int_equal(outbox_put(o, p, "webhook"), 0);
+	scan(o, &s);
+	assert_int_equal(s.n, 1);
+	page_unref(p);
+	outbox_free(o);
+	outbox_free(NULL);
+}
+
+static void who_only_looks_makes_no_folder(void **state)
 {
 	const struct test_folder *f = *state;
 	struct outbox *o = NULL;
-	char path[128];
+	struct stat st;
 
-	int fd = openat(f->fd, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	close(fd);
-	snprintf(path, sizeof path, "%s/file", f->path);
-	assert_int_equal(outbox_open(path, &o), -ENOTDIR);
+	assert_int_equal(outbox_open_existing(f->path, &o), -ENOENT);
 	assert_null(o);
-	outbox_free(NULL);
+	assert_int_equal(fstatat(f->fd, "outbox", &st, 0), -1);
 }
 
 int main(void)
@@ -262,9 +563,21 @@ int main(void)
 		test_in_folder(the_oldest_is_found_first),
 		test_in_folder(an_incident_keeps_its_order_though_the_clock_was_set_back),
 		test_in_folder(what_a_crash_left_half_written_is_removed),
-		test_in_folder(what_cannot_be_read_is_told_and_left),
+		test_in_folder(what_is_damaged_is_told_once_and_set_aside),
+		test_in_folder(a_name_as_long_as_can_be_is_set_aside_too),
+		test_in_folder(what_is_no_page_of_ours_to_move_is_told_and_left),
+		test_in_folder(who_only_looks_changes_nothing),
+		test_in_folder(ever_so_many_damaged_ones_are_told_in_few_lines),
+		test_in_folder(a_buried_page_waits_no_more_and_can_be_revived),
+		test_in_folder(a_page_that_was_never_written_can_be_buried),
+		test_in_folder(a_damaged_dead_page_stays_dead),
+		test_in_folder(a_page_given_up_is_gone_wherever_it_lay),
+		test_in_folder(a_name_made_by_somebody_leads_nowhere_else),
+		test_in_folder(one_at_a_time_posts_from_it),
+		test_in_folder(a_folder_removed_under_us_is_made_again_and_claimed),
 		test_in_folder(an_endpoint_of_any_name_has_a_file),
-		test_in_folder(a_folder_that_cannot_be_made_is_told),
+		test_in_folder(a_folder_that_cannot_be_made_is_made_once_it_can),
+		test_in_folder(who_only_looks_makes_no_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,8 @@ static char *rendered_text(const struct page *p, uint64_t now_wall_ns, size_t *r
 	char *text = NULL;
 
 	assert_non_null(format);
-	assert_int_equal(format->render(p, now_wall_ns, &text, ret_len), 0);
+	assert_int_equal(format->render(p, false, page_late_ns(p, now_wall_ns, 0), &text, ret_len),
+			 0);
 	assert_int_equal(strlen(text), *ret_len);
 	assert_true(*ret_len <= PAGE_BODY_MAX);
 	assert_true(text_is_utf8((tocsin_str){ text, *ret_len }));
@@ -172,7 +173,9 @@ static void a_recording_s_page_is_late_by_the_real_clock(void **state)
 	assert_int_equal(
 		page_new(&played, &i, PAGE_RAISED, (struct moment){ 3, FIXTURE_WALL_NS }, &p), 0);
 	char *text = NULL;
-	assert_int_equal(page_format_find("generic")->render(p, LATER_NS, &text, &len), 0);
+	assert_int_equal(page_format_find("generic")->render(p, false, page_late_ns(p, LATER_NS, 0),
+							     &text, &len),
+			 0);
 	assert_non_null(strstr(text, "\"delayed_by_s\":1.0}"));
 	assert_non_null(strstr(text, "\"timestamp\":\"2026-08-03T09:56:36.584631Z"));
 	free(text);

@@ -116,12 +116,56 @@ static void deep_nesting_and_large_data_are_refused(void **state)
 	assert_int_equal(page_from_file(text, len, &p, &endpoint), -EBADMSG);
 }
 
+/* Read, or refused; and what is read can be posted in any format. */
+static void a_flipped_byte_crashes_nobody(void **state)
+{
+	static const char *const formats[] = { "generic", "alertmanager", "pagerduty", "slack" };
+	static const unsigned char flips[] = { 0x01, 0x02, 0x10, 0x20, 0x80, 0xff };
+	struct page *p = fixture_page(ALERT_ID);
+	unsigned read = 0, refused = 0;
+	char *bytes, *endpoint;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(page_to_file(p, "webhook", &bytes, &len), 0);
+	page_unref(p);
+	for (size_t at = 0; at < len; at++)
+		for (size_t i = 0; i < sizeof flips; i++) {
+			struct page *again = NULL;
+
+			bytes[at] = (char)((unsigned char)bytes[at] ^ flips[i]);
+			int r = page_from_file(bytes, len, &again, &endpoint);
+			bytes[at] = (char)((unsigned char)bytes[at] ^ flips[i]);
+			read += r == 0;
+			refused += r < 0;
+			if (r < 0) {
+				assert_true(r == -EBADMSG || r == -EPROTONOSUPPORT);
+				continue;
+			}
+			for (size_t f = 0; f < 2 * sizeof formats / sizeof *formats; f++) {
+				const struct page_format *format = page_format_find(formats[f / 2]);
+				char *body;
+				size_t body_len;
+
+				if (format && format->render(again, f % 2, FIXTURE_WALL_NS, &body,
+							     &body_len) == 0)
+					free(body);
+			}
+			free(endpoint);
+			page_unref(again);
+		}
+	assert_true(read > 0);
+	assert_true(refused > 0);
+	free(bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_gives_the_same_page_again),
 		cmocka_unit_test(a_damaged_file_is_refused),
 		cmocka_unit_test(every_cut_of_a_file_is_refused),
+		cmocka_unit_test(a_flipped_byte_crashes_nobody),
 		cmocka_unit_test(deep_nesting_and_large_data_are_refused),
 	};
 

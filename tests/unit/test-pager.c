@@ -119,6 +119,81 @@ static void a_hanging_endpoint_delays_no_other_and_no_stop(void **state)
 	http_stop(s);
 }
 
+static void a_failing_endpoint_is_asked_with_its_oldest_page_alone(void **state)
+{
+	struct http_server *s = http_start(STEPS(HTTP_GATE, 503, 500, 429, 200));
+	struct desk d;
+	char id[32];
+
+	(void)state;
+	desk_start(&d, s, "/hook");
+	desk_submit(&d, "z-0-feed", 1, PAGE_RAISED, 1);
+	http_wait_seen(s, 1);
+	desk_submit(&d, "y-0-call", 2, PAGE_RAISED, 2);
+	for (unsigned i = 3; i < 100; i++) {
+		snprintf(id, sizeof id, "a-%u-feed", i);
+		desk_submit(&d, id, 1, PAGE_RAISED, i);
+	}
+	http_open_gate(s);
+	desk_wait(&d, &d.n_delivered, 99);
+	for (unsigned i = 1; i < 5; i++)
+		assert_string_equal(s->seen[i].id, "a-3-feed.raised");
+	assert_string_equal(s->seen[s->n_seen - 1].id, "y-0-call.raised");
+	/* One attempt a failure, not one a page. */
+	assert_true(pager_attempts(d.pager) == 99 + 3 && pager_failures(d.pager) == 3);
+	assert_true(d.told[2].failing_ns > d.told[1].failing_ns);
+	assert_true(d.told[4].failing_ns == 0);
+	desk_end(&d);
+	http_stop(s);
+}
+
+static void pages_of_one_incident_keep_their_order_whatever_their_sequence(void **state)
+{
+	static const char *const order[] = { "x-1-call.raised",   "a-1-feed.raised",
+					     "a-1-feed.repeat-1", "a-1-feed.resolved",
+					     "b-1-feed.raised",   "b-1-feed.resolved" };
+	struct http_server *s = http_start(STEPS(HTTP_GATE, 503, 200));
+	struct desk d;
+
+	(void)state;
+	desk_start(&d, s, "/hook");
+	desk_submit(&d, "x-1-call", 1, PAGE_RAISED, 1);
+	http_wait_seen(s, 1);
+	/* Found in the outbox the wrong way round, or drawn again late after a crash. */
+	desk_submit(&d, "a-1-feed", 1, PAGE_RESOLVED, 0);
+	desk_submit(&d, "b-1-feed", 1, PAGE_RESOLVED, 2);
+	desk_submit(&d, "a-1-feed", 2, PAGE_REPEAT, 4);
+	desk_submit(&d, "a-1-feed", 3, PAGE_RAISED, 5);
+	desk_submit(&d, "b-1-feed", 1, PAGE_RAISED, 3);
+	http_open_gate(s);
+	desk_wait(&d, &d.n_delivered, 6);
+	assert_string_equal(s->seen[1].id, order[1]);
+	for (unsigned i = 0; i < 5; i++)
+		assert_string_equal(s->seen[i + 2].id, order[i + 1]);
+	desk_end(&d);
+	http_stop(s);
+}
+
+static void a_stop_waits_for_no_attempt_that_comes_too_late(void **state)
+{
+	struct http_server *s = http_start(STEPS(401));
+	struct desk d;
+
+	(void)state;
+	desk_init(&d);
+	desk_add(&d, s, "/hook");
+	d.park_retry_ns = UINT64_C(24) * 3600 * NS_PER_S;
+	assert_int_equal(desk_open(&d), 0);
+	desk_submit(&d, "a-1-feed", 1, PAGE_RAISED, 1);
+	desk_wait(&d, &d.n_told, 1);
+	/* Were it to wait, the harness's own limit would end it. */
+	assert_int_equal(pager_stop(d.pager, 3600 * NS_PER_S), 0);
+	assert_int_equal(s->n_seen, 1);
+	assert_true(pager_parked(d.pager) == 1);
+	desk_end(&d);
+	http_stop(s);
+}
+
 static void a_stop_delivers_what_it_can_first(void **state)
 {
 	struct http_server *s = http_start(STEPS(HTTP_GATE, 200, 200, 503, 200));
@@ -213,6 +288,9 @@ int main(void)
 		cmocka_unit_test(pages_share_one_connection),
 		cmocka_unit_test(graver_and_older_pages_go_first),
 		cmocka_unit_test(a_hanging_endpoint_delays_no_other_and_no_stop),
+		cmocka_unit_test(a_failing_endpoint_is_asked_with_its_oldest_page_alone),
+		cmocka_unit_test(pages_of_one_incident_keep_their_order_whatever_their_sequence),
+		cmocka_unit_test(a_stop_waits_for_no_attempt_that_comes_too_late),
 		cmocka_unit_test(a_stop_delivers_what_it_can_first),
 		cmocka_unit_test(after_the_stop_nothing_is_taken),
 		cmocka_unit_test(more_than_the_maximum_is_refused),

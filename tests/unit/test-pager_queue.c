@@ -46,10 +46,32 @@ static void the_queue_gives_each_once_and_in_order(void **state)
 	pager_queue_done(&q);
 }
 
+static void a_page_is_found_by_its_id(void **state)
+{
+	struct posting *p = fixture_posting("a-1-x", 1, PAGE_RAISED, 0);
+	struct posting *r = fixture_posting("a-1-x", 2, PAGE_RESOLVED, 2);
+	struct pager_queue q = { 0 };
+
+	(void)state;
+	assert_null(pager_queue_find(&q, "a-1-x.raised"));
+	pager_queue_add(&q, pager_item_new(r));
+	pager_queue_add(&q, pager_item_new(p));
+	assert_ptr_equal(pager_queue_find(&q, "a-1-x.raised")->posting, p);
+	assert_ptr_equal(pager_queue_find(&q, "a-1-x.resolved")->posting, r);
+	assert_null(pager_queue_find(&q, "a-1-x"));
+	assert_null(pager_queue_find(&q, ""));
+	pager_queue_done(&q);
+	assert_true(pager_queue_is_empty(&q));
+	assert_int_equal(atomic_load(&p->references), 1);
+	posting_unref(p);
+	posting_unref(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_queue_gives_each_once_and_in_order),
+		cmocka_unit_test(a_page_is_found_by_its_id),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

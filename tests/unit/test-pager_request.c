@@ -9,6 +9,18 @@
 
 #define SECRET "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
+static void file_write(const char *path, const char *text)
+{
+	char fresh[160];
+
+	snprintf(fresh, sizeof fresh, "%s.new", path);
+	FILE *file = fopen(fresh, "we");
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+	assert_int_equal(rename(fresh, path), 0);
+}
+
 static void a_page_is_posted_with_its_headers(void **state)
 {
 	struct http_server *s = http_start(STEPS(204));
@@ -48,10 +60,7 @@ static void a_page_is_signed_with_the_secret(void **state)
 	unsigned line;
 
 	snprintf(path, sizeof path, "%s/secret", f->path);
-	FILE *file = fopen(path, "we");
-	assert_non_null(file);
-	fputs(SECRET "\n", file);
-	fclose(file);
+	file_write(path, SECRET "\n");
 	desk_init(&d);
 	desk_add(&d, s, "/");
 	d.endpoints[0].secret_file = path;
@@ -62,6 +71,40 @@ static void a_page_is_signed_with_the_secret(void **state)
 	assert_true(signature_verify(&secrets, s->seen[0].id,
 				     strtoull(s->seen[0].timestamp, NULL, 10), s->seen[0].body,
 				     s->seen[0].len, s->seen[0].signature));
+	desk_end(&d);
+	http_stop(s);
+}
+
+static void a_token_is_sent_and_read_again_when_it_changes(void **state)
+{
+	const struct test_folder *f = *state;
+	struct http_server *s = http_start(STEPS(200));
+	struct desk d;
+	char path[128];
+
+	snprintf(path, sizeof path, "%s/token", f->path);
+	file_write(path, "first\n");
+	desk_init(&d);
+	desk_add(&d, s, "/");
+	d.endpoints[0].token_file = path;
+	assert_int_equal(desk_open(&d), 0);
+	desk_submit(&d, "a-1-feed", 1, PAGE_RAISED, 1);
+	desk_wait(&d, &d.n_delivered, 1);
+	file_write(path, "second\n");
+	desk_submit(&d, "b-2-feed", 1, PAGE_RAISED, 2);
+	desk_wait(&d, &d.n_delivered, 2);
+	assert_int_equal(d.n_troubles, 0);
+	file_write(path, "not a token\n");
+	desk_submit(&d, "c-3-feed", 1, PAGE_RAISED, 3);
+	desk_submit(&d, "d-4-feed", 1, PAGE_RAISED, 4);
+	desk_wait(&d, &d.n_delivered, 4);
+	assert_string_equal(s->seen[0].auth, "Bearer first");
+	assert_string_equal(s->seen[1].auth, "Bearer second");
+	assert_string_equal(s->seen[2].auth, "Bearer second");
+	assert_string_equal(s->seen[3].auth, "Bearer second");
+	assert_int_equal(d.n_troubles, 1);
+	assert_null(strstr(d.trouble, "not a token"));
+	assert_int_equal(s->n_connections, 1);
 	desk_end(&d);
 	http_stop(s);
 }
@@ -78,7 +121,7 @@ static void a_redirect_is_not_followed(void **state)
 		desk_start(&d, s, "/hook");
 		desk_submit(&d, "a-1-feed", 1, PAGE_RAISED, 1);
 		desk_wait(&d, &d.n_delivered, 1);
-		assert_int_equal(d.told[0].result, ATTEMPT_RETRY);
+		assert_int_equal(d.told[0].result, ATTEMPT_PARKED);
 		assert_int_equal(d.told[0].http_status, statuses[i]);
 		assert_non_null(strstr(d.told[0].error, "redirect"));
 		assert_int_equal(s->n_seen, 2);
@@ -243,6 +286,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_page_is_posted_with_its_headers),
 		test_in_folder(a_page_is_signed_with_the_secret),
+		test_in_folder(a_token_is_sent_and_read_again_when_it_changes),
 		cmocka_unit_test(a_redirect_is_not_followed),
 		cmocka_unit_test(the_request_has_a_limit_of_its_own),
 		cmocka_unit_test(an_endless_answer_is_cut_and_judged_by_its_status),

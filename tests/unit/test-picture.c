@@ -138,7 +138,7 @@ static void the_end_of_time_is_reached_safely(void **state)
 
 	picture_apply(f->picture, &pulse, 1, end);
 	picture_apply(f->picture, &down, 2, end);
-	picture_note_loss(f->picture, UINT64_MAX);
+	picture_note_loss(f->picture, UINT64_MAX, UINT64_MAX);
 	picture_advance(f->picture, end);
 	picture_apply(f->picture, &pulse, 3, end);
 	picture_advance(f->picture, end);
@@ -160,7 +160,7 @@ static void play_random(struct fixture *f, uint64_t seed, bool in_steps)
 		s += random_next(&dice, 10) == 0 ? random_next(&dice, 40)
 						 : random_next(&dice, 1000) / 500.0;
 		if (random_next(&dice, 50) == 0)
-			picture_note_loss(f->picture, SECONDS(before));
+			picture_note_loss(f->picture, SECONDS(before), SECONDS(before));
 		for (unsigned n = in_steps ? random_next(&steps, 4) : 0; n > 0; n--)
 			advance_to(f, before + (s - before) * random_next(&steps, 100) / 100);
 		apply_at(f, s, &r);

@@ -28,7 +28,7 @@ static struct recorder *make(const struct test_folder *f, size_t size, uint64_t 
 
 static void end(struct recorder *r, bool remove)
 {
-	recorder_release_hold(r);
+	recorder_release_hold(r, false);
 	recorder_free(r, remove);
 }
 

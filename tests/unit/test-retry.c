@@ -10,23 +10,111 @@ static const struct retry_outcome refused = { .http_status = 503 };
 static void a_taken_page_is_delivered(void **state)
 {
 	struct retry_outcome taken = { .taken = true, .http_status = 204 };
-	struct retry_decision d = retry_decide(&taken, 3, 17);
+	struct retry_decision d = retry_decide(&taken, 3, RETRY_CAP_NS, 17);
 
 	(void)state;
 	assert_int_equal(d.verdict, RETRY_DELIVERED);
 	assert_int_equal(d.delay_ns, 0);
 }
 
-static void whatever_else_happens_it_goes_again(void **state)
+#define PARK_NS UINT64_C(77)
+
+/* The table of what an answer means, as documented, status by status. */
+static enum retry_verdict expected(const struct retry_outcome *o)
 {
-	static const long statuses[] = { 0, 200, 302, 400, 401, 404, 408, 429, 500, 503, 999 };
+	static const long parked[] = { 401, 403, 404, 407, 410 },
+			  malformed[] = { 400, 413, 415, 422 };
+
+	if (o->taken)
+		return RETRY_DELIVERED;
+	if (o->unverified || (o->http_status >= 300 && o->http_status < 400))
+		return RETRY_PARK;
+	for (size_t i = 0; i < sizeof parked / sizeof *parked; i++)
+		if (o->http_status == parked[i])
+			return RETRY_PARK;
+	for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++)
+		if (o->http_status == malformed[i])
+			return o->minimal ? RETRY_DEAD : RETRY_MINIMAL;
+	return RETRY_AGAIN;
+}
+
+static void each_status_means_what_the_table_says(void **state)
+{
+	(void)state;
+	for (long status = 0; status < 1000; status++)
+		for (unsigned flags = 0; flags < 8; flags++) {
+			struct retry_outcome o = {
+				.taken = flags & 1,
+				.unverified = flags & 2,
+				.http_status = status,
+				.minimal = flags & 4,
+			};
+			struct retry_decision d = retry_decide(&o, 1, PARK_NS, 1);
+
+			assert_int_equal(d.verdict, expected(&o));
+			if (d.verdict == RETRY_PARK)
+				assert_int_equal(d.delay_ns, PARK_NS);
+			else if (d.verdict == RETRY_AGAIN)
+				assert_in_range(d.delay_ns, 1, RETRY_BASE_NS);
+			else
+				assert_int_equal(d.delay_ns, 0);
+		}
+}
+
+static void what_tls_cannot_verify_is_parked(void **state)
+{
+	struct retry_outcome o = { .unverified = true };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
-		struct retry_outcome o = { .http_status = statuses[i] };
+	assert_int_equal(retry_decide(&o, 1, PARK_NS, 1).verdict, RETRY_PARK);
+}
 
-		assert_int_equal(retry_decide(&o, 1, 1).verdict, RETRY_AGAIN);
-	}
+static void what_the_receiver_asks_for_is_a_floor_of_an_hour_at_most(void **state)
+{
+	struct retry_outcome o = { .http_status = 429 };
+
+	(void)state;
+	o.retry_after_ns = RETRY_CAP_NS * 2;
+	assert_true(retry_decide(&o, 1, PARK_NS, 0).delay_ns == RETRY_CAP_NS * 2);
+	o.retry_after_ns = 1;
+	assert_true(retry_decide(&o, 1, PARK_NS, 9).delay_ns == 10);
+	o.retry_after_ns = UINT64_MAX;
+	assert_true(retry_decide(&o, 1, PARK_NS, 0).delay_ns == RETRY_AFTER_MAX_NS);
+	/* Not of an endpoint that a person must mend. */
+	o.http_status = 403;
+	assert_int_equal(retry_decide(&o, 1, PARK_NS, 0).delay_ns, PARK_NS);
+}
+
+static void both_forms_of_retry_after_are_read(void **state)
+{
+	static const uint64_t second = UINT64_C(1000000000);
+	static const char date[] = "Sun, 06 Nov 1994 08:49:37 GMT";
+	static const struct {
+		const char *value, *date;
+		uint64_t now_s, seconds;
+	} cases[] = {
+		{ "120", NULL, 0, 120 },
+		{ "0", NULL, 0, 0 },
+		{ "3599", NULL, 0, 3599 },
+		{ "99999999999999999999999999", NULL, 0, 3600 },
+		{ "-5", NULL, 0, 0 },
+		{ "12x", NULL, 0, 0 },
+		{ "", NULL, 0, 0 },
+		{ "soon", NULL, 0, 0 },
+		{ "Sun, 06 Nov 1994 08:50:07 GMT", date, 0, 30 },
+		/* Our clock is hours away, in either direction. */
+		{ "Sun, 06 Nov 1994 08:50:07 GMT", date, 784111777 + 9999, 30 },
+		{ "Sun, 06 Nov 1994 08:50:07 GMT", NULL, 784111777, 30 },
+		{ "Sun, 06 Nov 1994 08:49:07 GMT", date, 0, 0 },
+		{ "Sun, 06 Nov 1996 08:49:07 GMT", date, 0, 3600 },
+		{ "Sun, 06 Nov 1994 08:50:07 GMT", "nonsense", 784111777, 30 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_true(
+			retry_after_parse(cases[i].value, cases[i].date, cases[i].now_s * second) ==
+			cases[i].seconds * second);
 }
 
 static void the_longest_delay_doubles_up_to_the_cap(void **state)
@@ -36,8 +124,9 @@ static void the_longest_delay_doubles_up_to_the_cap(void **state)
 	(void)state;
 	for (unsigned failures = 1; failures < 70; failures++) {
 		/* The largest remainder gives the longest delay. */
-		assert_true(retry_decide(&refused, failures, most - 1).delay_ns == most);
-		assert_true(retry_decide(&refused, failures, most).delay_ns == 1);
+		assert_true(retry_decide(&refused, failures, RETRY_CAP_NS, most - 1).delay_ns ==
+			    most);
+		assert_true(retry_decide(&refused, failures, RETRY_CAP_NS, most).delay_ns == 1);
 		most = most * 2 < RETRY_CAP_NS ? most * 2 : RETRY_CAP_NS;
 	}
 	assert_true(most == RETRY_CAP_NS);
@@ -51,7 +140,8 @@ static void no_delay_is_zero_or_past_the_cap(void **state)
 	(void)state;
 	for (size_t f = 0; f < sizeof failures / sizeof *failures; f++)
 		for (size_t r = 0; r < sizeof randoms / sizeof *randoms; r++) {
-			struct retry_decision d = retry_decide(&refused, failures[f], randoms[r]);
+			struct retry_decision d =
+				retry_decide(&refused, failures[f], RETRY_CAP_NS, randoms[r]);
 
 			assert_true(d.delay_ns > 0);
 			assert_true(d.delay_ns <= RETRY_CAP_NS);
@@ -67,7 +157,7 @@ static void the_first_delay_is_at_most_the_base(void **state)
 		bits ^= bits << 13;
 		bits ^= bits >> 7;
 		bits ^= bits << 17;
-		uint64_t d = retry_decide(&refused, 1, bits).delay_ns;
+		uint64_t d = retry_decide(&refused, 1, RETRY_CAP_NS, bits).delay_ns;
 		least = d < least ? d : least;
 		most = d > most ? d : most;
 	}
@@ -80,7 +170,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_taken_page_is_delivered),
-		cmocka_unit_test(whatever_else_happens_it_goes_again),
+		cmocka_unit_test(each_status_means_what_the_table_says),
+		cmocka_unit_test(what_tls_cannot_verify_is_parked),
+		cmocka_unit_test(what_the_receiver_asks_for_is_a_floor_of_an_hour_at_most),
+		cmocka_unit_test(both_forms_of_retry_after_are_read),
 		cmocka_unit_test(the_longest_delay_doubles_up_to_the_cap),
 		cmocka_unit_test(no_delay_is_zero_or_past_the_cap),
 		cmocka_unit_test(the_first_delay_is_at_most_the_base),

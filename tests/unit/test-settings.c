@@ -63,11 +63,6 @@ static void nothing_at_all_works(void **state)
 	assert_int_equal(s->log_target, LOG_TARGET_AUTO);
 	assert_false(s->log_health);
 	assert_int_equal(s->n_endpoints, 0);
-	assert_string_equal(s->endpoints[0].name, "webhook");
-	assert_string_equal(s->endpoints[0].format, "generic");
-	assert_int_equal(s->endpoints[0].connect_timeout_ns, 5 * NS_PER_S);
-	assert_int_equal(s->endpoints[0].timeout_ns, 15 * NS_PER_S);
-	assert_int_equal(s->endpoints[0].priorities, 1);
 	assert_false(s->has_page_after);
 	assert_int_equal(s->repeat_interval_ns, 4 * 3600 * NS_PER_S);
 	assert_int_equal(s->thresholds.feed_stale_after_ns, 5 * NS_PER_S);

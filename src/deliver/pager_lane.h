@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One endpoint's way: the pages that wait for it, and the one that is under way. The pager's thread
+ * alone uses it, but for the atomics.
+ */
+#ifndef TOCSIN_DELIVER_PAGER_LANE_H
+#define TOCSIN_DELIVER_PAGER_LANE_H
+
+#include <stdatomic.h>
+#include "deliver/pager.h"
+#include "deliver/pager_queue.h"
+#include "deliver/pager_request.h"
+
+/* Of a whole pager. Told to anyone at any time, so nothing hangs on their order. */
+struct pager_counts {
+	atomic_uint_fast64_t pending, delivered, dead, attempts, failures;
+};
+
+struct pager_lane {
+	const struct pager_options *options;
+	struct pager_counts *counts;
+	CURLM *multi;
+	const char *name;
+	struct pager_request request;
+	struct pager_queue queue;
+	struct pager_item *current; /* in the queue, and under way */
+	unsigned failures;          /* in a row, the page's own faults not counted */
+	uint64_t failing_since_ns;  /* the first of those; 0: none */
+	uint64_t next_ns;           /* no attempt before this */
+	uint64_t look_ns;           /* while parked: when to look for changed credentials */
+	_Atomic uint64_t waiting;
+	atomic_bool parked;
+};
+
+/* The options, the counts and the multi handle must outlive it. Errors as pager_request_init;
+ * pager_lane_done also after a failure. */
+int pager_lane_init(struct pager_lane *l, const struct pager_options *options, unsigned endpoint,
+		    CURLM *multi, struct pager_counts *counts);
+/* Ends the attempt under way without judging it. */
+void pager_lane_done(struct pager_lane *l);
+
+/* The lane owns the item from now on. */
+void pager_lane_add(struct pager_lane *l, struct pager_item *item);
+/* As pager_hurry. */
+void pager_lane_hurry(struct pager_lane *l);
+/* As pager_discard; may take *reason. */
+void pager_lane_discard(struct pager_lane *l, const char *page_id, char **reason);
+/* Gives up what waited for an attempt to end that is never to end. */
+void pager_lane_give_up_current(struct pager_lane *l);
+
+/* Begins the next attempt if it is due and none is under way. */
+void pager_lane_begin(struct pager_lane *l, uint64_t now_ns);
+/* libcurl is done with the attempt under way, and no longer has the handle. */
+void pager_lane_collect(struct pager_lane *l, CURLcode code);
+
+/* When the next attempt is due; UINT64_MAX: nothing waits, or one is under way. */
+uint64_t pager_lane_due_ns(const struct pager_lane *l);
+/* When pager_lane_begin should be called, which may be earlier. */
+uint64_t pager_lane_wake_ns(const struct pager_lane *l);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* The dispatcher's marker: see marker.h. */
+#include "config.h"
+#include "dispatcher_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/hash.h"
+#include "base/text.h"
+
+/* Sessions come and go in bursts, and each writing is an fsync of the keeper's. */
+#define MARK_EVERY_NS NS_PER_S
+
+/* On the keeper's thread. */
+static void mark_write(void *userdata)
+{
+	struct dispatcher *d = userdata;
+
+	pthread_mutex_lock(&d->mark_lock);
+	_cleanup_free_ struct marker *m = atomic_exchange(&d->to_mark, NULL);
+	int r = m ? marker_write(d->places.state, m) : 0;
+	pthread_mutex_unlock(&d->mark_lock);
+	if (r < 0 && !atomic_exchange(&d->unmarked_told, true))
+		dispatcher_note_from_afar(
+			d, LOG_WARNING,
+			"the marker that a run goes on cannot be written into %s: "
+			"%s; a crash of the host would not be told of",
+			d->places.state_path, strerror(-r));
+}
+
+static void marker_fill(const struct dispatcher *d, struct marker *m, uint64_t *ret_sum)
+{
+	const struct session *s = d->picture ? sessions_newest(picture_sessions(d->picture)) : NULL;
+	uint64_t sum = 1;
+
+	memcpy(m->epoch, recorder_epoch(d->recorder), sizeof m->epoch);
+	m->pid = (uint32_t)getpid();
+	m->started_wall_ns = d->started_wall_ns;
+	m->last_event_wall_ns = d->last_event_wall_ns;
+	for (; s; s = s->older) {
+		if (!session_runs(s))
+			continue;
+		if (m->sessions < MARKER_SESSIONS_MAX) {
+			tocsin_str id =
+				text_cut((tocsin_str){ s->id, s->id_len }, MARKER_ID_SIZE - 1);
+
+			memcpy(m->session_ids[m->sessions], id.ptr, id.len);
+		}
+		m->sessions++;
+		sum = sum * 31 + hash_text((tocsin_str){ s->id, s->id_len });
+	}
+	*ret_sum = sum;
+}
+
+void dispatcher_mark(struct dispatcher *d, uint64_t now_ns)
+{
+	/* What a dead run has left is not overwritten before a checkpoint has it. */
+	if (d->rescue || d->places.state < 0 || d->recovery.pending ||
+	    (d->marked &&
+	     (d->changes == d->changes_marked || now_ns - d->marker_at_ns < MARK_EVERY_NS)))
+		return;
+	struct marker *m = calloc(1, sizeof *m);
+	uint64_t sum;
+
+	if (!m)
+		return;
+	marker_fill(d, m, &sum);
+	d->changes_marked = d->changes;
+	d->marker_at_ns = now_ns;
+	if (d->marked && sum == d->marker_sum) {
+		free(m);
+		return;
+	}
+	d->marked = true;
+	d->marker_sum = sum;
+	free(atomic_exchange(&d->to_mark, m));
+	if (keeper_run(d->keeper, mark_write, d) < 0)
+		free(atomic_exchange(&d->to_mark, NULL));
+}
+
+void dispatcher_unmark(struct dispatcher *d)
+{
+	if (!d->marked || d->places.state < 0)
+		return;
+	/* One that was asked for and is not yet written is not wanted any more. */
+	pthread_mutex_lock(&d->mark_lock);
+	free(atomic_exchange(&d->to_mark, NULL));
+	marker_remove(d->places.state);
+	pthread_mutex_unlock(&d->mark_lock);
+}

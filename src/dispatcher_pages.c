@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/* The dispatcher's pages: which endpoints get one, and what becomes of endpoints that take none. */
+#include "config.h"
+#include "dispatcher_parts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/cleanup.h"
+
+#define DEGRADED "PAGER_DEGRADED"
+#define FAILOVER_LOOK_NS (50 * NS_PER_MS)
+
+static bool takes_priority(const struct dispatcher *d, unsigned endpoint, uint32_t priority)
+{
+	return d->settings->endpoints[endpoint].priorities & (1u << (priority - 1));
+}
+
+/* That one endpoint takes no pages is told to all the others, whatever else they are for. */
+static uint32_t all_but(const struct dispatcher *d, const char *name)
+{
+	uint32_t wanted = 0;
+
+	for (unsigned i = 0; i < d->settings->n_endpoints; i++)
+		if (strcmp(d->endpoint_names[i], name) != 0)
+			wanted |= 1u << i;
+	return wanted;
+}
+
+static uint32_t endpoints_for(const struct dispatcher *d, uint32_t priority, bool backups)
+{
+	uint32_t wanted = 0;
+
+	for (unsigned i = 0; i < d->settings->n_endpoints; i++)
+		if (takes_priority(d, i, priority) && d->settings->endpoints[i].backup == backups)
+			wanted |= 1u << i;
+	return wanted;
+}
+
+/* Which endpoints this page goes to, a bit each. */
+static uint32_t page_endpoints(const struct dispatcher *d, const struct news *news)
+{
+	const struct incident *incident = news->incident;
+
+	/* A resolution goes where the raising went, whatever the priority is by now. */
+	if (news->page == PAGE_RESOLVED)
+		return incident->endpoints;
+	if (incident->by_rule && incident->instance && strcmp(incident->code, DEGRADED) == 0)
+		return all_but(d, incident->instance);
+	return endpoints_for(d, incident->priority, false);
+}
+
+/*
+ * Hands the page to one endpoint: to the pager first, which waits for no disk. One that is drawn
+ * again after a crash and waits already is left alone.
+ */
+static void page_post(struct dispatcher *d, struct page *page, unsigned endpoint)
+{
+	if (d->recovery.active && ledger_find(&d->ledger, page, endpoint))
+		return;
+	struct posting *p = ledger_add(&d->ledger, page, endpoint);
+
+	if (!p || pager_submit(d->pager, p) < 0) {
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
+				"no memory to post page %s to endpoint %s: tell people by hand",
+				page->id, d->endpoint_names[endpoint]);
+		return;
+	}
+	if (keeper_keep(d->keeper, p) < 0)
+		dispatcher_kept(d, p, -ENOBUFS);
+}
+
+static void page_post_to(struct dispatcher *d, struct page *page, uint32_t endpoints)
+{
+	for (unsigned i = 0; i < d->settings->n_endpoints; i++)
+		if (endpoints & (1u << i))
+			page_post(d, page, i);
+}
+
+/* A recording's pages fall due as they are played; the event's own time is only their label. */
+static void due_set(struct dispatcher *d, struct moment at)
+{
+	uint64_t real_ns = clock_realtime_ns(), now_ns = clock_monotonic_ns();
+	uint64_t ago_ns = 0;
+
+	if (d->settings->clock_source == CLOCK_SOURCE_SYSTEM && at.clock_ns < now_ns)
+		ago_ns = now_ns - at.clock_ns;
+	d->page_context.due_wall_ns = real_ns - ago_ns;
+	d->page_context.due_mono_ns = now_ns - ago_ns;
+}
+
+void dispatcher_page(struct dispatcher *d, const struct news *news)
+{
+	uint32_t endpoints = page_endpoints(d, news);
+	struct page *page = NULL;
+
+	if (endpoints == 0)
+		return;
+	due_set(d, news->at);
+	int r = page_new(&d->page_context, news->incident, news->page, news->at, &page);
+	if (r < 0) {
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
+				"no memory for the page of alert %s: tell people by hand",
+				news->incident->id);
+		return;
+	}
+	page_post_to(d, page, endpoints);
+	news->incident->endpoints |= endpoints;
+	page_unref(page);
+}
+
+void dispatcher_page_summary(struct dispatcher *d, const struct news *news)
+{
+	struct storm_summary *s = news->summary;
+	struct page *page = NULL;
+
+	for (uint32_t priority = 1; priority <= 3; priority++)
+		if (s->by_priority[priority - 1] > 0)
+			s->endpoints |= endpoints_for(d, priority, false);
+	if (s->endpoints == 0)
+		return;
+	due_set(d, news->at);
+	if (page_new_summary(&d->page_context, s, news->at, &page) < 0) {
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
+				"no memory for a summary of %" PRIu64
+				" alerts: tell people by hand",
+				s->raised);
+		return;
+	}
+	page_post_to(d, page, s->endpoints);
+	page_unref(page);
+}
+
+/* --- Pages found in the outbox --- */
+
+static unsigned endpoint_find(const struct dispatcher *d, const char *name)
+{
+	unsigned i = 0;
+
+	while (i < d->settings->n_endpoints && strcmp(d->endpoint_names[i], name) != 0)
+		i++;
+	return i;
+}
+
+void dispatcher_found(void *userdata, struct page *page, const char *endpoint)
+{
+	struct dispatcher *d = userdata;
+	unsigned i = endpoint_find(d, endpoint);
+
+	if (i == d->settings->n_endpoints) {
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
+				"page %s waits for endpoint %s, which the settings no longer name: "
+				"add it again, or give it up: tocsin pages discard",
+				page->id, endpoint);
+	} else {
+		struct posting *p = posting_new(page, i, 0);
+
+		if (p)
+			atomic_fetch_or(&p->flags, POSTING_DURABLE);
+		if (!p || ledger_adopt(&d->ledger, p) < 0 || pager_submit(d->pager, p) < 0)
+			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
+					"no memory for page %s that waits; it stays in the outbox",
+					page->id);
+		posting_unref(p);
+	}
+	page_unref(page);
+}
+
+void dispatcher_found_bad(void *userdata, const char *name, int error)
+{
+	struct dispatcher *d = userdata;
+
+	dispatcher_note(
+		d, ENTRY_KIND_TROUBLE, LOG_CRIT,
+		"the waiting page %s/outbox/%s cannot be read: %s; %s", d->places.state_path, name,
+		error == -EPROTONOSUPPORT ? "a later version has written it" : strerror(-error),
+		error == -EBADMSG ? "it is kept as NAME.corrupt: look at it and tell people "
+				    "by hand"
+				  : "it stays where it is: tell people by hand");
+}
+
+/* --- Endpoints that take none --- */
+
+/*
+ * A resolution does not fail over: it goes where its raising went, the backups included, and to
+ * anybody else it would say nothing.
+ */
+static void fail_over(struct dispatcher *d, struct page *page)
+{
+	uint32_t backups = endpoints_for(d, page->priority, true);
+
+	page->failed_over = true;
+	if (page->type == PAGE_TYPE_RESOLVED)
+		return;
+	page_post_to(d, page, backups);
+	if (d->picture)
+		alerts_note_endpoints(picture_alerts(d->picture), page->alert_id, backups);
+}
+
+static void failover_look(struct dispatcher *d, uint64_t now_ns)
+{
+	size_t n = d->ledger.n;
+
+	if (now_ns - d->failover_looked_ns < FAILOVER_LOOK_NS || endpoints_for(d, 1, true) == 0)
+		return;
+	d->failover_looked_ns = now_ns;
+	/* What is posted to the backups is added behind. */
+	for (size_t i = 0; i < n; i++) {
+		struct posting *p = d->ledger.postings[i];
+		struct page *page = p->page;
+
+		if (page->failed_over || now_ns < p->since_ns ||
+		    now_ns - p->since_ns < d->settings->failover_after_ns ||
+		    atomic_load_explicit(&page->taken, memory_order_relaxed))
+			continue;
+		fail_over(d, page);
+	}
+}
+
+static void degraded_raise(struct dispatcher *d, unsigned endpoint, const struct endpoint_health *h)
+{
+	struct text_buffer text = { 0 };
+	char rule[32], lasted[TIME_TEXT_SIZE];
+
+	text_buffer_printf(&text, "endpoint %s takes no pages: %s", d->endpoint_names[endpoint],
+			   h->error);
+	if (!h->broken)
+		text_buffer_printf(&text, " (for %s)", duration_to_text(h->failing_ns, lasted));
+	snprintf(rule, sizeof rule, "pager%u-%" PRIu32, endpoint, ++d->degradations);
+	struct raise raise = {
+		.rule = rule,
+		.by_rule = true,
+		.at_once = true,
+		.code = STR(DEGRADED),
+		.message = str(text.ptr),
+		.instance = str(d->endpoint_names[endpoint]),
+		.cause = d->next,
+	};
+	if (!text.failed)
+		picture_raise(d->picture, &raise, dispatcher_now(d));
+	text_buffer_done(&text);
+}
+
+static struct endpoint_health health_take(struct dispatcher *d, unsigned endpoint)
+{
+	struct endpoint_health h;
+
+	pthread_mutex_lock(&d->lock);
+	h = d->health[endpoint];
+	d->health[endpoint].unseen = false;
+	pthread_mutex_unlock(&d->lock);
+	return h;
+}
+
+static void health_look(struct dispatcher *d)
+{
+	unsigned changes = atomic_load(&d->health_changes);
+
+	if (changes == d->health_seen || !d->picture)
+		return;
+	d->health_seen = changes;
+	for (unsigned i = 0; i < d->settings->n_endpoints; i++) {
+		struct endpoint_health h = health_take(d, i);
+		bool bad = h.broken || h.failing_ns >= d->settings->park_retry_ns;
+
+		if (!h.told)
+			continue;
+		/* One that has come back meanwhile is told too, and then that it has. */
+		if ((bad || h.unseen) && !d->degraded[i]) {
+			degraded_raise(d, i, &h);
+			d->degraded[i] = true;
+		}
+		if (d->degraded[i] && !bad && h.failing_ns == 0) {
+			picture_clear(d->picture, STR(DEGRADED), str(d->endpoint_names[i]),
+				      dispatcher_now(d));
+			d->degraded[i] = false;
+		}
+	}
+}
+
+void dispatcher_watch_endpoints(struct dispatcher *d, uint64_t now_ns)
+{
+	failover_look(d, now_ns);
+	health_look(d);
+}
+
+void dispatcher_learn_degraded(struct dispatcher *d)
+{
+	for (unsigned i = 0; i < d->settings->n_endpoints; i++)
+		d->degraded[i] = alerts_find(picture_alerts(d->picture), true, STR(DEGRADED),
+					     str(NULL), str(NULL), str(d->endpoint_names[i]));
+}
+
+static void health_learn(struct dispatcher *d, const struct attempt *a)
+{
+	struct endpoint_health h = {
+		.told = true,
+		.broken = a->result == ATTEMPT_PARKED || a->result == ATTEMPT_DEAD,
+		.failing_ns = a->failing_ns,
+	};
+
+	/* Once more in its minimal form: that tells nothing of the endpoint yet. */
+	if (a->result == ATTEMPT_RETRY && a->failing_ns == 0)
+		return;
+	struct endpoint_health *now = &d->health[a->posting->endpoint];
+	pthread_mutex_lock(&d->lock);
+	h.unseen = now->unseen || h.broken;
+	if (a->result == ATTEMPT_DELIVERED)
+		memcpy(h.error, now->error, sizeof h.error);
+	else
+		snprintf(h.error, sizeof h.error, "%s%s", a->error,
+			 a->result == ATTEMPT_DEAD ? "; the page lies in dead/: tocsin pages" : "");
+	*now = h;
+	pthread_mutex_unlock(&d->lock);
+	atomic_fetch_add(&d->health_changes, 1);
+}
+
+/* On the pager's thread. */
+void dispatcher_attempted(void *userdata, const struct attempt *a)
+{
+	struct dispatcher *d = userdata;
+
+	journal_submit(d->journal, entry_of_attempt(&d->entry_context, a, clock_realtime_ns()));
+	if (a->result == ATTEMPT_DELIVERED) {
+		atomic_store_explicit(&a->posting->page->taken, true, memory_order_relaxed);
+		keeper_drop(d->keeper, a->posting);
+	} else if (a->result == ATTEMPT_DEAD) {
+		keeper_bury(d->keeper, a->posting);
+	}
+	health_learn(d, a);
+}
+
+/* On the pager's thread. */
+void dispatcher_discarded(void *userdata, struct posting *p, const char *reason)
+{
+	struct dispatcher *d = userdata;
+
+	journal_submit(d->journal,
+		       entry_of_discard(&d->entry_context, p, d->endpoint_names[p->endpoint],
+					reason, clock_realtime_ns()));
+	keeper_drop(d->keeper, p);
+}

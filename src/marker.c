@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "marker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/files.h"
+#include "base/text.h"
+#include "picture/metadata.h"
+
+#define MARKER_FORMAT 1
+#define MARKER_FILE_MAX 65536
+#define MARKER_NESTING_MAX 4
+#define EPOCH_DIGITS ((size_t)2 * RECORDER_EPOCH_SIZE)
+
+DEFINE_CLEANUP(json_t *, json_decref, cleanup_json)
+
+int marker_write(int folder, const struct marker *m)
+{
+	_cleanup_(cleanup_json) json_t *root = NULL;
+	_cleanup_free_ char *bytes = NULL;
+	json_t *ids = json_array();
+	char epoch[EPOCH_DIGITS + 1], boot_id[BOOT_ID_SIZE];
+
+	for (size_t i = 0; i < RECORDER_EPOCH_SIZE; i++)
+		snprintf(epoch + 2 * i, 3, "%02x", m->epoch[i]);
+	boot_id_read(boot_id);
+	for (size_t i = 0; i < m->sessions && i < MARKER_SESSIONS_MAX; i++)
+		json_array_append_new(ids, text_to_json(str(m->session_ids[i])));
+	root = json_pack("{s:i,s:s,s:s,s:I,s:I,s:I,s:I,s:o}", "format", MARKER_FORMAT, "epoch",
+			 epoch, "boot_id", boot_id, "pid", (json_int_t)m->pid, "started_wall_ns",
+			 (json_int_t)m->started_wall_ns, "last_event_wall_ns",
+			 (json_int_t)m->last_event_wall_ns, "sessions", (json_int_t)m->sessions,
+			 "session_ids", ids);
+	bytes = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	if (!bytes)
+		return -ENOMEM;
+	return file_replace(folder, MARKER_FILE, bytes, strlen(bytes), true);
+}
+
+static int epoch_parse(const char *hex, uint8_t ret[static RECORDER_EPOCH_SIZE])
+{
+	if (strspn(hex, "0123456789abcdef") != EPOCH_DIGITS || hex[EPOCH_DIGITS] != 0)
+		return -EBADMSG;
+	for (size_t i = 0; i < RECORDER_EPOCH_SIZE; i++) {
+		unsigned byte;
+
+		if (sscanf(hex + 2 * i, "%2x", &byte) != 1)
+			return -EBADMSG;
+		ret[i] = (uint8_t)byte;
+	}
+	return 0;
+}
+
+static int marker_unpack(const json_t *root, struct marker *ret)
+{
+	json_int_t format = 0, pid, started, last, sessions;
+	const char *epoch, *boot_id;
+	struct marker m = { 0 };
+	json_t *ids;
+
+	if (json_unpack((json_t *)(uintptr_t)root, "{s:I}", "format", &format) < 0 || format < 1)
+		return -EBADMSG;
+	if (format > MARKER_FORMAT)
+		return -EPROTONOSUPPORT;
+	if (json_unpack((json_t *)(uintptr_t)root, "{s:s,s:s,s:I,s:I,s:I,s:I,s:o}", "epoch", &epoch,
+			"boot_id", &boot_id, "pid", &pid, "started_wall_ns", &started,
+			"last_event_wall_ns", &last, "sessions", &sessions, "session_ids",
+			&ids) < 0 ||
+	    started < 0 || last < 0 || sessions < 0 || epoch_parse(epoch, m.epoch) < 0)
+		return -EBADMSG;
+	snprintf(m.boot_id, sizeof m.boot_id, "%s", boot_id);
+	m.pid = (uint32_t)pid;
+	m.started_wall_ns = (uint64_t)started;
+	m.last_event_wall_ns = (uint64_t)last;
+	m.sessions = (uint64_t)sessions;
+	for (size_t i = 0; i < MARKER_SESSIONS_MAX; i++) {
+		const char *id = json_string_value(json_array_get(ids, i));
+
+		snprintf(m.session_ids[i], sizeof m.session_ids[i], "%s", id ? id : "");
+	}
+	*ret = m;
+	return 0;
+}
+
+int marker_read(int folder, struct marker *ret)
+{
+	_cleanup_(cleanup_json) json_t *root = NULL;
+	_cleanup_free_ char *bytes = NULL;
+	size_t len;
+	int r = file_read(folder, MARKER_FILE, MARKER_FILE_MAX, &bytes, &len);
+
+	if (r < 0)
+		return r == -EFBIG || r == -EINVAL ? -EBADMSG : r;
+	if (!json_nests_within(bytes, len, MARKER_NESTING_MAX))
+		return -EBADMSG;
+	root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
+	return json_is_object(root) ? marker_unpack(root, ret) : -EBADMSG;
+}
+
+int marker_remove(int folder)
+{
+	return unlinkat(folder, MARKER_FILE, 0) < 0 && errno != ENOENT ? -errno : 0;
+}

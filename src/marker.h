@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The marker: a small durable file in the state folder that says that a run goes on, and is removed
+ * by a clean stop. It tells of a death that took the recorder along: the host's.
+ */
+#ifndef TOCSIN_MARKER_H
+#define TOCSIN_MARKER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/boot.h"
+#include "record/recorder.h"
+
+#define MARKER_FILE "running"
+#define MARKER_SESSIONS_MAX 16 /* that are named; the others are counted */
+#define MARKER_ID_SIZE 256     /* of a session's id, cut and made clean */
+
+struct marker {
+	uint8_t epoch[RECORDER_EPOCH_SIZE];
+	char boot_id[BOOT_ID_SIZE]; /* marker_write fills this in by itself */
+	uint32_t pid;
+	uint64_t started_wall_ns, last_event_wall_ns;
+	uint64_t sessions; /* running ones */
+	char session_ids[MARKER_SESSIONS_MAX][MARKER_ID_SIZE];
+};
+
+/* Replaces the file, durably. -errno. */
+int marker_write(int folder, const struct marker *m);
+/* -ENOENT; -EBADMSG: damaged (it still tells that a run did not end cleanly); -EPROTONOSUPPORT. */
+int marker_read(int folder, struct marker *ret);
+/* 0 also when there was none. */
+int marker_remove(int folder);
+
+#endif

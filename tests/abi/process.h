@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* What tests of the plugin as a guest in a process look at: its threads, descriptors, mappings. */
+#ifndef TOCSIN_TESTS_ABI_PROCESS_H
+#define TOCSIN_TESTS_ABI_PROCESS_H
+
+#include <dirent.h>
+
+#include "host.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+	__has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+#define TASKS_MAX 64
+#define ENDED_MAX 30000 /* looks, a millisecond apart */
+
+DEFINE_CLEANUP(DIR *, closedir, cleanup_dir)
+
+struct task {
+	pid_t id;
+	char name[32];
+	unsigned long long blocked; /* signals, bit 0 is signal 1 */
+};
+
+static bool task_read(pid_t id, struct task *ret)
+{
+	char path[64], line[256];
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)id);
+	_cleanup_fclose_ FILE *f = fopen(path, "re");
+	if (!f)
+		return false;
+	*ret = (struct task){ .id = id };
+	while (fgets(line, sizeof line, f)) {
+		if (strncmp(line, "Name:\t", 6) == 0)
+			snprintf(ret->name, sizeof ret->name, "%.*s", (int)strcspn(line + 6, "\n"),
+				 line + 6);
+		if (strncmp(line, "SigBlk:\t", 8) == 0)
+			ret->blocked = strtoull(line + 8, NULL, 16);
+	}
+	return ret->name[0] != 0;
+}
+
+/* This process's threads, those whose name begins so. */
+_unused_ static size_t tasks_read(const char *prefix, struct task ret[static TASKS_MAX])
+{
+	_cleanup_(cleanup_dir) DIR *d = opendir("/proc/self/task");
+	struct dirent *e;
+	size_t n = 0;
+
+	assert_non_null(d);
+	while ((e = readdir(d)) && n < TASKS_MAX)
+		if (e->d_name[0] != '.' && task_read((pid_t)strtol(e->d_name, NULL, 10), &ret[n]) &&
+		    strncmp(ret[n].name, prefix, strlen(prefix)) == 0)
+			n++;
+	return n;
+}
+
+_unused_ static size_t tasks_count(const char *prefix)
+{
+	struct task tasks[TASKS_MAX];
+
+	return tasks_read(prefix, tasks);
+}
+
+/* A thread that was joined may still be on its way out of the kernel. */
+_unused_ static void tasks_await(const char *prefix, size_t n)
+{
+	for (unsigned look = 0; look < ENDED_MAX; look++) {
+		if (tasks_count(prefix) == n)
+			return;
+		usleep(1000);
+	}
+	fail_msg("%zu threads named %s* instead of %zu", tasks_count(prefix), prefix, n);
+}
+
+_unused_ static size_t descriptors_count(void)
+{
+	_cleanup_(cleanup_dir) DIR *d = opendir("/proc/self/fd");
+	struct dirent *e;
+	size_t n = 0;
+
+	assert_non_null(d);
+	while ((e = readdir(d)))
+		n += e->d_name[0] != '.';
+	return n - 1; /* the folder's own */
+}
+
+_unused_ static bool is_mapped(const char *name)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/maps", "re");
+	char line[4096];
+
+	assert_non_null(f);
+	while (fgets(line, sizeof line, f))
+		if (strstr(line, name))
+			return true;
+	return false;
+}
+
+/* Unloads the plugin: nothing of it may be left. The world's end then finds nothing to close. */
+_unused_ static void unload(struct world *w)
+{
+	assert_int_equal(dlclose(w->so), 0);
+	assert_null(dlopen(getenv("TOCSIN_PLUGIN"), RTLD_NOW | RTLD_NOLOAD));
+	assert_false(is_mapped("/tocsin.so"));
+	w->so = dlopen(NULL, RTLD_NOW);
+	w->plugin = NULL;
+}
+
+#endif

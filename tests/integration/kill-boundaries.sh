@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Whoever delivers is killed at one boundary of a system call after the other: an engine, one that
+# recovers, a rescue. TORTURE_SECONDS is how long each may take: 0 is every boundary.
+: "${top_srcdir:?}" "${top_builddir:?}"
+command -v python3 >/dev/null || { echo "skipped: python3 is not there"; exit 77; }
+skipped=0
+for scenario in engine recover rescue; do
+	python3 "$top_srcdir/tests/integration/kill_boundaries.py" $scenario \
+		--seconds "${TORTURE_SECONDS:-15}"
+	case $? in
+	0) ;;
+	77) skipped=$((skipped + 1)) ;;
+	*) exit 1 ;;
+	esac
+done
+[ $skipped -lt 3 ] || exit 77

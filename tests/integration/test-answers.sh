@@ -1,0 +1,170 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# What becomes of a page, for each kind of answer: delivered; tried again under the same id; parked
+# until somebody mends the endpoint; or, called malformed twice, in dead/. Never dropped, and a
+# redirect is never followed.
+. "$top_srcdir/tests/integration/common.sh"
+. "$top_srcdir/tests/integration/answers.sh"
+. "$top_srcdir/tests/integration/engine.sh"
+begin_answers
+
+# row STEPS RESULTS: one page, answered so, comes to these results, delivered at last.
+row() {
+	script "$1"
+	run "$work/raise"
+	stop_receiver
+	is "$2" "$(results)" "$1: results"
+	is "$(echo "$2" | wc -w)" "$(came)" "$1: requests"
+	is 1 "$(ids | sort -u | wc -l)" "$1: page ids"
+	is 0 "$(waiting)" "$1: files that wait"
+	is 0 "$(dead)" "$1: files in dead/"
+	grep -v '"method":"POST"' "$work/came" && fail "$1: not all were posted"
+	grep -v '"path":"/hook/way"' "$work/came" && fail "$1: not all went to the endpoint's path"
+	return 0
+}
+
+# --- taken
+
+for status in 200 201 202 204; do
+	row $status delivered
+done
+# Of what goes on for ever the beginning is enough.
+row endless delivered
+
+# --- tried again
+
+for status in 408 425 429 500 502 503 504 599; do
+	row $status,200 "retry delivered"
+done
+for step in reset empty half half:503 endless:503 endless-head slow hang delay:2000; do
+	row $step,200 "retry delivered"
+done
+row 503,500,429,200 "retry retry retry delivered"
+tells err "again in"
+
+# after SECONDS: the second request came no sooner after the first.
+after() {
+	${AWK:-awk} -v least="$1" '
+		match($0, /"time": *[0-9.]+/) { t[NR] = substr($0, RSTART + 7, RLENGTH - 7) + 0 }
+		END { exit !(NR == 2 && t[2] - t[1] >= least - 0.01) }' "$work/came" ||
+		fail "the second attempt came too soon: $(grep -o '"time":[^,]*' "$work/came" | tr '\n' ' ')"
+}
+row retry-after:1,200 "retry delivered"
+after 1
+row retry-after:1:429,200 "retry delivered"
+after 1
+row retry-after-date:2,200 "retry delivered"
+after 2
+
+# Nobody listens there, then somebody does.
+script 200
+stop_receiver
+run "$work/raise" &
+player=$!
+tries=0
+until grep -q 'result="retry"' "$work/err" 2>/dev/null; do
+	tries=$((tries + 1))
+	[ $tries -lt 500 ] || fail "no attempt"
+	sleep 0.02
+done
+script 200 --port "$port"
+wait $player
+stop_receiver
+is 1 "$(came)" "requests once somebody listens"
+tells err 'result="delivered"'
+is 1 "$(grep -o ' page_id="[^"]*"' "$work/err" | sort -u | wc -l)" "page ids of the attempts"
+is 0 "$(waiting)" "files that wait once somebody listened"
+
+# A name that nobody has: tried more than once, and kept.
+url=https://tocsin.invalid/
+drain=2500ms run "$work/raise"
+tells err "tocsin.invalid: "
+results | grep -qx "retry retry.*" || fail "an unknown name: $(results)"
+is 1 "$(waiting)" "files that wait for an unknown name"
+
+# Of an endpoint that fails one page knocks, the oldest; the others wait, and come in the end.
+for n in 1 2 3 4 5 6 7 8; do
+	sed "s/\"s\"/\"s$n\"/; s/1000/100$n/" "$work/raise"
+done >"$work/eight"
+script 503,503,503,200
+run "$work/eight"
+stop_receiver
+is 11 "$(came)" "requests for eight pages of which one knocks three times"
+is 1 "$(ids | head -n 4 | sort -u | wc -l)" "pages that knock"
+is 8 "$(ids | sort -u | wc -l)" "pages that came"
+is 0 "$(waiting)" "files that wait"
+
+# --- parked: PAGER_DEGRADED says so, until it is mended
+
+for status in 401 403 404 407 410; do
+	row $status,200 "parked delivered"
+	tells err 'code="PAGER_DEGRADED" priority="P2" state="firing"'
+	tells err 'code="PAGER_DEGRADED" priority="P2" state="resolved"'
+done
+row redirect,301,307,308,200 "parked parked parked parked delivered"
+tells err "a redirect, which is not followed"
+row 404,503,410,200 "parked retry parked delivered"
+
+# Parked over a restart: the next run has it at once.
+script 403
+drain=300ms run "$work/raise"
+stop_receiver
+is 1 "$(waiting)" "files of a parked page"
+ids | sort -u >"$work/before"
+echo '{"at":2000,"health":"metadata","meta":{"run":"2"}}' >"$work/nothing"
+script 200
+keep_state=yes run "$work/nothing"
+stop_receiver
+ids >"$work/after"
+same "$work/before" "$work/after" "the parked page's id after a restart"
+is 0 "$(waiting)" "files that wait after a restart"
+
+# --- malformed: once more as a minimal page, then dead/
+
+for status in 400 413 415 422; do
+	row $status,200 "retry delivered"
+	sed -n 1p "$work/came" | grep -q only_in_full || fail "$status: the first was not whole"
+	sed -n 2p "$work/came" | grep -q only_in_full && fail "$status: the second was not minimal"
+	for member in alert_id code priority message runbook_url; do
+		sed -n 2p "$work/came" | grep -q "\\\\\"$member\\\\\":" ||
+			fail "$status: the minimal page lacks $member"
+	done
+	grep -q PAGER_DEGRADED "$work/err" && fail "$status: the endpoint was blamed"
+
+	script $status
+	run "$work/raise"
+	stop_receiver
+	is "retry dead" "$(results)" "$status twice: results"
+	is 2 "$(came)" "$status twice: requests"
+	is 1 "$(ids | sort -u | wc -l)" "$status twice: page ids"
+	is 0 "$(waiting)" "$status twice: files that wait"
+	is 1 "$(dead)" "$status twice: files in dead/"
+	tells err "given up: it lies in dead/"
+done
+# The page may be the reason: the next ones go their way.
+script 422,422,200
+run "$work/eight"
+stop_receiver
+is 9 "$(came)" "requests for eight pages of which one is refused"
+is 1 "$(dead)" "files in dead/ of eight pages"
+is 0 "$(waiting)" "files that wait of eight pages"
+is 7 "$(grep -c 'result="delivered"' "$work/err")" "delivered of eight pages"
+
+# Of an engine that goes on the endpoint's trouble is told too, and its end.
+script 400,400,200
+begin_engine answers
+start_engine -o webhook.url="$url"
+alert() {
+	tell_engine "{\"at\":1000,\"alert\":\"raise\",\"code\":\"$1\",\"priority\":\"P1\",\"message\":\"m\"}"
+}
+degraded() {
+	grep -q "code=\"PAGER_DEGRADED\" priority=\"P2\" state=\"$1\"" "$work/engine.err"
+}
+alert FIRST
+await degraded firing
+alert SECOND
+await degraded resolved
+stop_engine
+stop_receiver
+is 3 "$(came)" "requests for two pages of which one is refused"
