@@ -46,6 +46,7 @@ static void candidate_take(struct dispatcher *d)
 	if (!d->picture || checkpoint_encode(d->picture, &c->state) < 0)
 		return;
 	c->waiting = true;
+	c->changes = d->changes;
 	c->position = d->next;
 	c->journal_sequence = d->journal_sequence;
 	c->posting_sequence = d->ledger.sequence;
@@ -111,6 +112,7 @@ static void candidate_publish(struct dispatcher *d, bool pressed)
 				    c->state.len);
 	}
 	d->checkpoint_position = c->position;
+	d->changes_kept = c->changes;
 	c->waiting = false;
 	dispatcher_recovered(d);
 }
@@ -119,7 +121,7 @@ void dispatcher_checkpoint(struct dispatcher *d, uint64_t now_ns)
 {
 	uint64_t slots = recorder_slots(d->recorder), used = recorder_used(d->recorder);
 
-	bool news = d->checkpoint_position != d->next || d->recovery.pending;
+	bool news = d->changes != d->changes_kept || d->recovery.pending;
 
 	if (!d->candidate.waiting && news &&
 	    (used > slots / 8 || now_ns - d->checkpoint_at_ns >= CHECKPOINT_EVERY_NS)) {

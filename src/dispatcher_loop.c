@@ -292,9 +292,11 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 	losses_tell(d, now_ns);
 	if (pace->stop_seen && empty && d->picture)
 		picture_tell_summary(d->picture, dispatcher_now(d));
-	if (empty && d->picture && d->settings->clock_source == CLOCK_SOURCE_SYSTEM)
+	if (empty && d->picture && d->settings->clock_source == CLOCK_SOURCE_SYSTEM) {
+		recorder_note_advance(d->recorder, now_ns);
 		picture_advance(d->picture,
 				(struct moment){ now_ns, now_ns + (uint64_t)d->wall_offset_ns });
+	}
 	dispatcher_watch_endpoints(d, now_ns);
 	ledger_sweep(&d->ledger);
 	dispatcher_checkpoint(d, now_ns);

@@ -184,20 +184,35 @@ void dispatcher_found_bad(void *userdata, const char *name, int error)
 
 /* --- Endpoints that take none --- */
 
+/* Where the raising of that page's incident went, as far as it is remembered. */
+static uint32_t endpoints_known(const struct dispatcher *d, const struct page *page)
+{
+	const struct incident *i =
+		d->picture ? alerts_find_id(picture_alerts(d->picture), page->alert_id) : NULL;
+
+	return i ? i->endpoints : 0;
+}
+
 /*
- * A resolution does not fail over: it goes where its raising went, the backups included, and to
- * anybody else it would say nothing.
+ * A resolution goes to those backups that were given the raising; to others it would say nothing.
+ * As a rule it went there when it fell due: this is for one that was made before, because a crash
+ * had come between the raising's failing over and the next checkpoint.
  */
 static void fail_over(struct dispatcher *d, struct page *page)
 {
 	uint32_t backups = endpoints_for(d, page->priority, true);
 
-	page->failed_over = true;
 	if (page->type == PAGE_TYPE_RESOLVED)
+		backups &= endpoints_known(d, page);
+	if (backups == 0)
 		return;
-	page_post_to(d, page, backups);
+	page->failed_over = true;
+	for (unsigned i = 0; i < d->settings->n_endpoints; i++)
+		if ((backups & (1u << i)) && !ledger_find(&d->ledger, page, i))
+			page_post(d, page, i);
 	if (d->picture)
 		alerts_note_endpoints(picture_alerts(d->picture), page->alert_id, backups);
+	d->changes++;
 }
 
 static void failover_look(struct dispatcher *d, uint64_t now_ns)

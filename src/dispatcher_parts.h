@@ -43,7 +43,7 @@ struct request {
 /* A checkpoint that waits for its pages to be safe and its entries to be written. */
 struct candidate {
 	bool waiting;
-	uint64_t position, journal_sequence, posting_sequence;
+	uint64_t position, journal_sequence, posting_sequence, changes;
 	struct checkpoint_buffer state;
 };
 
@@ -100,7 +100,8 @@ struct dispatcher {
 	uint64_t last_loss_ns, lossless_ns; /* noted, and when none had come since */
 	uint32_t refusals_told;
 	bool damage_told;
-	uint64_t changes, changes_shared; /* of the picture; those that snapshot.json has */
+	uint64_t changes; /* of the picture, by events, deadlines and ourselves */
+	uint64_t changes_shared, changes_kept; /* those that snapshot.json, the checkpoint has */
 	uint64_t shared_at_ns;
 	struct recovery recovery;
 	uint64_t last_event_wall_ns;

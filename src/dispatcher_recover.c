@@ -2,11 +2,11 @@
 /*
  * What former runs have left, taken over in this order:
  *
- *	the outbox    one at a time posts from it; what waits there is handed to the pager first
- *	STATE/picture where a rescue has left a picture, it is gone on from
- *	ring-*        dead runs, in the order in which they began: each one's events beyond its
- *	              checkpoint are applied under its own epoch, so that ids are what they were
- *	STATE/running a marker whose run has left nothing else: the host has died
+ *	the outbox    one at a time posts from it; what waits there is handed to the pager first,
+ *but after the dead runs are claimed, since their pages may be on their way there STATE/picture
+ *where a rescue has left a picture, it is gone on from ring-*        dead runs, in the order in
+ *which they began: each one's events beyond its checkpoint are applied under its own epoch, so that
+ *ids are what they were STATE/running a marker whose run has left nothing else: the host has died
  *
  * Nothing of it is removed before a checkpoint of this run's holds what came of it, and each page
  *is safe. Whoever dies in between leaves it to the next, who draws the same ids again.
@@ -94,11 +94,17 @@ static bool outbox_take_over(struct dispatcher *d)
 				"that wait there may be posted twice",
 				d->places.state_path);
 	}
+	return true;
+}
+
+static void outbox_read(struct dispatcher *d)
+{
+	if (!d->outbox)
+		return;
 	int r = outbox_scan(d->outbox, dispatcher_found, dispatcher_found_bad, d);
 	if (r < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR, "%s/outbox cannot be read: %s",
 				d->places.state_path, strerror(-r));
-	return true;
 }
 
 /* --- Dead runs --- */
@@ -351,6 +357,8 @@ bool dispatcher_recover(struct dispatcher *d)
 		atomic_store(&recovery->refused, true);
 		return false;
 	}
+	/* Only now: whoever was at work on a run lets go of it when its pages are in the outbox. */
+	outbox_read(d);
 	recovery->active = true;
 	carried_find(d, &carried);
 	runs_take(d, &carried);

@@ -112,6 +112,17 @@ static void records_apply(struct reading *x, struct death *death)
 		death->recovered++;
 	}
 	death->position = at;
+	/* What fell due after the last record, while the run still lived. A time beyond the present
+	 * is a damaged one. */
+	if (x->d->settings->clock_source == CLOCK_SOURCE_SYSTEM && x->facts.advanced_ns > 0) {
+		uint64_t clock_ns = shifted(x->facts.advanced_ns, x->clock_shift_ns);
+
+		if (clock_ns <= dispatcher_now(x->d).clock_ns)
+			picture_advance(
+				x->d->picture,
+				(struct moment){ clock_ns, shifted(x->facts.advanced_ns,
+								   x->facts.wall_offset_ns) });
+	}
 }
 
 static void sessions_tell(const struct picture *p, struct death *death)

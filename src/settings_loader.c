@@ -119,6 +119,7 @@ void loader_tell(struct loader *l, const char *place, const char *name, const ch
 {
 	_cleanup_free_ char *shown =
 		name ? text_to_line(text_cut(str(name), NAME_SHOWN_MAX)) : NULL;
+	_cleanup_free_ char *clean = NULL;
 	struct text_buffer line = { 0 };
 
 	if (place)
@@ -128,7 +129,11 @@ void loader_tell(struct loader *l, const char *place, const char *name, const ch
 		text_buffer_printf(&line, "%s: ", shown);
 	text_buffer_add(&line, str(why));
 	text_buffer_done(&l->error);
-	l->error = line;
+	/* A file's name may be anything. */
+	clean = line.failed ? NULL : text_to_line((tocsin_str){ line.ptr, line.len });
+	text_buffer_done(&line);
+	if (clean)
+		text_buffer_add(&l->error, str(clean));
 }
 
 static int file_section(void *userdata, const char *section, struct text_buffer *why)

@@ -119,7 +119,7 @@ static int runs_add(struct found_runs *f, int folder, const char *name)
 		f->runs = grown;
 		f->size = size;
 	}
-	snprintf(run.name, sizeof run.name, "%s", name);
+	snprintf(run.name, sizeof run.name, "%.63s", name);
 	run.error = recorder_image_begin(folder, name, &run.first_position, &run.started_wall_ns);
 	f->runs[f->n++] = run;
 	return 0;

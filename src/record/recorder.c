@@ -332,6 +332,13 @@ void recorder_release_hold(struct recorder *r, bool remove)
 	lockfile_release(r->lock);
 }
 
+void recorder_note_advance(struct recorder *r, uint64_t mono_ns)
+{
+	/* Relaxed: a kill leaves a prefix of this thread's stores, and the file is read after it.
+	 */
+	atomic_store_explicit(&r->counters->advanced_ns, mono_ns, memory_order_relaxed);
+}
+
 /* A record's first slot, when it is whole and makes sense. */
 static bool slot_begins_record(const struct layout_slot *s)
 {

@@ -114,6 +114,10 @@ int recorder_next(struct recorder *r, const uint8_t **ret_bytes, size_t *ret_len
 int recorder_checkpoint(struct recorder *r, uint64_t position, int64_t wall_offset_ns,
 			const void *state, size_t len);
 
+/* Before the reader lets deadlines up to that time on the clock fire: so that whoever goes on after
+ * its death lets the same ones fire. */
+void recorder_note_advance(struct recorder *r, uint64_t mono_ns);
+
 /* --- a run's file, dead or alive, read without trusting it --- */
 
 struct recorder_image;
@@ -138,6 +142,7 @@ struct recorder_image_facts {
 	uint64_t losses[RECORDER_N_LOSSES];
 	uint64_t first_position;
 	uint64_t started_wall_ns;
+	uint64_t advanced_ns;     /* see recorder_note_advance */
 	uint64_t stopped_wall_ns; /* of an orderly stop; 0: the run died, or lives */
 	uint32_t pid;
 	bool damaged; /* header or counters are not what they were: the slots alone were asked */

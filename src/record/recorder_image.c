@@ -25,7 +25,7 @@ struct recorder_image {
 	struct layout_header header;
 	uint64_t head, released;
 	uint64_t losses[RECORDER_N_LOSSES];
-	uint64_t stopped_wall_ns;
+	uint64_t stopped_wall_ns, advanced_ns;
 	bool damaged;
 
 	uint64_t checkpoint_position; /* 0: none */
@@ -100,6 +100,7 @@ static void image_read_counters(struct recorder_image *i)
 	i->head = atomic_load_explicit(&c.head, memory_order_relaxed);
 	i->first_head = i->head;
 	i->released = atomic_load_explicit(&c.released, memory_order_relaxed);
+	i->advanced_ns = atomic_load_explicit(&c.advanced_ns, memory_order_relaxed);
 	i->stopped_wall_ns = atomic_load_explicit(&c.stopped_wall_ns, memory_order_relaxed);
 	for (size_t n = 0; n < RECORDER_N_LOSSES; n++)
 		i->losses[n] = atomic_load_explicit(&c.losses[n], memory_order_relaxed);
@@ -316,6 +317,7 @@ void recorder_image_facts(const struct recorder_image *i, struct recorder_image_
 		.wall_offset_ns = i->wall_offset_ns,
 		.first_position = i->header.first_position,
 		.stopped_wall_ns = i->stopped_wall_ns,
+		.advanced_ns = i->advanced_ns,
 		.damaged = i->damaged,
 		.started_wall_ns = i->header.started_wall_ns,
 		.pid = i->header.pid,

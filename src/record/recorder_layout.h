@@ -56,6 +56,7 @@ struct layout_counters {
 	_Atomic uint64_t last_loss_ns;
 	/* CLOCK_REALTIME of an orderly stop that left something unsafe; 0: none, or it is gone. */
 	_Alignas(LAYOUT_LINE) _Atomic uint64_t stopped_wall_ns;
+	_Atomic uint64_t advanced_ns; /* CLOCK_MONOTONIC up to which deadlines have fired */
 };
 
 struct layout_checkpoint {
