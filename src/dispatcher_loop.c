@@ -187,7 +187,8 @@ static bool flush_is_done(struct dispatcher *d, struct request *r)
 	if (!ledger_is_safe(&d->ledger, r->posting_sequence))
 		return false;
 	if (r->level == TOCSIN_FLUSH_DELIVERED && !r->delivered) {
-		if (!ledger_is_delivered(&d->ledger, r->posting_sequence))
+		if (!ledger_is_delivered(&d->ledger, r->posting_sequence) ||
+		    pager_is_telling(d->pager))
 			return false;
 		/* What the log is told of the delivery belongs to it. */
 		r->delivered = true;

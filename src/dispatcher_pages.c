@@ -53,9 +53,17 @@ static uint32_t page_endpoints(const struct dispatcher *d, const struct news *ne
 	return endpoints_for(d, incident->priority, false);
 }
 
+static void posting_submit(struct dispatcher *d, struct posting *p)
+{
+	if (pager_submit(d->pager, p) < 0)
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
+				"no memory to post page %s to endpoint %s: tell people by hand",
+				p->page->id, d->endpoint_names[p->endpoint]);
+}
+
 /*
- * Hands the page to one endpoint: to the pager first, which waits for no disk. One that is drawn
- * again after a crash and waits already is left alone.
+ * Hands the page to one endpoint: to the pager first, which waits for no disk; in a recovery only
+ * at its end. One that is drawn again after a crash and waits already is left alone.
  */
 static void page_post(struct dispatcher *d, struct page *page, unsigned endpoint)
 {
@@ -63,14 +71,30 @@ static void page_post(struct dispatcher *d, struct page *page, unsigned endpoint
 		return;
 	struct posting *p = ledger_add(&d->ledger, page, endpoint);
 
-	if (!p || pager_submit(d->pager, p) < 0) {
+	if (!p) {
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
-				"no memory to post page %s to endpoint %s: tell people by hand",
-				page->id, d->endpoint_names[endpoint]);
+				"no memory for page %s: tell people by hand", page->id);
 		return;
 	}
+	if (!d->recovery.active)
+		posting_submit(d, p);
 	if (keeper_keep(d->keeper, p) < 0)
 		dispatcher_kept(d, p, -ENOBUFS);
+}
+
+/*
+ * Some pages of an incident were found, others were drawn again: not one resolution is handed over
+ * before all raisings are.
+ */
+void dispatcher_submit_recovered(struct dispatcher *d)
+{
+	for (unsigned resolutions = 0; resolutions < 2; resolutions++)
+		for (size_t i = 0; i < d->ledger.n; i++) {
+			struct posting *p = d->ledger.postings[i];
+
+			if ((p->page->type == PAGE_TYPE_RESOLVED) == resolutions)
+				posting_submit(d, p);
+		}
 }
 
 static void page_post_to(struct dispatcher *d, struct page *page, uint32_t endpoints)
@@ -160,10 +184,12 @@ void dispatcher_found(void *userdata, struct page *page, const char *endpoint)
 
 		if (p)
 			atomic_fetch_or(&p->flags, POSTING_DURABLE);
-		if (!p || ledger_adopt(&d->ledger, p) < 0 || pager_submit(d->pager, p) < 0)
+		if (!p || ledger_adopt(&d->ledger, p) < 0)
 			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
 					"no memory for page %s that waits; it stays in the outbox",
 					page->id);
+		else if (!d->recovery.active)
+			posting_submit(d, p);
 		posting_unref(p);
 	}
 	page_unref(page);

@@ -60,6 +60,7 @@ struct endpoint_health {
 struct recovery {
 	bool active;         /* news are a dead run's */
 	atomic_bool refused; /* it could not be done: somebody else is at it, or time is over */
+	bool claimed;        /* the outbox is ours */
 	bool pending;        /* the files below wait for the first checkpoint */
 	struct dead_runs runs;
 	bool carried, marker; /* STATE/picture and STATE/running are of a dead run */
@@ -199,6 +200,8 @@ void death_done(struct death *death);
 void dispatcher_page(struct dispatcher *d, const struct news *news);
 void dispatcher_page_summary(struct dispatcher *d, const struct news *news);
 void dispatcher_found(void *userdata, struct page *page, const char *endpoint);
+/* Hands over to the pager what a recovery has found and drawn. */
+void dispatcher_submit_recovered(struct dispatcher *d);
 void dispatcher_found_bad(void *userdata, const char *name, int error);
 /* Each turn: gives the backups what nobody takes, and raises and clears PAGER_DEGRADED. */
 void dispatcher_watch_endpoints(struct dispatcher *d, uint64_t now_ns);

@@ -86,7 +86,8 @@ static bool outbox_take_over(struct dispatcher *d)
 {
 	if (!d->outbox)
 		return true;
-	if (!outbox_take(d)) {
+	d->recovery.claimed = outbox_take(d);
+	if (!d->recovery.claimed) {
 		if (d->rescue || is_over(d))
 			return false;
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
@@ -101,7 +102,10 @@ static void outbox_read(struct dispatcher *d)
 {
 	if (!d->outbox)
 		return;
-	int r = outbox_scan(d->outbox, dispatcher_found, dispatcher_found_bad, d);
+	/* What another is just writing is not to be mended. */
+	int r = d->recovery.claimed
+			? outbox_scan(d->outbox, dispatcher_found, dispatcher_found_bad, d)
+			: outbox_look(d->outbox, dispatcher_found, dispatcher_found_bad, d);
 	if (r < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR, "%s/outbox cannot be read: %s",
 				d->places.state_path, strerror(-r));
@@ -358,8 +362,8 @@ bool dispatcher_recover(struct dispatcher *d)
 		return false;
 	}
 	/* Only now: whoever was at work on a run lets go of it when its pages are in the outbox. */
-	outbox_read(d);
 	recovery->active = true;
+	outbox_read(d);
 	carried_find(d, &carried);
 	runs_take(d, &carried);
 	marker_take(d, carried.epoch);
@@ -372,6 +376,7 @@ bool dispatcher_recover(struct dispatcher *d)
 		dispatcher_learn_degraded(d);
 	}
 	recovery->active = false;
+	dispatcher_submit_recovered(d);
 	recovery->pending = recovery->runs.n > 0 || recovery->carried || recovery->marker;
 	recovery_tell(d);
 	return true;

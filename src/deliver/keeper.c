@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/moment.h"
@@ -140,6 +141,18 @@ static int in_outbox(struct keeper *k, struct posting *p,
 	return act(k->options.outbox, p->page, endpoint_of(k, p));
 }
 
+/* Does an earlier page of the same incident wait to be written? After a crash a resolution that
+ * alone is on disk would go before its raising. */
+static bool has_earlier(const struct task_list *failed, const struct posting *p)
+{
+	for (const struct task *t = failed->first; t; t = t->next)
+		if (t->kind == TASK_KEEP && t->posting->endpoint == p->endpoint &&
+		    page_step(t->posting->page) < page_step(p->page) &&
+		    strcmp(t->posting->page->alert_id, p->page->alert_id) == 0)
+			return true;
+	return false;
+}
+
 static void keep(struct keeper *k, struct task *t, uint64_t give_up_ns)
 {
 	struct posting *p = t->posting;
@@ -152,6 +165,8 @@ static void keep(struct keeper *k, struct task *t, uint64_t give_up_ns)
 	}
 	if (clock_monotonic_ns() >= give_up_ns)
 		r = -ECANCELED;
+	else if (has_earlier(&k->failed, p))
+		r = -EAGAIN;
 	else if (k->options.outbox)
 		r = in_outbox(k, p, outbox_put);
 	if (r == 0) {

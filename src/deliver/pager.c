@@ -353,6 +353,11 @@ uint64_t pager_delivered(const struct pager *p)
 	return atomic_load(&p->counts.delivered);
 }
 
+bool pager_is_telling(const struct pager *p)
+{
+	return atomic_load(&p->counts.telling) > 0;
+}
+
 uint64_t pager_attempts(const struct pager *p)
 {
 	return atomic_load(&p->counts.attempts);

@@ -75,6 +75,8 @@ void pager_hurry(struct pager *p, unsigned endpoint);
  * many commands wait), -ESHUTDOWN. A page that does not wait is ignored. */
 int pager_discard(struct pager *p, const char *page_id, unsigned endpoint, const char *reason);
 
+/* Is somebody just being told of an attempt? Asked after a posting was seen to have ended. */
+bool pager_is_telling(const struct pager *p);
 uint64_t pager_pending(const struct pager *p); /* parked ones too */
 uint64_t pager_parked(const struct pager *p);
 uint64_t pager_dead(const struct pager *p);

@@ -135,6 +135,9 @@ static void lane_judge(struct pager_lane *l, const struct pager_answer *answer)
 		.error = answer->error,
 	};
 
+	/* Before the flag that ends the posting, so that whoever sees that waits for the telling
+	 * too. */
+	atomic_fetch_add(&l->counts->telling, 1);
 	atomic_fetch_add(&l->counts->attempts, 1);
 	if (decision.verdict != RETRY_DELIVERED)
 		atomic_fetch_add(&l->counts->failures, 1);
@@ -144,6 +147,7 @@ static void lane_judge(struct pager_lane *l, const struct pager_answer *answer)
 	bool ends = lane_apply(l, item, &decision, &a);
 	if (l->options->attempted)
 		l->options->attempted(l->options->userdata, &a);
+	atomic_fetch_sub(&l->counts->telling, 1);
 	if (ends)
 		pager_item_free(item);
 	else if (item->given_up)

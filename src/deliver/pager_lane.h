@@ -14,6 +14,7 @@
 /* Of a whole pager. Told to anyone at any time, so nothing hangs on their order. */
 struct pager_counts {
 	atomic_uint_fast64_t pending, delivered, dead, attempts, failures;
+	atomic_uint telling; /* attempts whose end is being told */
 };
 
 struct pager_lane {

@@ -66,6 +66,7 @@ static int carried_check(const struct carried_header *h, const uint8_t *state, s
 	if (h->format > CARRIED_FORMAT)
 		return -EPROTONOSUPPORT;
 	return h->byte_order == LAYOUT_BYTE_ORDER && h->length == len &&
+			       layout_offset_is_sound(h->wall_offset_ns) &&
 			       h->checksum == checksum_of(h, state)
 		       ? 0
 		       : -EBADMSG;
@@ -75,7 +76,7 @@ int carried_read(int folder, struct carried *ret)
 {
 	_cleanup_free_ char *bytes = NULL;
 	char boot_id[BOOT_ID_SIZE];
-	struct carried_header h;
+	struct carried_header h = { 0 };
 	size_t len;
 	int r = file_read(folder, CARRIED_FILE, sizeof h + RECORDER_CHECKPOINT_MAX, &bytes, &len);
 

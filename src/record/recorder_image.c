@@ -70,6 +70,7 @@ static bool header_is_sound(const struct layout_header *h)
 	       h->checkpoint_offset[0] == 2 * LAYOUT_PAGE &&
 	       h->checkpoint_offset[1] == h->checkpoint_offset[0] + LAYOUT_CHECKPOINT_AREA &&
 	       h->slots_offset == h->checkpoint_offset[1] + LAYOUT_CHECKPOINT_AREA &&
+	       layout_offset_is_sound((int64_t)(h->started_wall_ns - h->started_mono_ns)) &&
 	       h->first_position > 0 && memchr(h->engine, 0, sizeof h->engine) != NULL;
 }
 
@@ -125,7 +126,7 @@ static int image_read_checkpoint(struct recorder_image *i, unsigned area, uint64
 	if (r < 0)
 		return r;
 	if (c.checksum != layout_checkpoint_checksum(own, &c, state) ||
-	    c.position < i->header.first_position)
+	    c.position < i->header.first_position || !layout_offset_is_sound(c.wall_offset_ns))
 		return 0;
 	free(i->checkpoint);
 	i->checkpoint = TAKE(state);

@@ -96,6 +96,12 @@ static inline uint64_t layout_checkpoint_checksum(uint64_t mark, const struct la
 	return checksum_add(checksum_add(0, head, sizeof head), state, c->length);
 }
 
+/* CLOCK_REALTIME - CLOCK_MONOTONIC of a run: none is so large that two could not be subtracted. */
+static inline bool layout_offset_is_sound(int64_t wall_offset_ns)
+{
+	return wall_offset_ns >= -(INT64_MAX / 2) && wall_offset_ns <= INT64_MAX / 2;
+}
+
 /* Slots that a record of `len` bytes takes. */
 static inline uint64_t layout_parts(size_t len)
 {

@@ -298,7 +298,7 @@ static void check_all(struct check *c, const struct settings *s)
 int check_main(int argc, char **argv)
 {
 	struct check c = { 0 };
-	struct settings *settings;
+	struct settings *settings = NULL;
 	char err[512] = "";
 	int status = parse_arguments(&c, argc, argv), r;
 

@@ -32,7 +32,7 @@ static void to_lower(char buf[static NAME_SIZE], const char *text)
 {
 	size_t i = 0;
 
-	for (; text[i] && i < NAME_SIZE - 1; i++)
+	for (; i < NAME_SIZE - 1 && text[i]; i++)
 		buf[i] = (char)tolower((unsigned char)text[i]);
 	buf[i] = '\0';
 }

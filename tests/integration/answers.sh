@@ -37,7 +37,7 @@ run() {
 	# shellcheck disable=SC2086
 	${as:-} "$TOCSIN" play --drain "${drain:-20s}" -o log.target=stderr -o engine.name=answers \
 		-o paths.state_dir="$work/state" -o paths.runtime_dir="$work/run" \
-		-o pages.park_retry=100ms -o webhook.timeout=400ms -o webhook.url="$url" "$@" \
+		-o pages.park_retry=100ms -o webhook.timeout=2s -o webhook.url="$url" "$@" \
 		"$events" >"$work/out" 2>"$work/err"
 }
 
