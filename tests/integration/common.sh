@@ -78,3 +78,8 @@ same() {
 is() {
 	[ "$1" = "$2" ] || fail "$3: expected $1, got $2"
 }
+
+# distinct: how many pages there are among the lines of standard input.
+distinct() {
+	grep -o '"webhook-id": *"[^"]*"' | sort -u | wc -l
+}

@@ -80,7 +80,7 @@ arrived() {
 	[ "$(grep -c '"webhook-id"' "$work/pages")" -ge "$1" ]
 }
 
-# pages CODE: how many of that code came.
+# pages CODE: how many of that code came; one that a death made come twice counts once.
 pages() {
-	grep -c "\"code\": *\"$1\"" "$work/pages"
+	grep "\"code\": *\"$1\"" "$work/pages" | distinct
 }

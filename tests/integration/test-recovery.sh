@@ -109,7 +109,7 @@ is 32 ${#epoch} "digits of the epoch in the recorder's name"
 
 start next
 soon paged ENGINE_DOWN raised
-is 1 "$(page ENGINE_DOWN raised | wc -l)" "pages of the death"
+is 1 "$(page ENGINE_DOWN raised | distinct)" "pages of the death"
 is "$(echo "$epoch" | cut -c 1-8)" \
 	"$(page ENGINE_DOWN raised | sed 's/.*"instance": *"\([^"]*\)".*/\1/')" \
 	"the instance of ENGINE_DOWN"
