@@ -9,6 +9,8 @@
 #include "record/numbers.h"
 
 #define CHECKPOINT_EVERY_NS (50 * NS_PER_MS)
+/* How long the disk may take to keep entries before it counts as hanging. */
+#define OWE_PATIENCE_NS (2 * NS_PER_S)
 
 /* On the keeper's thread: numbers are reserved on disk before they can be used. */
 static void numbers_extend(void *userdata)
@@ -57,14 +59,23 @@ static void owed_keep(void *userdata)
 {
 	struct dispatcher *d = userdata;
 
-	journal_owe(d->journal, atomic_load(&d->owed_asked));
+	atomic_store(&d->owe_failed, journal_owe(d->journal, atomic_load(&d->owed_asked)) < 0);
 	atomic_store(&d->owing, false);
+}
+
+/* The disk refuses to keep entries, or hangs. */
+static bool owing_is_vain(struct dispatcher *d)
+{
+	return atomic_load(&d->owe_failed) ||
+	       (atomic_load(&d->owing) &&
+		clock_monotonic_ns() - d->owing_since_ns > OWE_PATIENCE_NS);
 }
 
 /*
  * Is what the log must be told up to there out of a crash's reach? While the ring has room it waits
  * for the log to be written. When it runs full, P1 entries are kept on disk instead, and the others
- * may be lost to a crash; without a disk even those.
+ * may be lost to a crash. Only where the disk does not take them either are they in memory alone,
+ * since a new P1's page is worth more than an old one's entry.
  */
 static bool entries_are_safe(struct dispatcher *d, uint64_t sequence, bool pressed)
 {
@@ -74,12 +85,16 @@ static bool entries_are_safe(struct dispatcher *d, uint64_t sequence, bool press
 		return false;
 	if (d->places.state < 0 || journal_secured(d->journal) >= sequence)
 		return true;
+	bool vain = owing_is_vain(d);
 	if (!atomic_exchange(&d->owing, true)) {
+		d->owing_since_ns = clock_monotonic_ns();
 		atomic_store(&d->owed_asked, sequence);
-		if (keeper_run(d->keeper, owed_keep, d) < 0)
+		if (keeper_run(d->keeper, owed_keep, d) < 0) {
+			atomic_store(&d->owe_failed, true);
 			atomic_store(&d->owing, false);
+		}
 	}
-	return recorder_used(d->recorder) > recorder_slots(d->recorder) / 8 * 7;
+	return vain && recorder_used(d->recorder) > recorder_slots(d->recorder) / 8 * 7;
 }
 
 static int carried_leave(struct dispatcher *d, const struct candidate *c)

@@ -116,6 +116,7 @@ struct dispatcher {
 	uint64_t listed_sum, control_at_ns;
 	uint64_t started_wall_ns;
 	int64_t started_offset_ns; /* wall_offset_ns then */
+	uint64_t owing_since_ns;
 
 	/* Numbers reserved: what may be released without using one twice. */
 	_Atomic uint64_t reserved;
@@ -127,7 +128,7 @@ struct dispatcher {
 	_Atomic(struct marker *) to_mark; /* likewise */
 	atomic_int outbox_claim;          /* what the keeper's last try gave; CLAIM_ASKED before */
 	_Atomic uint64_t owed_asked;      /* entries up to there are to be kept on disk */
-	atomic_bool owing;                /* the keeper is at it */
+	atomic_bool owing, owe_failed;    /* the keeper is at it; its last try was in vain */
 	atomic_uint health_changes;
 	_Atomic(struct page_listing *) to_list; /* owned; what pages.json is to show, or NULL */
 	atomic_bool looking;                    /* the keeper is at control/ and pages.json */
