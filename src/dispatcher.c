@@ -72,6 +72,11 @@ int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret
 	return r;
 }
 
+bool dispatcher_was_refused(const struct dispatcher *d)
+{
+	return atomic_load(&d->recovery.refused);
+}
+
 void dispatcher_rescued(const struct dispatcher *d, struct rescue_report *ret)
 {
 	*ret = (struct rescue_report){
@@ -80,7 +85,7 @@ void dispatcher_rescued(const struct dispatcher *d, struct rescue_report *ret)
 		.torn = d->recovery.torn,
 		.delivered = pager_delivered(d->pager),
 		.waiting = pager_pending(d->pager),
-		.refused = atomic_load(&d->recovery.refused),
+		.refused = dispatcher_was_refused(d),
 	};
 }
 

@@ -2,7 +2,7 @@
 /*
  * The dispatcher: how the threads meet. Its own thread is the recorder's one reader; it owns the
  * picture, makes log entries and pages of its news, and moves the checkpoint on. The journal
- *writer, the keeper and the pager have threads of their own, none of which it waits for.
+ * writer, the keeper and the pager have threads of their own, none of which it waits for.
  *
  *	hot call -> recorder -> dispatcher -> picture -> journal
  *	                                             `-> keeper (outbox), pager (receivers)
@@ -60,6 +60,8 @@ int dispatcher_snapshot_empty(const struct settings *s, char **ret, size_t *ret_
 /* What a rescue has done so far; once a flush has returned. */
 struct rescue_report;
 void dispatcher_rescued(const struct dispatcher *d, struct rescue_report *ret);
+/* Has a rescue given up, because somebody else is at it? At any time. */
+bool dispatcher_was_refused(const struct dispatcher *d);
 /* Does an engine of that name live? For a rescue, which makes room for it. */
 bool dispatcher_engine_lives(const struct dispatcher *d);
 /* Any thread. Fills all but refused. */

@@ -26,14 +26,6 @@ static uint64_t pages_pending(const struct dispatcher *d)
 	return stats.pages_pending;
 }
 
-static bool was_refused(const struct dispatcher *d)
-{
-	struct rescue_report report;
-
-	dispatcher_rescued(d, &report);
-	return report.refused;
-}
-
 /* Until all pages are taken, the time is over, or the engine is there to go on with them. */
 static void pages_wait(struct dispatcher *d, uint64_t drain_ns)
 {
@@ -42,7 +34,7 @@ static void pages_wait(struct dispatcher *d, uint64_t drain_ns)
 
 	/* Answered only after the recovery. */
 	while (dispatcher_flush(d, TOCSIN_FLUSH_DURABLE, LOOK_NS) == -ETIMEDOUT)
-		if (clock_monotonic_ns() >= until_ns || was_refused(d))
+		if (clock_monotonic_ns() >= until_ns || dispatcher_was_refused(d))
 			return;
 	while (pages_pending(d) > 0 && clock_monotonic_ns() < until_ns &&
 	       !dispatcher_engine_lives(d))
