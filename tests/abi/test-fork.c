@@ -167,6 +167,15 @@ static void children_made_while_threads_call_disturb_no_call(void **state)
 	w->plugin->destroy(i);
 }
 
+/* Cannot be tested everywhere. */
+static void needs_threads_in_children(void)
+{
+	if (!THREAD_SANITIZED)
+		return;
+	print_message("# the thread sanitizer ends a child that starts threads\n");
+	skip();
+}
+
 static int engine_of_a_child(struct world *w, tocsin_instance *parents)
 {
 	tocsin_instance *mine = NULL;
@@ -189,6 +198,7 @@ static void a_child_may_have_an_engine_of_its_own(void **state)
 {
 	static const char *const take[] = { STEP_TAKE };
 	struct world *w = *state;
+	needs_threads_in_children();
 	struct receiver *r = receiver_start(take, 1);
 
 	option(w, "webhook.url", r->url);
@@ -314,6 +324,7 @@ static void find_one(struct world *w, const char *prefix, char ret[static 128])
 
 static void a_run_s_lock_is_dead_though_a_child_of_it_lives(void **state)
 {
+	needs_threads_in_children();
 	struct world *w = *state;
 	struct family f = family_make(w);
 	char ring[128], name[140];
@@ -343,6 +354,7 @@ static void the_next_start_recovers_though_a_child_of_the_dead_run_lives(void **
 {
 	static const char *const busy[] = { STEP_BUSY }, *const take[] = { STEP_TAKE };
 	struct world *w = *state;
+	needs_threads_in_children();
 	struct receiver *r = receiver_start(busy, 1);
 	char ring[128], next[128];
 

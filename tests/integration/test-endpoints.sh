@@ -29,6 +29,10 @@ ids_at() {
 	grep -o '"webhook-id": *"[^"]*"' "$work/$1" | sed 's/.*: *//' | uniq
 }
 
+nothing_waits() {
+	[ -z "$(find "$state/outbox" -maxdepth 1 -name '*@*')" ]
+}
+
 stop_receivers() {
 	# shellcheck disable=SC2086
 	kill $receivers 2>/dev/null
@@ -93,10 +97,10 @@ scripted serves 200
 taking=$url
 scripted unneeded 200
 start_engine -o webhook.url="$taking" -o webhook.night.url="$url" -o webhook.night.backup=yes \
-	-o pages.failover_after=100ms
+	-o pages.failover_after=10s
 tell_engine "$(raise DATA_FEED_DOWN)" "$(clear_of DATA_FEED_DOWN)"
 await came serves alert.resolved
-sleep 0.5
+await nothing_waits
 is 0 "$(wc -l <"$work/unneeded")" "pages at a backup that nobody needs"
 kill_engine
 rm -rf "$run" "$state"

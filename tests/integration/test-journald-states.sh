@@ -145,6 +145,10 @@ state() {
 	is "" "$(find "$state/owed" -type f ! -name '.*')" "what is owed ($1)"
 }
 
+# Only the end of a child can be waited for, so journald becomes one of ours.
+kill -KILL "$listener"
+start_journald
+
 start_receiver --json
 state running nothing nothing
 state stopped stop_journald continue_journald
