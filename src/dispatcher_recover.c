@@ -2,14 +2,15 @@
 /*
  * What former runs have left, taken over in this order:
  *
- *	the outbox    one at a time posts from it; what waits there is handed to the pager first,
- *but after the dead runs are claimed, since their pages may be on their way there STATE/picture
- *where a rescue has left a picture, it is gone on from ring-*        dead runs, in the order in
- *which they began: each one's events beyond its checkpoint are applied under its own epoch, so that
- *ids are what they were STATE/running a marker whose run has left nothing else: the host has died
+ *	the outbox     one at a time posts from it. It is claimed first and read only after the
+ *	               dead runs are claimed, since their pages may be on their way there
+ *	STATE/picture  where a rescue has left a picture, it is gone on from
+ *	ring-*         dead runs, in the order in which they began: each one's events beyond its
+ *	               checkpoint are applied under its own epoch, so that ids are what they were
+ *	STATE/running  a marker whose run has left nothing else: the host has died
  *
  * Nothing of it is removed before a checkpoint of this run's holds what came of it, and each page
- *is safe. Whoever dies in between leaves it to the next, who draws the same ids again.
+ * is safe. Whoever dies in between leaves it to the next, who draws the same ids again.
  */
 #include "config.h"
 #include "dispatcher_parts.h"

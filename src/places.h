@@ -23,11 +23,14 @@ struct places {
 };
 
 /*
- * Finds and makes both. The settings' own when given; else (/run/tocsin and /var/lib/tocsin only
- *where the installation has made them) runtime: /run/tocsin/NAME, $XDG_RUNTIME_DIR/tocsin/NAME,
- * /dev/shm/tocsin-UID/NAME: the first that can be written and is a tmpfs, else the first that can
- *be written state:   /var/lib/tocsin/NAME, $XDG_STATE_HOME/tocsin/NAME, ~/.local/state/tocsin/NAME
- * Only -ENOMEM is an error: a folder that cannot be had is told in its trouble.
+ * Finds and makes both: the settings' own when given, else
+ *
+ *	runtime  /run/tocsin/NAME, $XDG_RUNTIME_DIR/tocsin/NAME, /dev/shm/tocsin-UID/NAME: the
+ *	         first that can be written and is a tmpfs, else the first that can be written
+ *	state    /var/lib/tocsin/NAME, $XDG_STATE_HOME/tocsin/NAME, ~/.local/state/tocsin/NAME
+ *
+ * /run/tocsin and /var/lib/tocsin only where the installation has made them. Only -ENOMEM
+ * is an error: a folder that cannot be had is told in its trouble.
  */
 int places_find(const struct settings *s, struct places *ret);
 /*

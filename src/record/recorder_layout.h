@@ -8,8 +8,8 @@
  *	slots       a power of two of them
  *
  * A position counts slots from the run's first; position p lives in slot p mod slots. A record
- *takes one slot or several in a row, each with a header of its own, so that payload is never taken
- *for a record. Numbers are in the machine's byte order, which the header tells.
+ * takes one slot or several in a row, each with a header of its own, so that payload is never taken
+ * for a record. Numbers are in the machine's byte order, which the header tells.
  */
 #ifndef TOCSIN_RECORD_RECORDER_LAYOUT_H
 #define TOCSIN_RECORD_RECORDER_LAYOUT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How long from a P1 call to its page's request at a receiver on loopback: while events flow, and
- *out of idleness. And what the plugin costs while nothing happens.
+ * out of idleness. And what the plugin costs while nothing happens.
  *
  *	bench-page PLUGIN [SAMPLES]
  */
