@@ -6,27 +6,13 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/thread.h"
+#include "deliver/keeper_tasks.h"
 
 #define GRACE_NS (500 * NS_PER_MS)
-
-enum task_kind { TASK_KEEP, TASK_DROP, TASK_BURY, TASK_RUN };
-
-struct task {
-	enum task_kind kind;
-	struct posting *posting; /* owned; TASK_RUN: NULL */
-	void (*job)(void *userdata);
-	void *userdata;
-	struct task *next;
-};
-
-struct task_list {
-	struct task *first, **end;
-};
 
 struct keeper {
 	struct keeper_options options;
@@ -34,46 +20,16 @@ struct keeper {
 	pthread_mutex_t mutex; /* over the next group; never held while the disk is waited for */
 	pthread_cond_t asked;
 	struct task_list queue;
-	size_t n_keeps, n_others; /* those in `failed` too */
+	size_t n_keeps, n_others; /* of what is not done yet, wherever it is */
 	bool stopping, ended;
 	uint64_t give_up_ns; /* when stopping: no page is written after it */
 
-	struct task_list failed; /* the thread's own: what the disk refused */
-	uint64_t retry_at_ns;
-	bool last;   /* the thread's own: what fails now is left undone */
-	bool joined; /* the stopper's own */
+	/* The thread's own: what the disk refused, the oldest first. Those that have had their turn
+	 * in this round of trying again, then those that have not. */
+	struct task_list failed, left;
+	uint64_t retry_at_ns; /* when the next round begins */
+	bool joined;          /* the stopper's own */
 };
-
-static void list_init(struct task_list *l)
-{
-	l->first = NULL;
-	l->end = &l->first;
-}
-
-static void list_append(struct task_list *l, struct task *t)
-{
-	t->next = NULL;
-	*l->end = t;
-	l->end = &t->next;
-}
-
-static struct task *list_take(struct task_list *l)
-{
-	struct task *t = l->first;
-
-	if (t) {
-		l->first = t->next;
-		if (!l->first)
-			l->end = &l->first;
-	}
-	return t;
-}
-
-static void task_free(struct task *t)
-{
-	posting_unref(t->posting);
-	free(t);
-}
 
 static void task_done(struct keeper *k, struct task *t)
 {
@@ -114,13 +70,15 @@ static void tell_unkept(struct keeper *k, struct posting *p, int error)
 		tell(k, p, error);
 }
 
-/* Takes the task. */
-static void failed_add(struct keeper *k, struct task *t)
+/* Takes the task, behind all that were asked before. */
+static void failed_add(struct keeper *k, struct task *t, int error)
 {
-	if (k->last)
-		task_done(k, t);
-	else
-		list_append(&k->failed, t);
+	bool had_turn = t->error < 0;
+
+	if (!k->failed.first && !k->left.first)
+		k->retry_at_ns = clock_monotonic_ns() + k->options.retry_ns;
+	t->error = error;
+	task_list_append(k->left.first && !had_turn ? &k->left : &k->failed, t);
 }
 
 static const char *endpoint_of(const struct keeper *k, const struct posting *p)
@@ -141,16 +99,15 @@ static int in_outbox(struct keeper *k, struct posting *p,
 	return act(k->options.outbox, p->page, endpoint_of(k, p));
 }
 
-/* Does an earlier page of the same incident wait to be written? After a crash a resolution that
- * alone is on disk would go before its raising. */
-static bool has_earlier(const struct task_list *failed, const struct posting *p)
+/* What keeps an earlier page of the incident from the disk keeps this one: after a crash a
+ * resolution that alone is there would go before its raising. */
+static int put_in_order(struct keeper *k, const struct task *t)
 {
-	for (const struct task *t = failed->first; t; t = t->next)
-		if (t->kind == TASK_KEEP && t->posting->endpoint == p->endpoint &&
-		    page_step(t->posting->page) < page_step(p->page) &&
-		    strcmp(t->posting->page->alert_id, p->page->alert_id) == 0)
-			return true;
-	return false;
+	int r = task_list_earlier(&k->failed, t);
+
+	if (r == 0)
+		r = task_list_earlier(&k->left, t);
+	return r < 0 ? r : in_outbox(k, t->posting, outbox_put);
 }
 
 static void keep(struct keeper *k, struct task *t, uint64_t give_up_ns)
@@ -165,10 +122,8 @@ static void keep(struct keeper *k, struct task *t, uint64_t give_up_ns)
 	}
 	if (clock_monotonic_ns() >= give_up_ns)
 		r = -ECANCELED;
-	else if (has_earlier(&k->failed, p))
-		r = -EAGAIN;
 	else if (k->options.outbox)
-		r = in_outbox(k, p, outbox_put);
+		r = put_in_order(k, t);
 	if (r == 0) {
 		flag_set(p, POSTING_DURABLE);
 		tell(k, p, 0);
@@ -177,7 +132,7 @@ static void keep(struct keeper *k, struct task *t, uint64_t give_up_ns)
 	}
 	tell_unkept(k, p, r);
 	if (k->options.outbox && r != -ECANCELED)
-		failed_add(k, t);
+		failed_add(k, t, r);
 	else
 		task_done(k, t);
 }
@@ -186,9 +141,12 @@ static void keep(struct keeper *k, struct task *t, uint64_t give_up_ns)
 static void drop(struct keeper *k, struct task *t)
 {
 	const struct posting *p = t->posting;
+	int r = 0;
 
-	if (k->options.outbox && outbox_remove(k->options.outbox, p->page, endpoint_of(k, p)) < 0)
-		failed_add(k, t);
+	if (k->options.outbox)
+		r = outbox_remove(k->options.outbox, p->page, endpoint_of(k, p));
+	if (r < 0)
+		failed_add(k, t, r);
 	else
 		task_done(k, t);
 }
@@ -202,7 +160,7 @@ static void bury(struct keeper *k, struct task *t, uint64_t give_up_ns)
 	if (r < 0)
 		tell_unkept(k, p, r);
 	if (r < 0 && can)
-		failed_add(k, t);
+		failed_add(k, t, r);
 	else
 		task_done(k, t);
 }
@@ -234,24 +192,21 @@ static bool is_idle(struct keeper *k)
 	return idle;
 }
 
-/* Each once, unless something is asked meanwhile; those that fail again line up again. */
+static void round_begin(struct keeper *k)
+{
+	task_list_join(&k->failed, &k->left);
+	task_list_join(&k->left, &k->failed);
+}
+
+/* Each once; a round is broken off when something is asked meanwhile, and then gone on with. */
 static void failed_retry(struct keeper *k)
 {
-	struct task_list left = k->failed;
-
-	if (!left.first)
-		return;
-	list_init(&k->failed);
-	while (left.first && is_idle(k))
-		task_do(k, list_take(&left), UINT64_MAX);
-	if (left.first) {
-		/* Before those that have had their turn. */
-		*left.end = k->failed.first;
-		k->failed.end = k->failed.first ? k->failed.end : left.end;
-		k->failed.first = left.first;
-		return;
-	}
-	k->retry_at_ns = clock_monotonic_ns() + k->options.retry_ns;
+	if (!k->left.first)
+		round_begin(k);
+	while (k->left.first && is_idle(k))
+		task_do(k, task_list_take(&k->left), UINT64_MAX);
+	if (!k->left.first)
+		k->retry_at_ns = clock_monotonic_ns() + k->options.retry_ns;
 }
 
 /* The disk may have been mended since the last turn, and there is no other. */
@@ -259,17 +214,18 @@ static void failed_retry_last(struct keeper *k)
 {
 	struct task *t;
 
-	k->last = true;
-	while ((t = list_take(&k->failed)))
+	round_begin(k);
+	while ((t = task_list_take(&k->left)))
 		task_do(k, t, k->give_up_ns);
+	while ((t = task_list_take(&k->failed)))
+		task_done(k, t);
 }
 
 static void wait_asked(struct keeper *k)
 {
 	uint64_t now = clock_monotonic_ns();
 
-	if (!k->failed.first) {
-		k->retry_at_ns = now + k->options.retry_ns;
+	if (!k->failed.first && !k->left.first) {
 		pthread_cond_wait(&k->asked, &k->mutex);
 	} else if (now < k->retry_at_ns) {
 		struct timespec until = cond_deadline(k->retry_at_ns - now);
@@ -286,7 +242,7 @@ static bool next_task(struct keeper *k, struct task **ret, uint64_t *ret_give_up
 	pthread_mutex_lock(&k->mutex);
 	if (!k->queue.first && !k->stopping)
 		wait_asked(k);
-	*ret = list_take(&k->queue);
+	*ret = task_list_take(&k->queue);
 	*ret_give_up_ns = k->stopping ? k->give_up_ns : UINT64_MAX;
 	if (!*ret && k->stopping) {
 		k->ended = true; /* nothing is taken any more, so nothing is left behind */
@@ -322,8 +278,9 @@ int keeper_new(const struct keeper_options *o, struct keeper **ret)
 	k->options = *o;
 	if (k->options.retry_ns == 0)
 		k->options.retry_ns = KEEPER_RETRY_NS;
-	list_init(&k->queue);
-	list_init(&k->failed);
+	task_list_init(&k->queue);
+	task_list_init(&k->failed);
+	task_list_init(&k->left);
 	r = -pthread_mutex_init(&k->mutex, NULL);
 	if (r < 0)
 		return r;
@@ -343,12 +300,11 @@ int keeper_new(const struct keeper_options *o, struct keeper **ret)
 
 static int submit(struct keeper *k, struct task like)
 {
-	struct task *t = malloc(sizeof *t);
+	struct task *t = task_new(&like);
 	int r = 0;
 
 	if (!t)
 		return -ENOMEM;
-	*t = like;
 	pthread_mutex_lock(&k->mutex);
 	size_t *n = t->kind == TASK_KEEP ? &k->n_keeps : &k->n_others;
 	if (k->ended)
@@ -357,14 +313,12 @@ static int submit(struct keeper *k, struct task like)
 		r = -ENOBUFS;
 	if (r == 0) {
 		++*n;
-		if (t->posting)
-			posting_ref(t->posting);
-		list_append(&k->queue, t);
+		task_list_append(&k->queue, t);
 		pthread_cond_signal(&k->asked);
 	}
 	pthread_mutex_unlock(&k->mutex);
 	if (r < 0)
-		free(t);
+		task_free(t);
 	return r;
 }
 

@@ -14,6 +14,26 @@ static const char *const endpoints[] = { "webhook" };
 
 /* What the disk says; 0: all is well. */
 static atomic_int disk_error;
+/* So often, and then all is well; 0: for ever. */
+static atomic_uint disk_refuses;
+/* Is asked for a job when the disk refuses for the last time. */
+static _Atomic(struct keeper *) disk_interrupts;
+static atomic_uint interrupts;
+
+static void interrupt(void *userdata)
+{
+	atomic_fetch_add((atomic_uint *)userdata, 1);
+}
+
+static void disk_refused(void)
+{
+	if (atomic_load(&disk_refuses) == 0 || atomic_fetch_sub(&disk_refuses, 1) > 1)
+		return;
+	atomic_store(&disk_error, 0);
+	struct keeper *k = atomic_exchange(&disk_interrupts, NULL);
+	if (k)
+		assert_int_equal(keeper_run(k, interrupt, &interrupts), 0);
+}
 
 int __wrap_fsync(int fd);
 int __real_fsync(int fd);
@@ -24,6 +44,7 @@ int __wrap_fsync(int fd)
 
 	if (error == 0)
 		return __real_fsync(fd);
+	disk_refused();
 	errno = error;
 	return -1;
 }
@@ -34,6 +55,7 @@ struct watch {
 	pthread_cond_t changed;
 	unsigned kept, unkept, jobs;
 	int last_error;
+	const struct posting *kept_in_order[8];
 	bool held, gate_open;
 };
 
@@ -56,7 +78,7 @@ static void watch_settled(void *userdata, struct posting *p, int error)
 
 	pthread_mutex_lock(&w->mutex);
 	if (error == 0 && (fixture_flags(p) & POSTING_DURABLE))
-		w->kept++;
+		w->kept_in_order[w->kept++ % 8] = p;
 	if (error < 0 && (fixture_flags(p) & POSTING_UNKEPT))
 		w->unkept++;
 	w->last_error = error;
@@ -468,6 +490,96 @@ static int dead_in(const struct test_folder *f)
 	return fstatat(f->fd, "outbox/dead/a-1-feed.raised@webhook", &st, 0) == 0;
 }
 
+static void what_keeps_a_raising_from_the_disk_keeps_its_resolution(void **state)
+{
+	struct outbox *o = outbox_in(*state);
+	struct posting *raised = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct posting *resolved = fixture_posting("a-1-feed", 1, PAGE_RESOLVED, 2);
+	struct posting *other = fixture_posting("b-2-feed", 1, PAGE_RESOLVED, 3);
+	struct watch w;
+
+	watch_init(&w);
+	atomic_store(&disk_refuses, 1);
+	atomic_store(&disk_error, ENOSPC);
+	struct keeper *k = keeper_with(o, &w, UINT64_C(1) << 60);
+	assert_int_equal(keeper_keep(k, raised), 0);
+	assert_int_equal(keeper_keep(k, resolved), 0);
+	assert_int_equal(keeper_keep(k, other), 0);
+	watch_wait(&w, &w.kept, 1);
+	assert_ptr_equal(w.kept_in_order[0], other);
+	assert_int_equal(w.unkept, 2);
+	assert_int_equal(files_in(*state), 1);
+	keeper_end(k);
+	assert_int_equal(w.kept, 3);
+	assert_ptr_equal(w.kept_in_order[1], raised);
+	assert_ptr_equal(w.kept_in_order[2], resolved);
+	posting_unref(raised);
+	posting_unref(resolved);
+	posting_unref(other);
+	outbox_free(o);
+	watch_done(&w);
+}
+
+static void a_raising_that_was_taken_keeps_nobody_waiting(void **state)
+{
+	struct outbox *o = outbox_in(*state);
+	struct posting *raised = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct posting *resolved = fixture_posting("a-1-feed", 1, PAGE_RESOLVED, 2);
+	struct watch w;
+
+	watch_init(&w);
+	atomic_store(&disk_refuses, 1);
+	atomic_store(&disk_error, ENOSPC);
+	struct keeper *k = keeper_with(o, &w, UINT64_C(1) << 60);
+	assert_int_equal(keeper_keep(k, raised), 0);
+	watch_wait(&w, &w.unkept, 1);
+	deliver(raised);
+	assert_int_equal(keeper_keep(k, resolved), 0);
+	watch_wait(&w, &w.kept, 1);
+	assert_ptr_equal(w.kept_in_order[0], resolved);
+	keeper_end(k);
+	assert_int_equal(files_in(*state), 1);
+	posting_unref(raised);
+	posting_unref(resolved);
+	outbox_free(o);
+	watch_done(&w);
+}
+
+/* The disk refuses two, and the first once more: then it is mended, and something is asked. */
+static void a_round_broken_off_keeps_the_order(void **state)
+{
+	struct outbox *o = outbox_in(*state);
+	struct posting *raised = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct posting *other = fixture_posting("b-2-feed", 1, PAGE_RAISED, 2);
+	struct posting *resolved = fixture_posting("a-1-feed", 1, PAGE_RESOLVED, 3);
+	struct watch w;
+
+	watch_init(&w);
+	struct keeper *k = keeper_with(o, &w, NS_PER_MS);
+	assert_int_equal(keeper_run(k, watch_hold, &w), 0);
+	assert_int_equal(keeper_keep(k, raised), 0);
+	assert_int_equal(keeper_keep(k, other), 0);
+	assert_int_equal(keeper_keep(k, resolved), 0);
+	atomic_store(&interrupts, 0);
+	atomic_store(&disk_interrupts, k);
+	atomic_store(&disk_refuses, 3);
+	atomic_store(&disk_error, ENOSPC);
+	watch_open_gate(&w);
+	watch_wait(&w, &w.kept, 3);
+	assert_ptr_equal(w.kept_in_order[0], other);
+	assert_ptr_equal(w.kept_in_order[1], raised);
+	assert_ptr_equal(w.kept_in_order[2], resolved);
+	assert_int_equal(atomic_load(&interrupts), 1);
+	assert_int_equal(w.unkept, 3);
+	keeper_end(k);
+	assert_int_equal(files_in(*state), 3);
+	posting_unref(raised);
+	posting_unref(other);
+	posting_unref(resolved);
+	outbox_free(o);
+	watch_done(&w);
+}
+
 static void a_dead_page_is_buried_written_before_or_not(void **state)
 {
 	const struct test_folder *f = *state;
@@ -592,6 +704,9 @@ int main(void)
 		test_in_folder(what_the_disk_refused_is_tried_once_more_at_the_stop),
 		test_in_folder(a_page_that_ended_while_the_disk_refused_it_is_never_written),
 		test_in_folder(what_could_not_be_removed_is_removed_once_it_can),
+		test_in_folder(what_keeps_a_raising_from_the_disk_keeps_its_resolution),
+		test_in_folder(a_raising_that_was_taken_keeps_nobody_waiting),
+		test_in_folder(a_round_broken_off_keeps_the_order),
 		test_in_folder(a_dead_page_is_buried_written_before_or_not),
 		test_in_folder(what_is_asked_is_done_in_order),
 		test_in_folder(more_than_the_maximum_is_refused_and_marked),
