@@ -232,6 +232,21 @@ static int files_list(int folder, struct request_files *ret)
 	return 0;
 }
 
+/* What cannot be removed, a folder with something in it, is out of the way under another name. */
+static int file_remove(int folder, const char *name, bool is_folder)
+{
+	char hidden[NAME_MAX + 2];
+	int error;
+
+	if (unlinkat(folder, name, is_folder ? AT_REMOVEDIR : 0) == 0)
+		return 0;
+	error = errno;
+	snprintf(hidden, sizeof hidden, ".%s", name);
+	if (is_folder)
+		renameat(folder, name, folder, hidden);
+	return -error;
+}
+
 /* Removed first: one that cannot be is not done again and again. */
 static int file_take(const struct control *c, const char *name,
 		     void (*request)(void *userdata, const struct control_request *r),
@@ -252,10 +267,9 @@ static int file_take(const struct control *c, const char *name,
 		return -errno;
 	if (r == 0 && (st.st_ino != again.st_ino || st.st_uid != again.st_uid))
 		r = -EBADMSG;
-	if (unlinkat(c->folder, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) < 0)
-		return -errno;
-	if (r < 0)
-		return r;
+	int removed = file_remove(c->folder, name, S_ISDIR(st.st_mode));
+	if (removed < 0 || r < 0)
+		return removed < 0 ? removed : r;
 	if (!json_nests_within(text, len, NESTING_MAX))
 		return -EBADMSG;
 	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);

@@ -51,8 +51,9 @@ void control_free(struct control *c);
 /*
  * Calls `request` for each request, oldest first, and removes its file before; `bad` for each file
  * that is none (-EBADMSG, -EPROTONOSUPPORT: a later version's, -EFBIG, -EINVAL: no regular file,
- * -ELOOP), which is removed too. One system call when nothing was put there since. Made again when
- * the folder was removed. Returns how many files it took, or -errno.
+ * -ELOOP), which is removed too, or hidden where it is a folder that is not empty. One system call
+ * when nothing was put there since. Made again when the folder was removed. Returns how many files
+ * it took, or -errno.
  */
 int control_take(struct control *c,
 		 void (*request)(void *userdata, const struct control_request *r),

@@ -223,6 +223,25 @@ static void what_is_no_file_is_not_read(void **state)
 	control_free(c);
 }
 
+static void a_folder_full_of_folders_keeps_nobody_waiting(void **state)
+{
+	const struct test_folder *f = *state;
+	struct control *c = opened(f);
+	char path[64];
+	struct seen s;
+
+	for (unsigned i = 0; i < CONTROL_TAKE_MAX; i++) {
+		snprintf(path, sizeof path, CONTROL_FOLDER "/%02u.json", i);
+		assert_int_equal(mkdirat(f->fd, path, 0700), 0);
+		snprintf(path, sizeof path, CONTROL_FOLDER "/%02u.json/within", i);
+		assert_int_equal(mkdirat(f->fd, path, 0700), 0);
+	}
+	assert_int_equal(take(c, &s), CONTROL_TAKE_MAX);
+	assert_int_equal(s.n_bad, CONTROL_TAKE_MAX);
+	assert_int_equal(take(c, &s), 0);
+	control_free(c);
+}
+
 static void so_many_are_taken_at_a_time(void **state)
 {
 	struct control *c = opened(*state);
@@ -296,6 +315,7 @@ int main(void)
 		test_in_folder(what_makes_no_sense_is_not_put),
 		test_in_folder(what_is_no_request_is_told_and_removed),
 		test_in_folder(what_is_no_file_is_not_read),
+		test_in_folder(a_folder_full_of_folders_keeps_nobody_waiting),
 		test_in_folder(so_many_are_taken_at_a_time),
 		test_in_folder(the_folder_is_for_those_it_is_meant_for),
 		test_in_folder(a_folder_that_was_removed_is_made_again),
