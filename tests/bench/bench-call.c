@@ -11,26 +11,18 @@
  */
 #include "config.h"
 
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <math.h>
+#include <ftw.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
-
-#include "base/moment.h"
-#include "base/text.h"
+#include "bench_engine.h"
+#include "bench_subjects.h"
+#include "bench_timer.h"
 #include "record/record.h"
 #include "tocsin_plugin.h"
 
@@ -42,192 +34,9 @@
 #define IDLE_CALLS 1000
 #define DRAIN_EVERY 512 /* calls, so that what is slow to apply never fills the ring */
 #define THREADS_MAX 4
-#define SMALL 120
-#define LARGE 3000
 
 static const tocsin_plugin *plugin;
 static tocsin_instance *instance;
-static double ns_per_tick = 1;
-static double timer_ns;
-
-/* --- The timer: as fine as the machine has it --- */
-
-static inline uint64_t ticks_begin(void)
-{
-#ifdef __x86_64__
-	__builtin_ia32_lfence();
-	uint64_t t = __builtin_ia32_rdtsc();
-	__builtin_ia32_lfence();
-	return t;
-#else
-	return clock_monotonic_ns();
-#endif
-}
-
-static inline uint64_t ticks_end(void)
-{
-#ifdef __x86_64__
-	unsigned cpu;
-	uint64_t t = __builtin_ia32_rdtscp(&cpu);
-	__builtin_ia32_lfence();
-	return t;
-#else
-	return clock_monotonic_ns();
-#endif
-}
-
-static int ascending(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-/*
- * The middle of sorted values. A timer that steps (by 10 ns on some machines) gives many equal
- * ones: how many of them lie below the middle tells where in the step it is.
- */
-static double middle(const uint64_t *sorted, size_t n)
-{
-	uint64_t at = sorted[n / 2], below, above;
-	size_t from = n / 2, to = n / 2;
-
-	while (from > 0 && sorted[from - 1] == at)
-		from--;
-	while (to < n && sorted[to] == at)
-		to++;
-	below = from > 0 ? sorted[from - 1] : at;
-	above = to < n ? sorted[to] : at;
-	double low = (double)(at + below) / 2, high = (double)(at + above) / 2;
-	return low + (high - low) * ((double)n / 2 - (double)from) / (double)(to - from);
-}
-
-static void timer_measure(void)
-{
-	enum { N = 10001 };
-	static uint64_t took[N];
-	uint64_t from_ns = clock_monotonic_ns(), from = ticks_begin();
-
-	while (clock_monotonic_ns() - from_ns < 100 * NS_PER_MS)
-		;
-	ns_per_tick = (double)(clock_monotonic_ns() - from_ns) / (double)(ticks_end() - from);
-	for (unsigned i = 0; i < N; i++) {
-		uint64_t t = ticks_begin();
-		took[i] = ticks_end() - t;
-	}
-	qsort(took, N, sizeof *took, ascending);
-	timer_ns = middle(took, N) * ns_per_tick;
-}
-
-/* --- What is called --- */
-
-struct payload {
-	char text[LARGE];
-	char small_text[SMALL];
-};
-
-static struct payload payload;
-static tocsin_kv meta_small, meta_large;
-
-static int call_pulse(void)
-{
-	static const tocsin_health_event e = { .head = { sizeof e, TOCSIN_HEALTH_FEED_PULSE, 0 },
-					       .source = STR("okx:ETH-USD") };
-
-	return plugin->on_health(instance, &e);
-}
-
-static int drift(const tocsin_kv *kv)
-{
-	tocsin_health_event e = { .head = { sizeof e, TOCSIN_HEALTH_DRIFT, 0 },
-				  .source = STR("ma_cross"),
-				  .session_id = STR("shadow_001"),
-				  .value = 0.01,
-				  .limit = 0.1,
-				  .kv = kv,
-				  .n_kv = 1 };
-
-	return plugin->on_health(instance, &e);
-}
-
-static int call_drift_small(void)
-{
-	return drift(&meta_small);
-}
-
-static int call_drift_large(void)
-{
-	return drift(&meta_large);
-}
-
-static int session(const tocsin_kv *kv)
-{
-	tocsin_session_event e = { .head = { sizeof e, TOCSIN_SESSION_STATUS, 0 },
-				   .session_id = STR("shadow_001"),
-				   .status = STR("running"),
-				   .kv = kv,
-				   .n_kv = 1 };
-
-	return plugin->on_session(instance, &e);
-}
-
-static int call_session_small(void)
-{
-	return session(&meta_small);
-}
-
-static int call_session_large(void)
-{
-	return session(&meta_large);
-}
-
-static int alert(tocsin_str message)
-{
-	uint64_t number;
-	tocsin_alert_event e = { .head = { sizeof e, TOCSIN_ALERT_RAISE, 0 },
-				 .priority = 1,
-				 .code = STR("DATA_FEED_DOWN"),
-				 .session_id = STR("shadow_001"),
-				 .message = message };
-
-	return plugin->on_alert(instance, &e, &number);
-}
-
-static int call_alert_small(void)
-{
-	return alert((tocsin_str){ payload.small_text, SMALL });
-}
-
-static int call_alert_large(void)
-{
-	return alert((tocsin_str){ payload.text, LARGE });
-}
-
-static int call_journal(void)
-{
-	struct iovec fields[] = {
-		{ payload.small_text, SMALL },
-		{ (char *)(uintptr_t) "PRIORITY=2", 10 },
-		{ (char *)(uintptr_t) "SYSLOG_IDENTIFIER=bench", 23 },
-	};
-
-	return sd_journal_sendv(fields, 3);
-}
-
-static int call_syslog(void)
-{
-	syslog(LOG_CRIT, "%.*s", SMALL, payload.small_text);
-	return 0;
-}
-
-struct subject {
-	const char *name;
-	int (*call)(void);
-	size_t encoded;     /* bytes of its record; 0: none of ours */
-	const char *unless; /* a socket without which it does nothing */
-	double most;        /* times the floor, 0: not said */
-	bool slow;          /* far fewer calls */
-};
 
 /* --- The floor --- */
 
@@ -277,28 +86,6 @@ struct run {
 	bool failed;
 };
 
-static void wait_ns(uint64_t ns)
-{
-	if (ns >= NS_PER_MS) {
-		struct timespec t = { 0, (long)ns };
-
-		nanosleep(&t, NULL);
-		return;
-	}
-	uint64_t until = clock_monotonic_ns() + ns;
-	while (clock_monotonic_ns() < until)
-		;
-}
-
-static void pin(int cpu)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET((size_t)cpu, &one);
-	sched_setaffinity(0, sizeof one, &one);
-}
-
 /* Control calls come one at a time. */
 static void drain(void)
 {
@@ -334,27 +121,19 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static double ns_of(double ticks)
+static void line_print(const char *name, const struct distribution *d, double floor_p50,
+		       double most)
 {
-	double ns = ticks * ns_per_tick - timer_ns;
-
-	return ns > 0 ? ns : 0;
-}
-
-static void line_print(const char *name, uint64_t *took, size_t n, double floor_p50, double most)
-{
-	qsort(took, n, sizeof *took, ascending);
-	double p50 = ns_of(middle(took, n));
-	printf("  %-38s %8.1f %8.0f %8.0f %9.0f", name, p50, ns_of((double)took[n * 99 / 100]),
-	       ns_of((double)took[n * 999 / 1000]), ns_of((double)took[n - 1]));
+	printf("  %-38s %8.1f %8.0f %8.0f %9.0f", name, d->p50, d->p99, d->p999, d->worst);
 	if (floor_p50 > 0)
-		printf("   %6.2f x the floor", p50 / floor_p50);
+		printf("   %6.2f x the floor", d->p50 / floor_p50);
 	if (floor_p50 > 0 && most > 0)
 		printf(" (aim %.1f)", most);
 	printf("\n");
 }
 
-static void measure(const struct subject *s, unsigned threads, unsigned calls, uint64_t gap_ns)
+/* Returns the calls' middle. */
+static double measure(const struct subject *s, unsigned threads, unsigned calls, uint64_t gap_ns)
 {
 	struct run runs[THREADS_MAX];
 	pthread_t ids[THREADS_MAX];
@@ -389,81 +168,40 @@ static void measure(const struct subject *s, unsigned threads, unsigned calls, u
 		drain();
 	size_t all = (size_t)n * threads;
 	snprintf(name, sizeof name, "floor of %zu bytes", s->encoded);
-	qsort(floors, all, sizeof *floors, ascending);
-	double floor_p50 = ns_of(middle(floors, all));
+	struct distribution floor = distribution_of(floors, all), call = distribution_of(took, all);
 	if (s->encoded)
-		line_print(name, floors, all, 0, 0);
-	line_print(s->name, took, all, floor_p50, threads == 1 ? s->most : 0);
+		line_print(name, &floor, 0, 0);
+	line_print(s->name, &call, floor.p50, threads == 1 ? s->most : 0);
 	if (refused > 0)
 		printf("  (%u of %zu were refused)\n", refused, all);
 	fflush(stdout);
 	free(floors);
 	free(took);
+	return call.p50;
 }
-
-static bool is_there(const char *socket)
-{
-	struct stat st;
-
-	return !socket || (stat(socket, &st) == 0 && S_ISSOCK(st.st_mode));
-}
-
-#define HEAD 48
-static const struct subject subjects[] = {
-	{ "on_health, a pulse", call_pulse, HEAD + 11, NULL, 1.5, false },
-	{ "on_health, drift, 120 bytes", call_drift_small, HEAD + 18 + 8 + SMALL, NULL, 1.5,
-	  false },
-	{ "on_session, 120 bytes", call_session_small, HEAD + 17 + 8 + SMALL, NULL, 1.5, false },
-	{ "on_alert, 120 bytes", call_alert_small, HEAD + 24 + SMALL, NULL, 1.5, false },
-	{ "on_health, drift, 3 kB", call_drift_large, HEAD + 18 + 8 + LARGE, NULL, 2.5, false },
-	{ "on_session, 3 kB", call_session_large, HEAD + 17 + 8 + LARGE, NULL, 2.5, false },
-	{ "on_alert, 3 kB", call_alert_large, HEAD + 24 + LARGE, NULL, 2.5, false },
-	{ "sd_journal_sendv, 120 bytes", call_journal, 0, "/run/systemd/journal/socket", 0, true },
-	{ "syslog(3), 120 bytes", call_syslog, 0, "/dev/log", 0, true },
-};
 
 static void measure_all(const char *title, const char *only, unsigned threads, unsigned calls,
 			uint64_t gap_ns)
 {
+	const struct subject *s;
+	double ours = 0;
+
 	printf("%-40s %8s %8s %8s %9s   (ns)\n", title, "p50", "p99", "p99.9", "worst");
-	for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++)
-		if (is_there(subjects[i].unless) && strstr(subjects[i].name, only))
-			measure(&subjects[i], threads, calls, gap_ns);
+	for (size_t at = 0; (s = subjects_next(&at));) {
+		if (!strstr(s->name, only))
+			continue;
+		double p50 = measure(s, threads, calls, gap_ns);
+		if (s->is_measure)
+			ours = p50;
+		else if (s->encoded == 0 && ours > 0 && p50 > 0)
+			printf("  %-38s %8.3f x this\n", "on_alert, 120 bytes:", ours / p50);
+	}
 }
 
-/* --- --- */
-
-static int load(const char *path, const char *folder)
+static int entry_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
-	static tocsin_host host = { .size = sizeof host, .name = "bench", .version = "1" };
-	tocsin_negotiation n = { sizeof n, 0, TOCSIN_ABI_MINOR, 0, NULL };
-	char err[512] = "", runtime[128], state[128];
-	void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	tocsin_plugin_entry *entry =
-		so ? (tocsin_plugin_entry *)(uintptr_t)dlsym(so, TOCSIN_PLUGIN_ENTRY) : NULL;
-
-	if (!entry || entry(&n) != TOCSIN_OK) {
-		fprintf(stderr, "bench-call: %s cannot be loaded: %s\n", path, dlerror());
-		return -1;
-	}
-	plugin = n.plugin;
-	snprintf(runtime, sizeof runtime, "%s/run", folder);
-	snprintf(state, sizeof state, "%s/state", folder);
-	const tocsin_kv options[] = {
-		{ STR("config"), STR("") },
-		{ STR("engine.name"), STR("bench") },
-		{ STR("engine.replay"), STR("yes") },
-		{ STR("log.target"), STR("stderr") },
-		{ STR("recorder.size"), STR("4M") },
-		{ STR("paths.runtime_dir"), str(runtime) },
-		{ STR("paths.state_dir"), str(state) },
-	};
-	if (plugin->create(&host, options, sizeof options / sizeof *options, err, sizeof err,
-			   &instance) != TOCSIN_OK ||
-	    plugin->start(instance) != TOCSIN_OK) {
-		fprintf(stderr, "bench-call: %s\n", err);
-		return -1;
-	}
+	(void)st, (void)type, (void)ftw;
+	remove(path);
 	return 0;
 }
 
@@ -477,23 +215,22 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: bench-call PLUGIN [CALLS [NAME]] 2>/dev/null\n");
 		return 2;
 	}
-	memset(&payload, 'x', sizeof payload);
-	memcpy(payload.small_text, "MESSAGE=", 8);
-	meta_small = (tocsin_kv){ STR("meta"), { payload.small_text, SMALL } };
-	meta_large = (tocsin_kv){ STR("meta"), { payload.text, LARGE } };
-	if (!mkdtemp(folder) || load(argv[1], folder) < 0)
+	plugin = engine_load(argv[1]);
+	if (!plugin || !mkdtemp(folder))
 		return 1;
-	tocsin_session_event created = { .head = { sizeof created, TOCSIN_SESSION_CREATED, 0 },
-					 .session_id = STR("shadow_001") };
-	plugin->on_session(instance, &created);
+	instance = engine_start(plugin, &(struct engine_options){ .name = "bench",
+								  .folder = folder,
+								  .log_target = "stderr" });
+	subjects_open(plugin, instance, folder);
 	pin(0);
-	timer_measure();
-	printf("the timer's own cost, taken off: %.1f ns\n", timer_ns);
+	printf("the timer's own cost, taken off: %.1f ns\n", timer_measure());
 	measure_all("one thread, 2 us apart", only, 1, calls, GAP_NS);
 	measure_all("one thread, after 3 ms of idling", only, 1, calls, IDLE_NS);
 	measure_all("two threads, 2 us apart", only, 2, calls, GAP_NS);
 	measure_all("four threads, 2 us apart", only, 4, calls, GAP_NS);
 	plugin->stop(instance, 5 * NS_PER_S);
 	plugin->destroy(instance);
+	subjects_close();
+	nftw(folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
 	return 0;
 }

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+#include "bench_timer.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <time.h>
+
+static double ns_per_tick = 1;
+static double timer_ns;
+
+static int ascending(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/*
+ * The middle of sorted values. A timer that steps (by 10 ns on some machines) gives many equal
+ * ones: how many of them lie below the middle tells where in the step it is.
+ */
+static double middle(const uint64_t *sorted, size_t n)
+{
+	uint64_t at = sorted[n / 2], below, above;
+	size_t from = n / 2, to = n / 2;
+
+	while (from > 0 && sorted[from - 1] == at)
+		from--;
+	while (to < n && sorted[to] == at)
+		to++;
+	below = from > 0 ? sorted[from - 1] : at;
+	above = to < n ? sorted[to] : at;
+	double low = (double)(at + below) / 2, high = (double)(at + above) / 2;
+	return low + (high - low) * ((double)n / 2 - (double)from) / (double)(to - from);
+}
+
+double timer_measure(void)
+{
+	enum { N = 10001 };
+	static uint64_t took[N];
+	uint64_t from_ns = clock_monotonic_ns(), from = ticks_begin();
+
+	while (clock_monotonic_ns() - from_ns < 100 * NS_PER_MS)
+		;
+	ns_per_tick = (double)(clock_monotonic_ns() - from_ns) / (double)(ticks_end() - from);
+	for (unsigned i = 0; i < N; i++) {
+		uint64_t t = ticks_begin();
+		took[i] = ticks_end() - t;
+	}
+	qsort(took, N, sizeof *took, ascending);
+	timer_ns = middle(took, N) * ns_per_tick;
+	return timer_ns;
+}
+
+static double ns_of(double ticks)
+{
+	double ns = ticks * ns_per_tick - timer_ns;
+
+	return ns > 0 ? ns : 0;
+}
+
+struct distribution distribution_of(uint64_t *took, size_t n)
+{
+	qsort(took, n, sizeof *took, ascending);
+	return (struct distribution){
+		.p50 = ns_of(middle(took, n)),
+		.p99 = ns_of((double)took[n * 99 / 100]),
+		.p999 = ns_of((double)took[n * 999 / 1000]),
+		.worst = ns_of((double)took[n - 1]),
+	};
+}
+
+void wait_ns(uint64_t ns)
+{
+	if (ns >= NS_PER_MS) {
+		struct timespec t = { (time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S) };
+
+		nanosleep(&t, NULL);
+		return;
+	}
+	uint64_t until = clock_monotonic_ns() + ns;
+	while (clock_monotonic_ns() < until)
+		;
+}
+
+void pin(int cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET((size_t)cpu, &one);
+	sched_setaffinity(0, sizeof one, &one);
+}
