@@ -51,6 +51,7 @@ static int epoch_parse(const char *hex, uint8_t ret[static RECORDER_EPOCH_SIZE])
 	for (size_t i = 0; i < RECORDER_EPOCH_SIZE; i++) {
 		unsigned byte;
 
+		/* NOLINTNEXTLINE(cert-err34-c): they are hexadecimal digits. */
 		if (sscanf(hex + 2 * i, "%2x", &byte) != 1)
 			return -EBADMSG;
 		ret[i] = (uint8_t)byte;

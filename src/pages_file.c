@@ -176,7 +176,7 @@ int pages_file_read(const char *state_dir, struct pages_list *ret)
 	_cleanup_(pages_list_done) struct pages_list l = { 0 };
 	_cleanup_close_ int folder = -1;
 	_cleanup_free_ char *text = NULL;
-	size_t len;
+	size_t len = 0;
 	int r = folder_open(state_dir, false, &folder);
 
 	if (r == 0)

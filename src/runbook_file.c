@@ -209,9 +209,11 @@ static void name_check(struct reader *r, const char *name)
 
 	if (!code.ptr || !alert_code_is_usable(code))
 		return;
-	for (size_t i = 0; i < code.len; i++)
-		lower[i] = code.ptr[i] >= 'A' && code.ptr[i] <= 'Z' ? (char)(code.ptr[i] + 32)
-								    : code.ptr[i];
+	for (size_t i = 0; i < code.len; i++) {
+		lower[i] = code.ptr[i];
+		if (lower[i] >= 'A' && lower[i] <= 'Z')
+			lower[i] = (char)(lower[i] + 'a' - 'A');
+	}
 	lower[code.len] = 0;
 	if (strncmp(name, lower, code.len) != 0 || strcmp(name + code.len, ".md") != 0)
 		complain(r, r->where[KEY_CODE], "the file of %.*s must be named %s.md",

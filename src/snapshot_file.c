@@ -46,6 +46,7 @@ static uint64_t start_ticks(pid_t pid)
 	text[len] = 0;
 	/* The name may hold anything: its bracket is the last one. */
 	const char *rest = strrchr(text, ')');
+	/* NOLINTNEXTLINE(cert-err34-c): the kernel's own words, which fit. */
 	if (!rest || sscanf(rest + 1,
 			    " %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
 			    " %*s %*s %llu",
@@ -197,7 +198,7 @@ int snapshot_file_read(const char *state_dir, json_t **ret, bool *ret_alive)
 	_cleanup_(cleanup_json) json_t *json = NULL;
 	_cleanup_close_ int folder = -1;
 	_cleanup_free_ char *text = NULL;
-	size_t len;
+	size_t len = 0;
 	int r = folder_open(state_dir, false, &folder);
 
 	if (r == 0)

@@ -3,7 +3,7 @@
 
 #include "deliver/entry.h"
 
-#include <locale.h>
+#include <langinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,7 +144,7 @@ void entry_add_text(struct entry *e, const char *name, const char *text)
 
 char *double_to_text(double value, char buf[static DOUBLE_TEXT_SIZE])
 {
-	const char *point = localeconv()->decimal_point;
+	const char *point = nl_langinfo(RADIXCHAR);
 	size_t point_len = strlen(point);
 	char *at;
 
@@ -170,7 +170,9 @@ static void meta_name(tocsin_str key, char name[static FIELD_NAME_MAX + 1])
 
 		if (c >= 'a' && c <= 'z')
 			c = (char)(c - 'a' + 'A');
-		name[n++] = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
+		else if (!(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9'))
+			c = '_';
+		name[n++] = c;
 	}
 	name[n] = 0;
 }

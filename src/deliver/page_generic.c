@@ -51,6 +51,7 @@ static int generic_render(const struct page *p, bool minimal, uint64_t late_ns, 
 	 * counts references atomically. */
 	_cleanup_(cleanup_json) json_t *data = minimal ? minimal_data(p) : json_copy(p->data);
 	_cleanup_(cleanup_json) json_t *body = NULL;
+	/* NOLINTNEXTLINE(bugprone-integer-division): in whole milliseconds. */
 	double late_s = (double)(late_ns / NS_PER_MS) / 1000.0;
 	char timestamp[TIME_TEXT_SIZE];
 	char *bytes;

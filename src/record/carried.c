@@ -89,7 +89,8 @@ int carried_read(int folder, struct carried *ret)
 		r = carried_check(&h, (const uint8_t *)bytes, len);
 	}
 	if (r == -EBADMSG || r == -EFBIG) {
-		renameat(folder, CARRIED_FILE, folder, CARRIED_FILE ".corrupt");
+		/* Else the next run tells it again. */
+		(void)renameat(folder, CARRIED_FILE, folder, CARRIED_FILE ".corrupt");
 		return -EBADMSG;
 	}
 	if (r < 0)

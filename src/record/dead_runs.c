@@ -38,7 +38,7 @@ static void set_aside(int folder, const char *name)
 	char aside[96];
 
 	snprintf(aside, sizeof aside, "%s" SET_ASIDE, name);
-	renameat(folder, name, folder, aside);
+	(void)renameat(folder, name, folder, aside); /* else the next run tells it again */
 }
 
 /* Takes the run's lock. -EBUSY: it lives, or somebody is at it. */

@@ -165,6 +165,7 @@ static int header_guess(struct recorder_image *i, const char *name, uint64_t siz
 	for (size_t n = 0; n < RECORDER_EPOCH_SIZE; n++) {
 		unsigned byte;
 
+		/* NOLINTNEXTLINE(cert-err34-c): they are hexadecimal digits. */
 		if (sscanf(hex + 2 * n, "%2x", &byte) != 1)
 			return -EBADMSG;
 		h->epoch[n] = (uint8_t)byte;

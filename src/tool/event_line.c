@@ -2,6 +2,7 @@
 #include "config.h"
 #include "tool/event_line.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -361,6 +362,8 @@ static int check_members(struct event_line *e, const struct members *m, size_t e
 static void make_event(struct event_line *e, const struct members *m)
 {
 	static const uint32_t sizes[] = { sizeof(e->session), sizeof(e->health), sizeof(e->alert) };
+
+	assert(m->kind);
 	tocsin_event head = { sizes[e->family], m->kind->kind, e->wall_ns };
 	bool no_figure = m->kind->kind == TOCSIN_HEALTH_DRIFT && !has(m, MEMBER_VALUE);
 	double limit = no_figure ? NAN : m->limit;

@@ -15,6 +15,7 @@
 #include "config.h"
 #include "tool/verbs.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -179,6 +180,7 @@ int export_main(int argc, char **argv)
 	status = find_session(&q, journal, list, &e.row);
 	if (status != TOOL_FINE)
 		return status;
+	assert(e.row);
 	e.journal = journal;
 	e.line = line;
 	e.file = open_output(&q);

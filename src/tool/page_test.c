@@ -55,9 +55,8 @@ static int parse_arguments(struct page_test *t, int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
 		if (option == 'e')
 			t->endpoint = optarg;
-		else if (option == 'c' && tool_options_add(&t->options, "config", optarg) == 0)
-			continue;
-		else if (option == 'o' && tool_options_parse(&t->options, optarg) == 0)
+		else if ((option == 'c' && tool_options_add(&t->options, "config", optarg) == 0) ||
+			 (option == 'o' && tool_options_parse(&t->options, optarg) == 0))
 			continue;
 		else if (option == 'h') {
 			fputs(help, stdout);

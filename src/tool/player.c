@@ -149,7 +149,7 @@ static int play_lines(struct player *p, struct line_reader *reader, struct event
 
 int player_play(struct player *p, int fd)
 {
-	_cleanup_free_ struct event_line *e = malloc(sizeof(*e));
+	_cleanup_free_ struct event_line *e = calloc(1, sizeof(*e));
 	uint64_t started_ns = clock_monotonic_ns(), shown_ns = started_ns;
 	struct line_reader reader;
 	int r;

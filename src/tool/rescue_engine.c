@@ -2,6 +2,7 @@
 #include "config.h"
 #include "tool/rescue_engine.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -370,6 +371,7 @@ static int load_installed(const struct rescue_engine *e, const struct tool_optio
 
 	if (r < 0)
 		return r;
+	assert(s);
 	if (s->n_endpoints == 0 && !has_others(o)) {
 		snprintf(err, err_size,
 			 "there is no " SETTINGS_KEPT_FILE " of its own that can be read, and the "

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "tool/verbs.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -113,6 +114,7 @@ static char *path_of(const struct verb_runbook *v, const struct runbook *r)
 
 	if (!folder || !*folder)
 		folder = TOCSIN_RUNBOOKS_DIR;
+	assert(!r->of_site || v->settings);
 	if (r->of_site)
 		folder = v->settings->runbooks_dir;
 	runbook_name(r, name);

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "tool/verbs.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
@@ -77,6 +78,7 @@ int snapshot_main(int argc, char **argv)
 		r = run_find(&q, snapshots, q.engine, &p);
 	if (r < 0)
 		return run_find_failed(&q, r);
+	assert(p);
 	json = picture_json(p, clock_realtime_ns());
 	if (!json)
 		return tool_failed("snapshot", "no memory");

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "tool/verbs.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -302,6 +303,7 @@ int status_main(int argc, char **argv)
 		r = run_find(&q, snapshots, q.engine, &p);
 	if (r < 0)
 		return run_find_failed(&q, r);
+	assert(p);
 	tell_others(snapshots);
 	r = q.json ? print_json(p) : print_picture(p, q.utc);
 	return r < 0 ? tool_failed("status", "cannot show it: %s", strerror(-r)) : TOOL_FINE;
