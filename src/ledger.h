@@ -21,8 +21,8 @@ struct ledger {
 /* A new posting with the next sequence, one reference of which the ledger keeps. NULL: no memory.
  */
 struct posting *ledger_add(struct ledger *l, struct page *page, unsigned endpoint);
-/* Takes a reference to one that was found in the outbox: its sequence is 0. Only before any other
- * is added. -ENOMEM. */
+/* Takes a reference to one that was found in the outbox, at any time: its sequence is 0, so that it
+ * goes before those of this run. -ENOMEM. */
 int ledger_adopt(struct ledger *l, struct posting *p);
 /* The one of that page and endpoint, or NULL. */
 struct posting *ledger_find(const struct ledger *l, const struct page *page, unsigned endpoint);

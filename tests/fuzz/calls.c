@@ -7,7 +7,6 @@
 #include "config.h"
 #include "fuzz.h"
 
-#include "deliver/entry.h"
 #include "events.h"
 #include "instance.h"
 #include "pictures.h"
@@ -94,20 +93,6 @@ static void call_once(struct run *run, const struct event *e, uint8_t how)
 		MUST(number == (e->head->kind == TOCSIN_ALERT_RAISE ? head : 0));
 }
 
-static void hear(void *userdata, const struct news *n)
-{
-	static const struct entry_context context = {
-		.engine = "engine",
-		.runbooks_base_url = "https://runbooks.example",
-	};
-	struct entry *e = entry_of_news(&context, n);
-
-	picture_hear(userdata, n);
-	if (e)
-		MUST(e->n_fields > 0 && e->n_fields <= ENTRY_FIELDS_MAX);
-	entry_free(e);
-}
-
 static void apply_all(struct run *run, bool checkpoint)
 {
 	struct recorder *recorder = run->instance->recorder;
@@ -175,7 +160,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint64_t lost = losses(instance.recorder);
 
 	instance.contended = recorder_contended(instance.recorder);
-	run.picture = picture_make(hear, &run.told);
+	run.picture = picture_make(picture_hear, &run.told);
 	for (unsigned n = 0; n < EVENTS_AT_ONCE && in.left > 0; n++) {
 		uint8_t how = input_byte(&in);
 		struct event e;

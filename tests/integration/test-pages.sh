@@ -6,6 +6,7 @@
 # who may read what we may not.
 . "$top_srcdir/tests/integration/common.sh"
 . "$top_srcdir/tests/integration/engine.sh"
+. "$top_srcdir/tests/integration/answers.sh"
 begin
 
 raise() {
@@ -135,6 +136,29 @@ status 1 "$TOCSIN" pages --state-dir "$state" resend --all
 tells err "somebody posts its pages just now"
 mv "$work/snapshot.json" "$state/snapshot.json"
 kill_engine
+
+# --- a dead page of an engine that lives is sent again, and is dead no more
+
+script 400,400,200
+begin_engine mended
+start_engine -o webhook.url="$url"
+tell_engine "$(raise DATA_FEED_DOWN "dark once more")"
+await listed '"state":"dead"'
+code=DATA_FEED_DOWN && feed=$(page_of --engine mended)
+status 0 "$TOCSIN" pages --engine mended show "$feed"
+tells out "state     dead"
+[ -e "$state/outbox/dead/$feed@webhook" ] || fail "the dead page is not in dead/"
+status 0 "$TOCSIN" pages --engine mended resend "$feed@webhook"
+tells out "engine mended: asked to resend $feed"
+is_sent_again() { [ "$(came)" -eq 3 ]; }
+await is_sent_again
+is 3 "$(grep -c "\"webhook-id\": *\"$feed\"" "$work/came")" "requests under the page's id"
+await grep -q '"pages":\[\]' "$state/pages.json"
+is "" "$(find "$state/outbox" -name '*@*')" "files left of the page"
+# It is asked for by name, and nobody has it any more.
+status 1 "$TOCSIN" pages --engine mended resend "$feed"
+stop_engine
+stop_receiver
 
 # --- wrong use, and nobody there
 

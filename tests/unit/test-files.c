@@ -8,6 +8,36 @@
 #include "base/cleanup.h"
 #include "base/files.h"
 
+/* What was asked of the disk, in order: "s" a file synced, "d" a folder synced, "r" renamed. */
+static char asked[16];
+
+static void asked_add(char what)
+{
+	size_t len = strlen(asked);
+
+	if (len + 1 < sizeof asked)
+		asked[len] = what;
+}
+
+int __wrap_fsync(int fd);
+int __real_fsync(int fd);
+int __wrap_renameat(int from, const char *old, int to, const char *new);
+int __real_renameat(int from, const char *old, int to, const char *new);
+
+int __wrap_fsync(int fd)
+{
+	struct stat st;
+
+	asked_add(fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? 'd' : 's');
+	return __real_fsync(fd);
+}
+
+int __wrap_renameat(int from, const char *old, int to, const char *new)
+{
+	asked_add('r');
+	return __real_renameat(from, old, to, new);
+}
+
 static unsigned count_files(int folder)
 {
 	DIR *d = fdopendir(openat(folder, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC));
@@ -111,6 +141,19 @@ static void what_is_written_is_read_back(void **state)
 	assert_int_equal(count_files(p->fd), 1);
 }
 
+/* Content, name, folder: a power cut between two of them leaves the old file whole or the new. */
+static void what_is_durable_is_on_disk_before_it_has_its_name(void **state)
+{
+	struct test_folder *p = *state;
+
+	memset(asked, 0, sizeof asked);
+	assert_int_equal(file_replace(p->fd, "f", "one", 3, true), 0);
+	assert_string_equal(asked, "srd");
+	memset(asked, 0, sizeof asked);
+	assert_int_equal(file_replace(p->fd, "f", "two", 3, false), 0);
+	assert_string_equal(asked, "r");
+}
+
 static void a_failed_write_leaves_nothing(void **state)
 {
 	struct test_folder *p = *state;
@@ -190,6 +233,7 @@ int main(void)
 		TEST(a_file_in_the_way_is_an_error),
 		TEST(the_memory_file_system_is_recognised),
 		TEST(what_is_written_is_read_back),
+		TEST(what_is_durable_is_on_disk_before_it_has_its_name),
 		TEST(a_failed_write_leaves_nothing),
 		TEST(a_write_replaces_a_link_and_not_what_it_names),
 		TEST(only_whole_regular_files_are_read),

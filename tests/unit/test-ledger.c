@@ -62,6 +62,31 @@ static void a_page_that_could_not_be_kept_is_not_safe(void **state)
 	page_unref(page);
 }
 
+static void one_found_later_hides_none_of_this_run(void **state)
+{
+	(void)state;
+	struct ledger l = { 0 };
+	struct page *page = make_page();
+	struct posting *found = posting_new(page, 0, 0);
+	struct posting *first = ledger_add(&l, page, 0);
+	struct posting *second = ledger_add(&l, page, 1);
+
+	assert_int_equal(ledger_adopt(&l, found), 0);
+	assert_ptr_equal(l.postings[0], found);
+	assert_ptr_equal(l.postings[2], second);
+	atomic_fetch_or(&first->flags, POSTING_DURABLE);
+	assert_true(ledger_is_safe(&l, 1));
+	assert_false(ledger_is_safe(&l, 2));
+	atomic_fetch_or(&first->flags, POSTING_DELIVERED);
+	/* Nobody of this run waits for what was found. */
+	assert_true(ledger_is_delivered(&l, 1));
+	assert_false(ledger_is_delivered(&l, 2));
+	assert_int_equal(ledger_add(&l, page, 2)->sequence, 3);
+	posting_unref(found);
+	ledger_done(&l);
+	page_unref(page);
+}
+
 static void a_sweep_forgets_only_what_is_taken(void **state)
 {
 	(void)state;
@@ -86,6 +111,7 @@ int main(void)
 		cmocka_unit_test(pages_are_numbered_in_the_order_they_fell_due),
 		cmocka_unit_test(safe_is_on_disk_or_taken_and_delivered_is_taken),
 		cmocka_unit_test(a_page_that_could_not_be_kept_is_not_safe),
+		cmocka_unit_test(one_found_later_hides_none_of_this_run),
 		cmocka_unit_test(a_sweep_forgets_only_what_is_taken),
 	};
 

@@ -222,6 +222,61 @@ static void what_is_damaged_is_told_once_and_set_aside(void **state)
 	outbox_free(o);
 }
 
+#define PLAIN "outbox/a-1-feed.raised@webhook"
+
+/* Puts these bytes where the page's file was: it is found whole, or told and set aside, or a later
+ * version's and left. Is it found? */
+static bool damage_is_survived(const struct test_folder *f, struct outbox *o, const char *bytes,
+			       size_t len)
+{
+	struct seen s;
+	int fd = openat(f->fd, PLAIN, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, len), len);
+	close(fd);
+	scan(o, &s);
+	assert_int_equal(s.n + s.n_bad, 1);
+	if (s.n_bad > 0 && s.error[0] == -EBADMSG) {
+		assert_int_equal(unlinkat(f->fd, PLAIN ".corrupt", 0), 0);
+		assert_false(is_there(f, "a-1-feed.raised@webhook"));
+		return false;
+	}
+	assert_true(is_there(f, "a-1-feed.raised@webhook"));
+	if (s.n_bad > 0)
+		assert_int_equal(s.error[0], -EPROTONOSUPPORT);
+	return s.n > 0;
+}
+
+static void any_flipped_byte_and_any_cut_is_read_or_told_and_set_aside(void **state)
+{
+	static const unsigned char flips[] = { 0x01, 0x02, 0x80, 0xff };
+	const struct test_folder *f = *state;
+	struct outbox *o = opened(f);
+	unsigned found = 0, refused = 0;
+	char *bytes;
+	size_t len;
+
+	put(o, "a-1-feed", PAGE_RAISED, FIXTURE_WALL_NS, "webhook");
+	assert_int_equal(file_read(f->fd, PLAIN, OUTBOX_FILE_MAX, &bytes, &len), 0);
+	for (size_t at = 0; at < len; at++)
+		for (size_t i = 0; i < sizeof flips; i++) {
+			bytes[at] = (char)(bytes[at] ^ flips[i]);
+			if (damage_is_survived(f, o, bytes, len))
+				found++;
+			else
+				refused++;
+			bytes[at] = (char)(bytes[at] ^ flips[i]);
+		}
+	assert_true(found > 0);
+	assert_true(refused > 0);
+	for (size_t cut = 0; cut < len; cut++)
+		assert_false(damage_is_survived(f, o, bytes, cut));
+	assert_true(damage_is_survived(f, o, bytes, len));
+	free(bytes);
+	outbox_free(o);
+}
+
 static void a_name_as_long_as_can_be_is_set_aside_too(void **state)
 {
 	struct outbox *o = opened(*state);
@@ -564,6 +619,7 @@ int main(void)
 		test_in_folder(an_incident_keeps_its_order_though_the_clock_was_set_back),
 		test_in_folder(what_a_crash_left_half_written_is_removed),
 		test_in_folder(what_is_damaged_is_told_once_and_set_aside),
+		test_in_folder(any_flipped_byte_and_any_cut_is_read_or_told_and_set_aside),
 		test_in_folder(a_name_as_long_as_can_be_is_set_aside_too),
 		test_in_folder(what_is_no_page_of_ours_to_move_is_told_and_left),
 		test_in_folder(who_only_looks_changes_nothing),

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -118,6 +119,69 @@ static void slots_are_reused_only_when_the_checkpoint_has_passed(void **state)
 	for (unsigned i = 0; i < 10; i++)
 		assert_int_equal(push(r, RECORDER_CLASS_FIRST, "y", 1, NULL), 0);
 	assert_int_equal(push(r, RECORDER_CLASS_FIRST, "y", 1, NULL), -ENOBUFS);
+	end(r, true);
+}
+
+/*
+ * A push that is stopped in the middle: of what it copies, a part lies in a page that cannot be
+ * read, so that the signal comes when all before it is done and nothing after it.
+ */
+static struct {
+	struct recorder *r;
+	void *page;
+	size_t size;
+	int found; /* what the reader gets meanwhile */
+} stopped;
+
+static void read_while_stopped(int signal _unused_)
+{
+	const uint8_t *bytes;
+	uint64_t position, next;
+	size_t len;
+
+	stopped.found = recorder_next(stopped.r, &bytes, &len, &position, &next);
+	mprotect(stopped.page, stopped.size, PROT_READ | PROT_WRITE);
+}
+
+/* Pushes `len` bytes, of which those from `from` on cannot be read until the reader has looked. */
+static int read_amid_push(struct recorder *r, size_t len, size_t from)
+{
+	struct sigaction look = { .sa_handler = read_while_stopped }, before;
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t *two =
+		mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(two != MAP_FAILED);
+	memset(two, 'x', 2 * size);
+	stopped.r = r;
+	stopped.page = two + size;
+	stopped.size = size;
+	stopped.found = -1;
+	assert_int_equal(mprotect(stopped.page, size, PROT_NONE), 0);
+	assert_int_equal(sigaction(SIGSEGV, &look, &before), 0);
+	int pushed = push(r, RECORDER_CLASS_FIRST, two + size - from, len, NULL);
+	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
+	assert_int_equal(pushed, 0);
+	munmap(two, 2 * size);
+	return stopped.found;
+}
+
+static void a_record_is_there_when_its_last_byte_is(void **state)
+{
+	struct recorder *r = make(*state, SMALL, 1);
+	const uint8_t *bytes;
+	uint64_t position, next;
+	size_t len;
+
+	/* Stopped in a record of one slot, in the first slot of two and in the second. */
+	assert_int_equal(read_amid_push(r, 100, 50), -EAGAIN);
+	assert_int_equal(recorder_next(r, &bytes, &len, &position, &next), 1);
+	assert_int_equal(len, 100);
+	assert_int_equal(read_amid_push(r, 600, 10), -EAGAIN);
+	assert_int_equal(recorder_next(r, &bytes, &len, &position, &next), 1);
+	assert_int_equal(read_amid_push(r, 600, 550), -EAGAIN);
+	assert_int_equal(recorder_next(r, &bytes, &len, &position, &next), 1);
+	assert_int_equal(len, 600);
 	end(r, true);
 }
 
@@ -251,6 +315,7 @@ int main(void)
 		test_in_folder(records_come_back_in_order_with_their_positions),
 		test_in_folder(a_full_ring_refuses_by_class_and_counts),
 		test_in_folder(slots_are_reused_only_when_the_checkpoint_has_passed),
+		test_in_folder(a_record_is_there_when_its_last_byte_is),
 		test_in_folder(each_thread_s_records_arrive_whole_and_in_its_order),
 		test_in_folder(a_clean_end_leaves_no_file),
 		test_in_folder(a_file_is_not_seen_before_its_reader_holds_it),
