@@ -135,7 +135,7 @@ static tocsin_rc snapshot(tocsin_instance *i, char *buf, size_t size, size_t *re
 			      : dispatcher_snapshot_empty(i->settings, &text, &len);
 	if (r < 0)
 		return rc_of(r);
-	if (len > size) {
+	if (!buf || len > size) {
 		*ret_len = len + SNAPSHOT_SLACK + len / 4;
 		return TOCSIN_E_ARG;
 	}

@@ -243,7 +243,7 @@ static int file_remove(int folder, const char *name, bool is_folder)
 	error = errno;
 	snprintf(hidden, sizeof hidden, ".%s", name);
 	if (is_folder)
-		renameat(folder, name, folder, hidden);
+		(void)renameat(folder, name, folder, hidden);
 	return -error;
 }
 

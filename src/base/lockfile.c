@@ -76,7 +76,7 @@ static bool content_is_of_this_boot(const struct content *c, int folder)
 
 static bool content_is_usable(const struct content *c, int folder)
 {
-	pthread_mutex_t pristine;
+	pthread_mutex_t pristine = { 0 };
 
 	/* What kind of mutex it is decides what the C library does with it: of a damaged one it
 	 * could be anything. */

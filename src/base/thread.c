@@ -184,7 +184,7 @@ int thread_start(const char *name, const char *cpus, void *(*main)(void *), void
 {
 	_cleanup_free_ struct start *start = malloc(sizeof *start);
 	cpu_set_t set;
-	pthread_t thread;
+	pthread_t thread = 0;
 	int r;
 
 	if (!start)

@@ -120,7 +120,7 @@ int outbox_dead_open(const struct outbox *o, bool create, int *ret_fd)
 	int fd;
 
 	if (create && mkdirat(o->folder, OUTBOX_DEAD, 0700) == 0)
-		fsync(o->folder);
+		(void)fsync(o->folder); /* where it cannot be synced, nothing here can do more */
 	else if (create && errno != EEXIST)
 		return -errno;
 	fd = openat(o->folder, OUTBOX_DEAD, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -242,7 +242,7 @@ static int move(int from, int to, const char *name)
 	if (renameat(from, name, to, name) < 0)
 		return -errno;
 	if (fsync(to) == 0)
-		fsync(from);
+		(void)fsync(from);
 	return 0;
 }
 

@@ -170,7 +170,7 @@ static void set_aside(int folder, const char *name)
 
 		snprintf(to, sizeof to, "%.*s%s", room, name, suffix);
 		if (fstatat(folder, to, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			renameat(folder, name, folder, to);
+			(void)renameat(folder, name, folder, to); /* else it is told again */
 			return;
 		}
 		snprintf(suffix, sizeof suffix, ".%u" OUTBOX_CORRUPT, i);

@@ -76,7 +76,7 @@ static int folder_make(struct owed *o)
 	int fd;
 
 	if (mkdirat(o->state, OWED_FOLDER, 0700) == 0)
-		fsync(o->state); /* where a folder cannot be synced, nothing here can do more */
+		(void)fsync(o->state); /* where it cannot be synced, nothing here can do more */
 	else if (errno != EEXIST && errno != EROFS && errno != EACCES)
 		return -errno;
 	fd = openat(o->state, OWED_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

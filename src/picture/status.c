@@ -26,7 +26,7 @@ int status_init(struct status *s, struct moment at)
 
 void status_done(struct status *s)
 {
-	for (size_t i = 0; i < s->n_feeds; i++)
+	for (size_t i = 0; s->feeds && i < s->n_feeds; i++)
 		free(s->feeds[i].source);
 	free(s->feeds);
 	free(s->index);

@@ -456,8 +456,9 @@ class Lab:
     def last_run(self, seconds=60):
         """A good receiver, all open incidents cleared, everything drained, a clean stop."""
         self.receiver.set("take")
-        run = self.engine("quiet", clear=self.book.open(), flush=seconds * 1000, stop=5000)
-        status = run.end(seconds + 20)
+        run = self.engine("quiet", clear=self.book.open(), flush=seconds * 1000,
+                          stop=seconds * 1000)
+        status = run.end(2 * seconds + 20)
         for line in ("flushed 0", "stopped 0"):
             if not run.told(line):
                 self.book.complain(f"the last run did not tell \"{line}\": {run.lines[-3:]}")
