@@ -322,6 +322,17 @@ static void find_one(struct world *w, const char *prefix, char ret[static 128])
 	assert_int_equal(n, 1);
 }
 
+static void await_gone(struct world *w, const char *name)
+{
+	char path[300];
+
+	snprintf(path, sizeof path, "%s/%s", w->runtime, name);
+	for (unsigned look = 0; access(path, F_OK) == 0; look++) {
+		assert_true(look < ENDED_MAX);
+		usleep(1000);
+	}
+}
+
 static void a_run_s_lock_is_dead_though_a_child_of_it_lives(void **state)
 {
 	needs_threads_in_children();
@@ -371,7 +382,9 @@ static void the_next_start_recovers_though_a_child_of_the_dead_run_lives(void **
 	assert_true(receiver_find(r, "-call.raised", before) >= 0);
 	assert_true(receiver_find(r, "-down.raised", before) >= 0);
 	assert_int_equal(w->plugin->flush(i, TOCSIN_FLUSH_DELIVERED, UINT64_MAX), TOCSIN_OK);
-	/* The dead run's recorder is gone, the child has no part in it. */
+	/* The dead run's recorder goes when all that it held is safe; the child has no part in it.
+	 */
+	await_gone(w, ring);
 	find_one(w, "ring-", next);
 	assert_string_not_equal(ring, next);
 	child_ask(&f);
