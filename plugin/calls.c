@@ -33,7 +33,7 @@ INLINE tocsin_rc head_check(tocsin_instance *i, enum refusal_call call, const to
 		return TOCSIN_E_ARG;
 	if (instance_state(i) != STATE_ACTIVE)
 		return TOCSIN_E_STATE;
-	recorder_expect(i->contended);
+	recorder_expect(&i->producer);
 	if (!head)
 		return refuse(i, call, REFUSAL_NULL);
 	if (head->size < least_size)
@@ -70,8 +70,8 @@ _hot_ tocsin_rc calls_on_session(tocsin_instance *i, const tocsin_session_event 
 
 	uint64_t mono_ns = clock_monotonic_ns();
 	size_t len = record_encode_session(e, mono_ns, bytes);
-	return rc_of(recorder_push(i->recorder, RECORDER_CLASS_MIDDLE, RECORDER_LOSS_OTHER, mono_ns,
-				   bytes, len, NULL));
+	return rc_of(recorder_push(&i->producer, RECORDER_CLASS_MIDDLE, RECORDER_LOSS_OTHER,
+				   mono_ns, bytes, len, NULL));
 }
 
 _hot_ tocsin_rc calls_on_health(tocsin_instance *i, const tocsin_health_event *e)
@@ -104,7 +104,7 @@ _hot_ tocsin_rc calls_on_health(tocsin_instance *i, const tocsin_health_event *e
 	enum recorder_class class = (enum recorder_class)classes[e->head.kind];
 	enum recorder_loss loss =
 		class == RECORDER_CLASS_FIRST ? RECORDER_LOSS_P1 : RECORDER_LOSS_OTHER;
-	return rc_of(recorder_push(i->recorder, class, loss, mono_ns, bytes, len, NULL));
+	return rc_of(recorder_push(&i->producer, class, loss, mono_ns, bytes, len, NULL));
 }
 
 /* A P1, and each clear, may use the whole ring. */
@@ -141,7 +141,7 @@ _hot_ tocsin_rc calls_on_alert(tocsin_instance *i, const tocsin_alert_event *e,
 	enum recorder_class class = alert_class(i, e, &loss);
 	uint64_t mono_ns = clock_monotonic_ns();
 	size_t len = record_encode_alert(e, mono_ns, bytes);
-	int r = recorder_push(i->recorder, class, loss, mono_ns, bytes, len, &position);
+	int r = recorder_push(&i->producer, class, loss, mono_ns, bytes, len, &position);
 	if (r == 0 && ret_number)
 		*ret_number = e->head.kind == TOCSIN_ALERT_RAISE ? position : 0;
 	return rc_of(r);

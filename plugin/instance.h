@@ -25,8 +25,7 @@ enum state { STATE_FORKED = 0, STATE_CREATED, STATE_ACTIVE, STATE_STOPPING, STAT
  */
 struct tocsin_instance {
 	_Atomic uint32_t state;
-	const void *contended; /* recorder_contended */
-	struct recorder *recorder;
+	struct recorder_producer producer; /* of the recorder */
 	const struct runbooks *runbooks;
 	struct refusals refusals;
 	struct dispatcher *dispatcher;

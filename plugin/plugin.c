@@ -104,8 +104,7 @@ static tocsin_rc start(tocsin_instance *i)
 	int r = dispatcher_start(&o, &i->dispatcher);
 	if (r < 0)
 		return rc_of(r);
-	i->recorder = dispatcher_recorder(i->dispatcher);
-	i->contended = recorder_contended(i->recorder);
+	i->producer = *recorder_producer(dispatcher_recorder(i->dispatcher));
 	i->runbooks = dispatcher_runbooks(i->dispatcher);
 	instance_enter(i, STATE_ACTIVE);
 	return TOCSIN_OK;

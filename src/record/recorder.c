@@ -18,11 +18,7 @@
 #define NAME_SIZE 64
 
 struct recorder {
-	/* What a push reads: never changed after recorder_create. */
-	struct layout_counters *counters;
-	struct layout_slot *slots;
-	uint64_t mask;
-	uint64_t limit[RECORDER_CLASS_LEAST + 1]; /* slots in use at most, by class */
+	struct recorder_producer producer;
 
 	/* The reader's own. */
 	uint64_t next; /* position it reads next */
@@ -60,11 +56,11 @@ struct recorder {
  * A producer that is preempted between swap and stamp stalls no other call; the others take the
  * next slots. It delays the reader, which takes records in order, until it runs again.
  */
-static inline void slots_fill(struct recorder *r, uint64_t position, uint64_t parts,
+static inline void slots_fill(const struct recorder_producer *p, uint64_t position, uint64_t parts,
 			      const uint8_t *bytes, size_t len)
 {
 	for (uint64_t part = parts; part-- > 0;) {
-		struct layout_slot *s = &r->slots[(position + part) & r->mask];
+		struct layout_slot *s = &p->slots[(position + part) & p->mask];
 		size_t from = part * LAYOUT_PAYLOAD;
 		size_t n = len - from < LAYOUT_PAYLOAD ? len - from : LAYOUT_PAYLOAD;
 
@@ -76,10 +72,11 @@ static inline void slots_fill(struct recorder *r, uint64_t position, uint64_t pa
 	}
 }
 
-_hot_ int recorder_push(struct recorder *r, enum recorder_class class, enum recorder_loss loss,
-			uint64_t mono_ns, const void *bytes, size_t len, uint64_t *ret_position)
+_hot_ int recorder_push(const struct recorder_producer *p, enum recorder_class class,
+			enum recorder_loss loss, uint64_t mono_ns, const void *bytes, size_t len,
+			uint64_t *ret_position)
 {
-	struct layout_counters *c = r->counters;
+	struct layout_counters *c = p->counters;
 	uint64_t parts = layout_parts(len);
 	uint64_t head = atomic_load_explicit(&c->head, memory_order_relaxed);
 
@@ -91,7 +88,7 @@ _hot_ int recorder_push(struct recorder *r, enum recorder_class class, enum reco
 			head = atomic_load_explicit(&c->head, memory_order_relaxed);
 			continue;
 		}
-		if ((uint64_t)used + parts > r->limit[class]) {
+		if ((uint64_t)used + parts > p->limit[class]) {
 			atomic_store_explicit(&c->last_loss_ns, mono_ns, memory_order_relaxed);
 			atomic_fetch_add_explicit(&c->losses[loss], 1, memory_order_relaxed);
 			return -ENOBUFS;
@@ -101,15 +98,15 @@ _hot_ int recorder_push(struct recorder *r, enum recorder_class class, enum reco
 							  memory_order_relaxed))
 			break;
 	}
-	slots_fill(r, head, parts, bytes, len);
+	slots_fill(p, head, parts, bytes, len);
 	if (ret_position)
 		*ret_position = head;
 	return 0;
 }
 
-const void *recorder_contended(const struct recorder *r)
+const struct recorder_producer *recorder_producer(const struct recorder *r)
 {
-	return &r->counters->head;
+	return &r->producer;
 }
 
 /* --- Counters --- */
@@ -117,28 +114,29 @@ const void *recorder_contended(const struct recorder *r)
 uint64_t recorder_head(const struct recorder *r)
 {
 	/* Acquire, so that whoever learns the head and then asks the reader asks in that order. */
-	return atomic_load_explicit(&r->counters->head, memory_order_acquire);
+	return atomic_load_explicit(&r->producer.counters->head, memory_order_acquire);
 }
 
 uint64_t recorder_losses(const struct recorder *r, enum recorder_loss loss)
 {
-	return atomic_load_explicit(&r->counters->losses[loss], memory_order_relaxed);
+	return atomic_load_explicit(&r->producer.counters->losses[loss], memory_order_relaxed);
 }
 
 uint64_t recorder_last_loss(const struct recorder *r)
 {
-	return atomic_load_explicit(&r->counters->last_loss_ns, memory_order_relaxed);
+	return atomic_load_explicit(&r->producer.counters->last_loss_ns, memory_order_relaxed);
 }
 
 uint64_t recorder_slots(const struct recorder *r)
 {
-	return r->mask + 1;
+	return r->producer.mask + 1;
 }
 
 uint64_t recorder_used(const struct recorder *r)
 {
-	uint64_t released = atomic_load_explicit(&r->counters->released, memory_order_relaxed);
-	uint64_t head = atomic_load_explicit(&r->counters->head, memory_order_relaxed);
+	uint64_t released =
+		atomic_load_explicit(&r->producer.counters->released, memory_order_relaxed);
+	uint64_t head = atomic_load_explicit(&r->producer.counters->head, memory_order_relaxed);
 
 	return head - released;
 }
@@ -275,15 +273,16 @@ int recorder_create(const struct recorder_options *o, struct recorder **ret)
 	*r->header = shape;
 
 	uint8_t *base = (uint8_t *)r->header;
-	r->counters = (struct layout_counters *)(void *)(base + LAYOUT_PAGE);
-	r->slots = (struct layout_slot *)(void *)(base + shape.slots_offset);
-	r->mask = slots - 1;
-	r->limit[RECORDER_CLASS_FIRST] = slots;
-	r->limit[RECORDER_CLASS_MIDDLE] = slots - slots / 8;
-	r->limit[RECORDER_CLASS_LEAST] = slots - slots / 4;
+	r->producer.counters = (struct layout_counters *)(void *)(base + LAYOUT_PAGE);
+	r->producer.slots = (struct layout_slot *)(void *)(base + shape.slots_offset);
+	r->producer.mask = slots - 1;
+	r->producer.limit[RECORDER_CLASS_FIRST] = slots;
+	r->producer.limit[RECORDER_CLASS_MIDDLE] = slots - slots / 8;
+	r->producer.limit[RECORDER_CLASS_LEAST] = slots - slots / 4;
 	r->next = o->first_position;
-	atomic_store_explicit(&r->counters->released, o->first_position, memory_order_relaxed);
-	atomic_store_explicit(&r->counters->head, o->first_position, memory_order_relaxed);
+	atomic_store_explicit(&r->producer.counters->released, o->first_position,
+			      memory_order_relaxed);
+	atomic_store_explicit(&r->producer.counters->head, o->first_position, memory_order_relaxed);
 	*ret = TAKE(r);
 	return 0;
 }
@@ -327,7 +326,7 @@ void recorder_release_hold(struct recorder *r, bool remove)
 	if (remove)
 		unlinkat(r->folder, r->name, 0);
 	else
-		atomic_store_explicit(&r->counters->stopped_wall_ns, clock_realtime_ns(),
+		atomic_store_explicit(&r->producer.counters->stopped_wall_ns, clock_realtime_ns(),
 				      memory_order_relaxed);
 	lockfile_release(r->lock);
 }
@@ -336,7 +335,7 @@ void recorder_note_advance(struct recorder *r, uint64_t mono_ns)
 {
 	/* Relaxed: a kill leaves a prefix of this thread's stores, and the file is read after it.
 	 */
-	atomic_store_explicit(&r->counters->advanced_ns, mono_ns, memory_order_relaxed);
+	atomic_store_explicit(&r->producer.counters->advanced_ns, mono_ns, memory_order_relaxed);
 }
 
 /* A record's first slot, when it is whole and makes sense. */
@@ -354,7 +353,8 @@ static const uint8_t *recorder_gather(struct recorder *r, uint64_t position,
 		return first->payload;
 	for (uint64_t part = 0; part < first->parts; part++)
 		memcpy(r->gathered + part * LAYOUT_PAYLOAD,
-		       r->slots[(position + part) & r->mask].payload, LAYOUT_PAYLOAD);
+		       r->producer.slots[(position + part) & r->producer.mask].payload,
+		       LAYOUT_PAYLOAD);
 	return r->gathered;
 }
 
@@ -362,7 +362,7 @@ int recorder_next(struct recorder *r, const uint8_t **ret_bytes, size_t *ret_len
 		  uint64_t *ret_position, uint64_t *ret_next)
 {
 	for (;;) {
-		const struct layout_slot *s = &r->slots[r->next & r->mask];
+		const struct layout_slot *s = &r->producer.slots[r->next & r->producer.mask];
 		/* Pairs with the stamp's release store in slots_fill. */
 		uint64_t stamp = atomic_load_explicit(&s->stamp, memory_order_acquire);
 
@@ -411,6 +411,6 @@ int recorder_checkpoint(struct recorder *r, uint64_t position, int64_t wall_offs
 	r->mark = mark;
 	/* Pairs with the acquire load in recorder_push: this thread's reads of the slots are over.
 	 */
-	atomic_store_explicit(&r->counters->released, position, memory_order_release);
+	atomic_store_explicit(&r->producer.counters->released, position, memory_order_release);
 	return 0;
 }

@@ -56,26 +56,39 @@ const uint8_t *recorder_epoch(const struct recorder *r);
 const char *recorder_name(const struct recorder *r);
 
 /*
+ * What a push reads, in one cache line, never changed and valid as long as the recorder: a copy can
+ * lie where its caller looks anyway.
+ */
+struct recorder_producer {
+	struct layout_counters *counters;
+	struct layout_slot *slots;
+	uint64_t mask;
+	uint64_t limit[RECORDER_CLASS_LEAST + 1]; /* slots in use at most, by class */
+};
+
+const struct recorder_producer *recorder_producer(const struct recorder *r);
+
+/*
  * [hot] Pushes `len` bytes (1..RECORD_SIZE_MAX). *ret_position (unless NULL) gets the event's
  * position. -ENOBUFS when the class's share of the ring is used: counted under `loss`, with mono_ns
  * kept as the time of the last loss.
  */
-int recorder_push(struct recorder *r, enum recorder_class class, enum recorder_loss loss,
-		  uint64_t mono_ns, const void *bytes, size_t len, uint64_t *ret_position);
+int recorder_push(const struct recorder_producer *p, enum recorder_class class,
+		  enum recorder_loss loss, uint64_t mono_ns, const void *bytes, size_t len,
+		  uint64_t *ret_position);
 
-/* The word that all pushes contend for; as long as the recorder lives. */
-const void *recorder_contended(const struct recorder *r);
 /*
- * [hot] Says that a push is coming: that word then leaves another processor's cache while the event
- * is encoded, and not while the push waits. For writing, which compilers do not say unasked: a
- * processor that knows it not ignores it.
+ * [hot] Says that a push is coming: the word that all pushes contend for then leaves another
+ * processor's cache while the event is encoded, and not while the push waits. For writing, which
+ * compilers do not say unasked: a processor that knows it not ignores it.
  */
-static inline void recorder_expect(const void *contended)
+static inline void recorder_expect(const struct recorder_producer *p)
 {
+	/* It is the first of the counters. */
 #ifdef __x86_64__
-	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)contended));
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)p->counters));
 #else
-	__builtin_prefetch(contended, 1);
+	__builtin_prefetch(p->counters, 1);
 #endif
 }
 

@@ -90,24 +90,28 @@ static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool reader_waits;
 
 /* The trouble as the plugin tells it: the latest. */
+static pthread_mutex_t told_lock = PTHREAD_MUTEX_INITIALIZER;
 static char told[256];
 
 static void log_note(const tocsin_host *host, uint32_t level, const char *text, size_t len)
 {
 	(void)host, (void)level;
-	bool is_gate = memmem(text, len, "was refused", strlen("was refused"));
-
-	atomic_store(&reader_waits, is_gate);
-	pthread_mutex_lock(&gate);
-	if (!is_gate)
-		snprintf(told, sizeof told, "%.*s", (int)len, text);
-	pthread_mutex_unlock(&gate);
+	if (memmem(text, len, "was refused", strlen("was refused"))) {
+		atomic_store(&reader_waits, true);
+		pthread_mutex_lock(&gate);
+		pthread_mutex_unlock(&gate);
+		return;
+	}
+	pthread_mutex_lock(&told_lock);
+	snprintf(told, sizeof told, "%.*s", (int)len, text);
+	pthread_mutex_unlock(&told_lock);
 }
 
 static void ring_fill(tocsin_instance *i)
 {
 	tocsin_health_event unknown = { .head = { sizeof unknown, 99, 0 } };
 
+	atomic_store(&reader_waits, false);
 	pthread_mutex_lock(&gate);
 	plugin->on_health(i, &unknown);
 	while (!atomic_load(&reader_waits))
@@ -270,8 +274,13 @@ static void compare(struct side sides[static 2], const struct call *c, unsigned 
 			       sides[s].refused, sides[s].n);
 }
 
-static tocsin_instance *start(const char *name, const struct trouble *t)
+/* Each has folders of its own: nothing waits in them from the trouble before. */
+static tocsin_instance *start(const char *side, const struct trouble *t)
 {
+	static unsigned n;
+	char name[32];
+
+	snprintf(name, sizeof name, "%s-%u", side, n++);
 	tocsin_instance *i = engine_start(
 		plugin, &(struct engine_options){ .name = name,
 						  .folder = folder,
@@ -301,11 +310,11 @@ static void stats_print(const struct side *side)
 	       "the last block)\n",
 	       (unsigned long long)s->pages_delivered, (unsigned long long)s->pages_pending,
 	       (unsigned long long)s->post_failures, (unsigned long long)side->logged);
-	pthread_mutex_lock(&gate);
+	pthread_mutex_lock(&told_lock);
 	if (*told)
 		printf("  (it tells: %s)\n", told);
 	*told = '\0';
-	pthread_mutex_unlock(&gate);
+	pthread_mutex_unlock(&told_lock);
 }
 
 static void measure(const struct trouble *t, unsigned blocks)

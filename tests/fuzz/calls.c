@@ -18,6 +18,7 @@ enum { DO_CHECKPOINT = 1, DO_NULL = 2, DO_STATE = 4, DO_NUMBER = 8 };
 
 struct run {
 	tocsin_instance *instance;
+	struct recorder *recorder;
 	struct picture *picture;
 	uint64_t accepted, refused, dropped, applied, told;
 };
@@ -60,7 +61,7 @@ static tocsin_rc foretell(const struct run *run, const struct event *e, uint8_t 
 		return TOCSIN_E_STATE;
 	if ((how & DO_NULL) || !event_is_sound(e))
 		return TOCSIN_E_ARG;
-	return has_room(run->instance->recorder, e) ? TOCSIN_OK : TOCSIN_E_FULL;
+	return has_room(run->recorder, e) ? TOCSIN_OK : TOCSIN_E_FULL;
 }
 
 static tocsin_rc call(tocsin_instance *i, const struct event *e, uint8_t how, uint64_t *number)
@@ -78,7 +79,7 @@ static tocsin_rc call(tocsin_instance *i, const struct event *e, uint8_t how, ui
 static void call_once(struct run *run, const struct event *e, uint8_t how)
 {
 	const uint64_t untouched = UINT64_MAX;
-	uint64_t head = recorder_head(run->instance->recorder), number = untouched;
+	uint64_t head = recorder_head(run->recorder), number = untouched;
 	tocsin_rc want = foretell(run, e, how), got;
 
 	instance_enter(run->instance, how & DO_STATE ? STATE_STOPPED : STATE_ACTIVE);
@@ -95,7 +96,7 @@ static void call_once(struct run *run, const struct event *e, uint8_t how)
 
 static void apply_all(struct run *run, bool checkpoint)
 {
-	struct recorder *recorder = run->instance->recorder;
+	struct recorder *recorder = run->recorder;
 	uint64_t position, next = 0;
 	const uint8_t *bytes;
 	size_t len;
@@ -155,11 +156,11 @@ static uint64_t losses(const struct recorder *r)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
-	tocsin_instance instance = { .recorder = recorder_emptied() };
-	struct run run = { .instance = &instance };
-	uint64_t lost = losses(instance.recorder);
+	struct recorder *recorder = recorder_emptied();
+	tocsin_instance instance = { .producer = *recorder_producer(recorder) };
+	struct run run = { .instance = &instance, .recorder = recorder };
+	uint64_t lost = losses(recorder);
 
-	instance.contended = recorder_contended(instance.recorder);
 	run.picture = picture_make(picture_hear, &run.told);
 	for (unsigned n = 0; n < EVENTS_AT_ONCE && in.left > 0; n++) {
 		uint8_t how = input_byte(&in);
@@ -175,7 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	apply_all(&run, false);
 	MUST(run.refused == atomic_load(&instance.refusals.count));
-	MUST(run.dropped == losses(instance.recorder) - lost);
+	MUST(run.dropped == losses(recorder) - lost);
 	picture_free(run.picture);
 	return 0;
 }

@@ -76,8 +76,8 @@ static void push_record(struct recorder *r, struct picture *p, unsigned i)
 	size_t len = i % 7 == 3   ? record_encode_alert(&alert, mono_ns, bytes)
 		     : i % 7 == 5 ? record_encode_session(&session, mono_ns, bytes)
 				  : record_encode_health(&health, mono_ns, bytes);
-	MUST(recorder_push(r, RECORDER_CLASS_FIRST, RECORDER_LOSS_P1, mono_ns, bytes, len,
-			   &position) == 0);
+	MUST(recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, RECORDER_LOSS_P1, mono_ns,
+			   bytes, len, &position) == 0);
 	MUST(record_decode(bytes, len, &decoded) == 0);
 	picture_apply(p, &decoded, position, picture_moment(mono_ns));
 }

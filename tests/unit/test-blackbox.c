@@ -41,7 +41,7 @@ static void drop(struct recorder *r)
 
 static int push(struct recorder *r, const uint8_t *bytes, size_t len)
 {
-	return recorder_push(r, RECORDER_CLASS_FIRST, 0, 1, bytes, len, NULL);
+	return recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, 0, 1, bytes, len, NULL);
 }
 
 static int push_alert(struct recorder *r, uint64_t mono_ns, uint64_t wall_ns, const char *message)

@@ -27,7 +27,7 @@ static void run(const struct test_folder *f, uint64_t first, bool dies, bool sto
 
 		if (recorder_create(&o, &r) < 0 || recorder_hold(r) < 0)
 			_exit(1);
-		recorder_push(r, RECORDER_CLASS_FIRST, 0, 1, "x", 1, NULL);
+		recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, 0, 1, "x", 1, NULL);
 		if (dies)
 			raise(SIGKILL);
 		recorder_release_hold(r, !stops_unsafe);

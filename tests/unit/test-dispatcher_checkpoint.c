@@ -127,8 +127,8 @@ static bool raises(struct world *w)
 		.instance = { instance, (size_t)len },
 	};
 	size_t size = record_encode_alert(&e, clock_monotonic_ns(), bytes);
-	int r = recorder_push(dispatcher_recorder(w->dispatcher), RECORDER_CLASS_FIRST,
-			      RECORDER_LOSS_P1, 1, bytes, size, NULL);
+	int r = recorder_push(recorder_producer(dispatcher_recorder(w->dispatcher)),
+			      RECORDER_CLASS_FIRST, RECORDER_LOSS_P1, 1, bytes, size, NULL);
 
 	assert_true(r == 0 || r == -ENOBUFS);
 	w->raised += r == 0;

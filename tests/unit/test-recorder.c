@@ -36,7 +36,7 @@ static void end(struct recorder *r, bool remove)
 static int push(struct recorder *r, enum recorder_class class, const void *bytes, size_t len,
 		uint64_t *ret)
 {
-	return recorder_push(r, class, RECORDER_LOSS_OTHER, 1, bytes, len, ret);
+	return recorder_push(recorder_producer(r), class, RECORDER_LOSS_OTHER, 1, bytes, len, ret);
 }
 
 /* A record of `len` bytes that tells its own length in each. */
@@ -96,7 +96,8 @@ static void a_full_ring_refuses_by_class_and_counts(void **state)
 		n++;
 	assert_int_equal(n, 64);
 	assert_int_equal(recorder_losses(r, RECORDER_LOSS_OTHER), 3);
-	assert_int_equal(recorder_push(r, RECORDER_CLASS_FIRST, RECORDER_LOSS_P1, 77, "x", 1, NULL),
+	assert_int_equal(recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, RECORDER_LOSS_P1,
+				       77, "x", 1, NULL),
 			 -ENOBUFS);
 	assert_int_equal(recorder_losses(r, RECORDER_LOSS_P1), 1);
 	assert_int_equal(recorder_last_loss(r), 77);
