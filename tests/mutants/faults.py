@@ -78,7 +78,7 @@ RECORDER = [
     fault("slots are reused before the checkpoint has passed them", "src/record/recorder.c",
           "		*ret_next = r->next;\n",
           "		*ret_next = r->next;\n"
-          "		atomic_store(&r->counters->released, r->next);\n",
+          "		atomic_store(&r->producer.counters->released, r->next);\n",
           unit("recorder")),
     fault("one checkpoint is written over the other", "src/record/recorder.c",
           "checkpoint_offset[mark & 1]", "checkpoint_offset[0]",
