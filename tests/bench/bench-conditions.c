@@ -48,6 +48,7 @@ static char full_disk[64], good_url[RECEIVER_URL_SIZE], silent_url[RECEIVER_URL_
 	away_url[RECEIVER_URL_SIZE];
 static pid_t journald;
 static const char *disk_reason;
+static const struct receiver_manners takes_all;
 
 /* --- The calls --- */
 
@@ -378,7 +379,7 @@ int main(int argc, char **argv)
 	if (!mkdtemp(folder) || !(plugin = engine_load(argv[1])))
 		return 1;
 	disk_make();
-	if (receiver_answers(good_url) < 0 || receiver_hangs(silent_url) < 0 ||
+	if (receiver_answers(&takes_all, good_url) < 0 || receiver_hangs(silent_url) < 0 ||
 	    receiver_is_away(away_url) < 0)
 		return 1;
 

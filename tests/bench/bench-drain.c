@@ -9,8 +9,6 @@
  */
 #include "config.h"
 
-#include <dlfcn.h>
-#include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,6 +18,8 @@
 
 #include "base/moment.h"
 #include "base/text.h"
+#include "bench_engine.h"
+#include "bench_receivers.h"
 #include "tocsin_plugin.h"
 
 #define CALL_EVERY_NS (50 * 1000)
@@ -38,28 +38,15 @@ static void sleep_ns(uint64_t ns)
 	nanosleep(&t, NULL);
 }
 
-static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, const char *url,
-			      const char *method, const char *version, const char *data,
-			      size_t *size, void **request)
+static unsigned answer(void)
 {
-	bool refuse = atomic_load(&away);
-
-	(void)url, (void)method, (void)version, (void)data;
-	if (!*request) {
-		*request = cls;
-		return MHD_YES;
-	}
-	if (*size > 0) {
-		*size = 0;
-		return MHD_YES;
-	}
-	struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-	enum MHD_Result result = MHD_queue_response(connection, refuse ? 503 : 204, r);
-	MHD_destroy_response(r);
-	if (!refuse)
-		atomic_fetch_add(&received, 1);
-	return result;
+	if (atomic_load(&away))
+		return 503;
+	atomic_fetch_add(&received, 1);
+	return 204;
 }
+
+static const struct receiver_manners manners = { .status = answer };
 
 /* --- calls, timed one by one --- */
 
@@ -106,7 +93,7 @@ static void calls_print(const char *name, struct calls *c)
 
 /* --- the engine --- */
 
-static tocsin_instance *engine_start(const char *url)
+static tocsin_instance *start(const char *url)
 {
 	static tocsin_host host = { .size = sizeof host, .name = "bench", .version = "1" };
 	const tocsin_kv options[] = {
@@ -130,7 +117,7 @@ static tocsin_instance *engine_start(const char *url)
 	return i;
 }
 
-static void engine_stop(tocsin_instance *i, uint64_t timeout_ns)
+static void stop(tocsin_instance *i, uint64_t timeout_ns)
 {
 	while (plugin->stop(i, timeout_ns) == TOCSIN_E_TIMEOUT)
 		;
@@ -191,43 +178,29 @@ static void measure_drain(tocsin_instance *i, unsigned pages, uint64_t from_ns)
 int main(int argc, char **argv)
 {
 	unsigned pages = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 10000;
-	tocsin_negotiation n = { sizeof n, 0, TOCSIN_ABI_MINOR, 0, NULL };
-	char url[64];
+	char url[RECEIVER_URL_SIZE];
 
 	if (argc < 2 || pages == 0 || !getenv("BENCH_STATE")) {
 		fprintf(stderr, "usage: BENCH_STATE=FOLDER bench-drain PLUGIN [PAGES]\n");
 		return 2;
 	}
-	void *so = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
-	tocsin_plugin_entry *entry =
-		so ? (tocsin_plugin_entry *)(uintptr_t)dlsym(so, TOCSIN_PLUGIN_ENTRY) : NULL;
-	if (!entry || entry(&n) != TOCSIN_OK) {
-		fprintf(stderr, "bench-drain: %s cannot be loaded: %s\n", argv[1], dlerror());
+	plugin = engine_load(argv[1]);
+	if (!plugin || receiver_answers(&manners, url) < 0)
 		return 1;
-	}
-	plugin = n.plugin;
-	struct MHD_Daemon *server = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL,
-						     answer, &received, MHD_OPTION_END);
-	const union MHD_DaemonInfo *info =
-		server ? MHD_get_daemon_info(server, MHD_DAEMON_INFO_BIND_PORT) : NULL;
-	if (!info)
-		return 1;
-	snprintf(url, sizeof url, "http://127.0.0.1:%u/", info->port);
 
-	tocsin_instance *i = engine_start(url);
+	tocsin_instance *i = start(url);
 	measure_idle(i);
 	uint64_t from_ns = clock_monotonic_ns();
 	raise_all(i, pages);
 	plugin->flush(i, TOCSIN_FLUSH_DURABLE, UINT64_MAX);
 	printf("%u pages written to the outbox%-15s %.3f s\n", pages, "",
 	       (double)(clock_monotonic_ns() - from_ns) / 1e9);
-	engine_stop(i, NS_PER_S);
+	stop(i, NS_PER_S);
 
 	atomic_store(&away, false);
 	from_ns = clock_monotonic_ns();
-	i = engine_start(url);
+	i = start(url);
 	measure_drain(i, pages, from_ns);
-	engine_stop(i, 10 * NS_PER_S);
-	MHD_stop_daemon(server);
+	stop(i, 10 * NS_PER_S);
 	return 0;
 }

@@ -7,8 +7,6 @@
  */
 #include "config.h"
 
-#include <dlfcn.h>
-#include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,6 +18,8 @@
 
 #include "base/moment.h"
 #include "base/text.h"
+#include "bench_engine.h"
+#include "bench_receivers.h"
 #include "tocsin_plugin.h"
 
 #define IDLE_SECONDS 5
@@ -27,25 +27,12 @@
 
 static atomic_ullong received_ns; /* when the last page's request came, 0: not yet */
 
-static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, const char *url,
-			      const char *method, const char *version, const char *data,
-			      size_t *size, void **request)
+static void request_came(void)
 {
-	(void)cls, (void)url, (void)method, (void)version, (void)data;
-	if (!*request) {
-		atomic_store(&received_ns, clock_monotonic_ns());
-		*request = cls;
-		return MHD_YES;
-	}
-	if (*size > 0) {
-		*size = 0;
-		return MHD_YES;
-	}
-	struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-	enum MHD_Result result = MHD_queue_response(connection, 204, r);
-	MHD_destroy_response(r);
-	return result;
+	atomic_store(&received_ns, clock_monotonic_ns());
 }
+
+static const struct receiver_manners manners = { .came = request_came };
 
 static void sleep_ns(uint64_t ns)
 {
@@ -153,25 +140,15 @@ static void measure_idle(void)
 	printf("%-44s %.3f %% of a core\n", "the plugin, idle", measure_cpu());
 }
 
-static int load(const char *path, uint16_t port)
+static int start(const char *url)
 {
 	static tocsin_host host = { .size = sizeof host, .name = "bench", .version = "1" };
-	tocsin_negotiation n = { sizeof n, 0, TOCSIN_ABI_MINOR, 0, NULL };
-	char url[64], err[512] = "";
-	void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	tocsin_plugin_entry *entry =
-		so ? (tocsin_plugin_entry *)(uintptr_t)dlsym(so, TOCSIN_PLUGIN_ENTRY) : NULL;
-
-	if (!entry || entry(&n) != TOCSIN_OK) {
-		fprintf(stderr, "bench-page: %s cannot be loaded: %s\n", path, dlerror());
-		return -1;
-	}
-	plugin = n.plugin;
-	snprintf(url, sizeof url, "http://127.0.0.1:%u/", port);
+	char err[512] = "";
 	const tocsin_kv options[] = {
 		{ STR("config"), STR("") },
 		{ STR("engine.name"), STR("bench") },
 		{ STR("engine.replay"), STR("yes") },
+		{ STR("pages.max_pages_per_minute"), STR("0") },
 		{ STR("paths.state_dir"), str(getenv("BENCH_STATE")) },
 		{ STR("webhook.url"), str(url) },
 	};
@@ -187,20 +164,18 @@ static int load(const char *path, uint16_t port)
 int main(int argc, char **argv)
 {
 	unsigned samples = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 200;
+	char url[RECEIVER_URL_SIZE];
 	pthread_t thread;
 
 	if (argc < 2 || samples == 0 || !getenv("BENCH_STATE")) {
 		fprintf(stderr, "usage: BENCH_STATE=FOLDER bench-page PLUGIN [SAMPLES]\n");
 		return 2;
 	}
-	struct MHD_Daemon *server = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL,
-						     answer, &received_ns, MHD_OPTION_END);
-	const union MHD_DaemonInfo *info =
-		server ? MHD_get_daemon_info(server, MHD_DAEMON_INFO_BIND_PORT) : NULL;
-	if (!info)
+	plugin = engine_load(argv[1]);
+	if (!plugin || receiver_answers(&manners, url) < 0)
 		return 1;
 	measure_floor();
-	if (load(argv[1], info->port) < 0)
+	if (start(url) < 0)
 		return 1;
 	measure_idle();
 	if (pthread_create(&thread, NULL, pulse, NULL) != 0)
@@ -212,6 +187,5 @@ int main(int argc, char **argv)
 	pthread_join(thread, NULL);
 	plugin->stop(instance, 2 * NS_PER_S);
 	plugin->destroy(instance);
-	MHD_stop_daemon(server);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,8 +14,12 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, cons
 			      const char *method, const char *version, const char *data,
 			      size_t *size, void **request)
 {
+	const struct receiver_manners *m = cls;
+
 	(void)url, (void)method, (void)version, (void)data;
 	if (!*request) {
+		if (m->came)
+			m->came();
 		*request = cls;
 		return MHD_YES;
 	}
@@ -23,16 +28,16 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, cons
 		return MHD_YES;
 	}
 	struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-	enum MHD_Result result = MHD_queue_response(connection, 204, r);
+	enum MHD_Result result = MHD_queue_response(connection, m->status ? m->status() : 204, r);
 	MHD_destroy_response(r);
 	return result;
 }
 
-int receiver_answers(char url[static RECEIVER_URL_SIZE])
+int receiver_answers(const struct receiver_manners *m, char url[static RECEIVER_URL_SIZE])
 {
 	/* It answers until the program ends. */
 	struct MHD_Daemon *server = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL,
-						     answer, url, MHD_OPTION_END);
+						     answer, (void *)(uintptr_t)m, MHD_OPTION_END);
 	const union MHD_DaemonInfo *info =
 		server ? MHD_get_daemon_info(server, MHD_DAEMON_INFO_BIND_PORT) : NULL;
 
