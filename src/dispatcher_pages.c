@@ -198,14 +198,19 @@ void dispatcher_found(void *userdata, struct page *page, const char *endpoint)
 void dispatcher_found_bad(void *userdata, const char *name, int error)
 {
 	struct dispatcher *d = userdata;
+	const char *why = strerror(-error), *advice = "it stays where it is: tell people by hand";
 
-	dispatcher_note(
-		d, ENTRY_KIND_TROUBLE, LOG_CRIT,
-		"the waiting page %s/outbox/%s cannot be read: %s; %s", d->places.state_path, name,
-		error == -EPROTONOSUPPORT ? "a later version has written it" : strerror(-error),
-		error == -EBADMSG ? "it is kept as NAME.corrupt: look at it and tell people "
-				    "by hand"
-				  : "it stays where it is: tell people by hand");
+	if (error == -EPROTONOSUPPORT)
+		why = "a later version has written it";
+	if (error == -EBADMSG)
+		advice = "it is kept as NAME.corrupt: look at it and tell people by hand";
+	if (error == -ENOBUFS) {
+		why = "too many wait";
+		advice = "it stays for a later start: tell people by hand until then";
+	}
+	dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
+			"the waiting page %s/outbox/%s cannot be read: %s; %s",
+			d->places.state_path, name, why, advice);
 }
 
 /* --- Endpoints that take none --- */
