@@ -19,6 +19,7 @@
 
 #define LOCKFILE_MAGIC "tocsinlk"
 #define LOCKFILE_SIZE 4096
+#define MAKE_TRIES 3
 
 struct content {
 	char magic[8];
@@ -109,7 +110,8 @@ static int lockfile_make(int folder, const char *name, bool replace)
 {
 	char temporary[300];
 	struct content *c;
-	int r = snprintf(temporary, sizeof temporary, ".%s.%ld.new", name, (long)getpid());
+	int r = snprintf(temporary, sizeof temporary, FILE_TEMPORARY_PREFIX "%s.%ld", name,
+			 (long)getpid());
 
 	if (r < 0 || (size_t)r >= sizeof temporary)
 		return -ENAMETOOLONG;
@@ -156,7 +158,8 @@ int lockfile_open(int folder, const char *name, bool create, struct lockfile **r
 	struct content *c = NULL;
 	int r = content_open(folder, name, &c);
 
-	if (create && (r == -ENOENT || r == -EBADMSG)) {
+	/* -ENOENT: whoever tidied the folder has taken our file for a leftover. */
+	for (unsigned i = 0; create && i < MAKE_TRIES && (r == -ENOENT || r == -EBADMSG); i++) {
 		r = lockfile_make(folder, name, r == -EBADMSG);
 		if (r == 0 || r == -EEXIST)
 			r = content_open(folder, name, &c);

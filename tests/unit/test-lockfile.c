@@ -2,7 +2,9 @@
 #include "config.h"
 #include "test.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -11,6 +13,19 @@
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "base/lockfile.h"
+
+/* What comes between a lock's making and its getting its name. */
+static void (*before_link)(int folder);
+
+int __real_linkat(int from, const char *old, int to, const char *name, int flags);
+int __wrap_linkat(int from, const char *old, int to, const char *name, int flags);
+
+int __wrap_linkat(int from, const char *old, int to, const char *name, int flags)
+{
+	if (before_link)
+		before_link(to);
+	return __real_linkat(from, old, to, name, flags);
+}
 
 static void *try_it(void *arg)
 {
@@ -185,6 +200,60 @@ static void on_a_tmpfs_a_holder_lives_whatever_the_boot_s_id(void **state)
 	assert_int_equal(tried, -EBUSY);
 }
 
+static void die(int folder)
+{
+	(void)folder;
+	kill(getpid(), SIGKILL);
+}
+
+static unsigned entries_of(int folder)
+{
+	DIR *dir = fdopendir(openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	unsigned n = 0;
+
+	assert_non_null(dir);
+	for (struct dirent *e; (e = readdir(dir));)
+		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	closedir(dir);
+	return n;
+}
+
+static void what_a_killed_maker_leaves_is_tidied_with_the_folder(void **state)
+{
+	const struct test_folder *f = *state;
+	struct lockfile *l;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		before_link = die;
+		_exit(lockfile_open(f->fd, "lock", true, &l) < 0);
+	}
+	waitpid(pid, NULL, 0);
+	assert_int_equal(entries_of(f->fd), 1);
+	folder_tidy(f->fd);
+	assert_int_equal(entries_of(f->fd), 0);
+}
+
+static void tidy_once(int folder)
+{
+	before_link = NULL;
+	folder_tidy(folder);
+}
+
+static void a_lock_is_made_though_others_tidy_the_folder(void **state)
+{
+	const struct test_folder *f = *state;
+	struct lockfile *l;
+
+	before_link = tidy_once;
+	assert_int_equal(lockfile_open(f->fd, "lock", true, &l), 0);
+	assert_null(before_link);
+	assert_int_equal(lockfile_try(l), 0);
+	lockfile_release(l);
+	lockfile_free(l);
+	assert_int_equal(entries_of(f->fd), 1);
+}
+
 static void a_short_file_is_no_lock(void **state)
 {
 	const struct test_folder *f = *state;
@@ -205,6 +274,8 @@ int main(void)
 		test_in_folder(who_waits_learns_of_a_holder_s_death),
 		test_in_folder(to_ask_whether_it_is_held_takes_nothing),
 		test_in_folder(a_lock_from_before_the_last_boot_is_made_anew),
+		test_in_folder(what_a_killed_maker_leaves_is_tidied_with_the_folder),
+		test_in_folder(a_lock_is_made_though_others_tidy_the_folder),
 		cmocka_unit_test(on_a_tmpfs_a_holder_lives_whatever_the_boot_s_id),
 		test_in_folder(a_short_file_is_no_lock),
 	};
