@@ -46,6 +46,7 @@ static int start_once(const struct dispatcher_options *o, struct dispatcher **re
 	d->rescue = o->rescue;
 	d->host = o->host;
 	d->refusals = o->refusals;
+	d->reading.cursor.max = o->outbox_batch;
 	d->places.runtime = d->places.state = -1;
 	atomic_init(&d->outbox_claim, CLAIM_ASKED);
 	pthread_mutex_init(&d->lock, NULL);
@@ -72,6 +73,11 @@ int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret
 	return r;
 }
 
+static uint64_t pages_waiting(const struct dispatcher *d)
+{
+	return pager_pending(d->pager) + atomic_load_explicit(&d->behind, memory_order_relaxed);
+}
+
 bool dispatcher_was_refused(const struct dispatcher *d)
 {
 	return atomic_load(&d->recovery.refused);
@@ -84,7 +90,7 @@ void dispatcher_rescued(const struct dispatcher *d, struct rescue_report *ret)
 		.events = d->recovery.events,
 		.torn = d->recovery.torn,
 		.delivered = pager_delivered(d->pager),
-		.waiting = pager_pending(d->pager),
+		.waiting = pages_waiting(d),
 		.refused = dispatcher_was_refused(d),
 	};
 }
@@ -167,7 +173,7 @@ void dispatcher_stats(const struct dispatcher *d, tocsin_stats *ret)
 	ret->dropped_other = recorder_losses(d->recorder, RECORDER_LOSS_OTHER);
 	ret->journaled = journal_written(d->journal);
 	ret->journal_lost = journal_lost(d->journal);
-	ret->pages_pending = pager_pending(d->pager);
+	ret->pages_pending = pages_waiting(d);
 	ret->pages_delivered = pager_delivered(d->pager);
 	ret->pages_parked = pager_parked(d->pager);
 	ret->pages_dead = pager_dead(d->pager);
@@ -192,7 +198,7 @@ static int thread_end(struct dispatcher *d, uint64_t timeout_ns)
 
 static void stopped_tell(struct dispatcher *d)
 {
-	uint64_t pending = pager_pending(d->pager);
+	uint64_t pending = pages_waiting(d);
 
 	if (d->places.state >= 0 && d->clean && !d->rescue &&
 	    numbers_reserve(d->places.state, recorder_head(d->recorder)) < 0)
@@ -258,6 +264,7 @@ void dispatcher_free(struct dispatcher *d)
 	outbox_free(d->outbox);
 	journal_free(d->journal);
 	picture_free(d->picture);
+	handed_done(&d->reading.found);
 	ledger_done(&d->ledger);
 	free(d->candidate.state.ptr);
 	json_decref(d->to_share);

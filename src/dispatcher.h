@@ -41,6 +41,7 @@ struct dispatcher_options {
 	const struct rescue_options *rescue;
 	struct refusals *refusals;
 	const tocsin_host *host; /* its log is told of troubles */
+	unsigned outbox_batch;   /* pages read from the outbox at a time; 0: OUTBOX_SCAN_MAX */
 };
 
 /* Makes the recorder, the log and the outbox, and starts the threads. -errno. */

@@ -18,13 +18,6 @@
 
 #define LOOK_EVERY_NS NS_PER_S
 
-/* A dead page that is to be sent again, on its way to the dispatcher's thread. */
-struct revived {
-	struct page *page;
-	unsigned endpoint;
-	struct revived *next;
-};
-
 /* The postings that pages.json is to show. */
 struct page_listing {
 	size_t n;
@@ -35,17 +28,15 @@ struct page_listing {
 
 static void revive(struct dispatcher *d, const char *page_id, unsigned endpoint)
 {
-	struct revived *r = calloc(1, sizeof *r);
+	const char *name = d->endpoint_names[endpoint];
+	struct page *page = NULL;
 
-	if (!r || outbox_revive(d->outbox, page_id, d->endpoint_names[endpoint], &r->page) < 0) {
-		free(r);
+	if (outbox_revive(d->outbox, page_id, name, &page) < 0)
 		return;
-	}
-	r->endpoint = endpoint;
 	pthread_mutex_lock(&d->lock);
-	r->next = d->revived;
-	d->revived = r;
+	dispatcher_hand(d, &d->revived, page, name);
 	pthread_mutex_unlock(&d->lock);
+	page_unref(page);
 }
 
 struct revive_all {
@@ -65,11 +56,14 @@ static void revive_found(void *userdata, struct page *page, const char *endpoint
 static void resend(struct dispatcher *d, const char *page_id, unsigned endpoint)
 {
 	struct revive_all all = { d, endpoint };
+	struct outbox_cursor cursor = { 0 };
 
 	if (page_id)
 		revive(d, page_id, endpoint);
 	else
-		outbox_scan_dead(d->outbox, revive_found, NULL, &all);
+		while (outbox_scan_dead(d->outbox, &cursor, revive_found, NULL, &all) >= 0 &&
+		       cursor.left > 0)
+			;
 	pager_hurry(d->pager, endpoint);
 }
 
@@ -167,10 +161,11 @@ static void listing_free(struct page_listing *l)
 static void listing_write(struct dispatcher *d, const struct page_listing *l)
 {
 	struct rows *rows = calloc(1, sizeof *rows);
+	struct outbox_cursor cursor = { .max = PAGES_FILE_ROWS_MAX };
 
 	if (!rows)
 		return;
-	outbox_scan_dead(d->outbox, dead_found, NULL, rows);
+	outbox_scan_dead(d->outbox, &cursor, dead_found, NULL, rows);
 	for (size_t i = 0; i < l->n; i++) {
 		struct posting *p = l->postings[i];
 
@@ -208,15 +203,18 @@ static void look(void *userdata)
 
 static void revived_take(struct dispatcher *d)
 {
-	struct revived *list, *next;
+	struct handed_list list;
+	struct page *page;
+	char *endpoint;
 
 	pthread_mutex_lock(&d->lock);
-	list = TAKE(d->revived);
+	list = d->revived;
+	d->revived = (struct handed_list){ 0 };
 	pthread_mutex_unlock(&d->lock);
-	for (; list; list = next) {
-		next = list->next;
-		dispatcher_found(d, list->page, d->endpoint_names[list->endpoint]);
-		free(list);
+	while ((page = dispatcher_handed(&list, &endpoint))) {
+		dispatcher_found(d, page, endpoint);
+		page_unref(page);
+		free(endpoint);
 	}
 }
 
@@ -266,14 +264,7 @@ void dispatcher_look_at_control(struct dispatcher *d, uint64_t now_ns)
 
 void dispatcher_control_done(struct dispatcher *d)
 {
-	struct revived *next;
-
 	control_free(d->control);
 	listing_free(atomic_exchange(&d->to_list, NULL));
-	/* Their files are back among those that wait. */
-	for (struct revived *r = d->revived; r; r = next) {
-		next = r->next;
-		page_unref(r->page);
-		free(r);
-	}
+	handed_done(&d->revived); /* their files are back among those that wait */
 }

@@ -299,7 +299,7 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 				(struct moment){ now_ns, now_ns + (uint64_t)d->wall_offset_ns });
 	}
 	dispatcher_watch_endpoints(d, now_ns);
-	ledger_sweep(&d->ledger);
+	dispatcher_look_at_outbox(d, now_ns);
 	dispatcher_checkpoint(d, now_ns);
 	dispatcher_mark(d, now_ns);
 	dispatcher_look_at_control(d, now_ns);

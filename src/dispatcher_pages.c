@@ -53,14 +53,6 @@ static uint32_t page_endpoints(const struct dispatcher *d, const struct news *ne
 	return endpoints_for(d, incident->priority, false);
 }
 
-static void posting_submit(struct dispatcher *d, struct posting *p)
-{
-	if (pager_submit(d->pager, p) < 0)
-		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
-				"no memory to post page %s to endpoint %s: tell people by hand",
-				p->page->id, d->endpoint_names[p->endpoint]);
-}
-
 /*
  * Hands the page to one endpoint: to the pager first, which waits for no disk; in a recovery only
  * at its end. One that is drawn again after a crash and waits already is left alone.
@@ -77,24 +69,9 @@ static void page_post(struct dispatcher *d, struct page *page, unsigned endpoint
 		return;
 	}
 	if (!d->recovery.active)
-		posting_submit(d, p);
+		dispatcher_submit(d, p);
 	if (keeper_keep(d->keeper, p) < 0)
 		dispatcher_kept(d, p, -ENOBUFS);
-}
-
-/*
- * Some pages of an incident were found, others were drawn again: not one resolution is handed over
- * before all raisings are.
- */
-void dispatcher_submit_recovered(struct dispatcher *d)
-{
-	for (unsigned resolutions = 0; resolutions < 2; resolutions++)
-		for (size_t i = 0; i < d->ledger.n; i++) {
-			struct posting *p = d->ledger.postings[i];
-
-			if ((p->page->type == PAGE_TYPE_RESOLVED) == resolutions)
-				posting_submit(d, p);
-		}
 }
 
 static void page_post_to(struct dispatcher *d, struct page *page, uint32_t endpoints)
@@ -156,61 +133,6 @@ void dispatcher_page_summary(struct dispatcher *d, const struct news *news)
 	}
 	page_post_to(d, page, s->endpoints);
 	page_unref(page);
-}
-
-/* --- Pages found in the outbox --- */
-
-static unsigned endpoint_find(const struct dispatcher *d, const char *name)
-{
-	unsigned i = 0;
-
-	while (i < d->settings->n_endpoints && strcmp(d->endpoint_names[i], name) != 0)
-		i++;
-	return i;
-}
-
-void dispatcher_found(void *userdata, struct page *page, const char *endpoint)
-{
-	struct dispatcher *d = userdata;
-	unsigned i = endpoint_find(d, endpoint);
-
-	if (i == d->settings->n_endpoints) {
-		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
-				"page %s waits for endpoint %s, which the settings no longer name: "
-				"add it again, or give it up: tocsin pages discard",
-				page->id, endpoint);
-	} else {
-		struct posting *p = posting_new(page, i, 0);
-
-		if (p)
-			atomic_fetch_or(&p->flags, POSTING_DURABLE);
-		if (!p || ledger_adopt(&d->ledger, p) < 0)
-			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
-					"no memory for page %s that waits; it stays in the outbox",
-					page->id);
-		else if (!d->recovery.active)
-			posting_submit(d, p);
-		posting_unref(p);
-	}
-	page_unref(page);
-}
-
-void dispatcher_found_bad(void *userdata, const char *name, int error)
-{
-	struct dispatcher *d = userdata;
-	const char *why = strerror(-error), *advice = "it stays where it is: tell people by hand";
-
-	if (error == -EPROTONOSUPPORT)
-		why = "a later version has written it";
-	if (error == -EBADMSG)
-		advice = "it is kept as NAME.corrupt: look at it and tell people by hand";
-	if (error == -ENOBUFS) {
-		why = "too many wait";
-		advice = "it stays for a later start: tell people by hand until then";
-	}
-	dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
-			"the waiting page %s/outbox/%s cannot be read: %s; %s",
-			d->places.state_path, name, why, advice);
 }
 
 /* --- Endpoints that take none --- */

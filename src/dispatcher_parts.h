@@ -70,6 +70,26 @@ struct recovery {
 	uint64_t last_first_position;
 };
 
+/* Pages on their way from the keeper's thread to the dispatcher's, in their order. */
+struct handed {
+	struct page *page;
+	char *endpoint;
+	struct handed *next;
+};
+struct handed_list {
+	struct handed *first, *last;
+};
+
+/* Reading the outbox on. Between asked and done all but these two is the keeper's. */
+struct outbox_reading {
+	bool asked;
+	atomic_bool done;
+	struct outbox_cursor cursor;
+	struct handed_list found;
+	int error;
+	uint64_t again_ns; /* the last try has failed, the next one is due; else 0 */
+};
+
 struct dispatcher {
 	const struct settings *settings;
 	const struct rescue_options *rescue; /* NULL: there is an engine */
@@ -92,6 +112,9 @@ struct dispatcher {
 	/* The thread's own. */
 	struct picture *picture; /* NULL until there is a time: see dispatcher_loop.c */
 	struct ledger ledger;
+	uint64_t unread; /* files of the outbox that nobody has read yet */
+	size_t n_held;   /* postings of the ledger that the pager was not given yet */
+	struct outbox_reading reading;
 	struct candidate candidate;
 	uint64_t next; /* position after the last record applied */
 	uint64_t checkpoint_position, checkpoint_at_ns;
@@ -123,6 +146,7 @@ struct dispatcher {
 	atomic_bool reserving;
 
 	_Atomic uint64_t applied; /* events, for the stats */
+	_Atomic uint64_t behind;  /* likewise: pages that are unread or held */
 	atomic_bool unkept_told, unshared_told, unmarked_told;
 	_Atomic(json_t *) to_share;       /* owned; what the keeper is to write next, or NULL */
 	_Atomic(struct marker *) to_mark; /* likewise */
@@ -141,7 +165,7 @@ struct dispatcher {
 	sem_t asked; /* posted by control calls: the thread looks at once */
 	struct request request;
 	struct endpoint_health health[SETTINGS_ENDPOINTS_MAX];
-	struct revived *revived; /* dead pages to be posted again */
+	struct handed_list revived; /* dead pages to be posted again */
 	bool stopping;
 	uint64_t stop_by_ns; /* CLOCK_MONOTONIC: how long it may wait for pages to be safe */
 	bool clean;          /* everything was safe when the thread ended */
@@ -173,9 +197,12 @@ int dispatcher_picture_new(struct dispatcher *d, const uint8_t epoch[static RECO
  * former runs have left; and once a checkpoint has it all, lets go of what they have left. False:
  * it could not, and this run's events are for the next one to apply too.
  */
-#define CLAIM_ASKED 2
 bool dispatcher_recover(struct dispatcher *d);
 void dispatcher_recovered(struct dispatcher *d);
+/* A stop leaves time to take over what is there; when that is over, the next run has to do it. */
+bool dispatcher_is_over(struct dispatcher *d);
+/* Sleeps so long at most; for what has no other way to wait. */
+void dispatcher_pause(struct dispatcher *d, uint64_t ns);
 
 /* dispatcher_recover_run.c: what is known of the end of a run. */
 struct death {
@@ -200,14 +227,33 @@ void death_done(struct death *death);
 /* dispatcher_pages.c */
 void dispatcher_page(struct dispatcher *d, const struct news *news);
 void dispatcher_page_summary(struct dispatcher *d, const struct news *news);
-void dispatcher_found(void *userdata, struct page *page, const char *endpoint);
-/* Hands over to the pager what a recovery has found and drawn. */
-void dispatcher_submit_recovered(struct dispatcher *d);
-void dispatcher_found_bad(void *userdata, const char *name, int error);
 /* Each turn: gives the backups what nobody takes, and raises and clears PAGER_DEGRADED. */
 void dispatcher_watch_endpoints(struct dispatcher *d, uint64_t now_ns);
 /* After a recovery: which endpoints are degraded already. */
 void dispatcher_learn_degraded(struct dispatcher *d);
+
+/*
+ * dispatcher_outbox.c. The claim is asked for on the keeper's thread; false: it is somebody else's,
+ * and a rescue leaves it to him; or a stop has left no time.
+ */
+#define CLAIM_ASKED 2 /* no answer yet */
+bool dispatcher_outbox_claim(struct dispatcher *d);
+/* In a recovery: reads what waits, or the first part of it. */
+void dispatcher_outbox_read(struct dispatcher *d);
+/* Each turn: reads on, gives the pager what had to wait, lets go of what has ended. */
+void dispatcher_look_at_outbox(struct dispatcher *d, uint64_t now_ns);
+/* Takes a page that was found in the outbox, or is back in it, into the ledger. */
+void dispatcher_found(struct dispatcher *d, struct page *page, const char *endpoint);
+/* Gives one of the ledger's to the pager, now or when those before it have been given. */
+void dispatcher_submit(struct dispatcher *d, struct posting *p);
+/* Likewise what a recovery has found and drawn. */
+void dispatcher_submit_recovered(struct dispatcher *d);
+/* On the keeper's thread: adds a page to the list; without memory that is told. */
+void dispatcher_hand(struct dispatcher *d, struct handed_list *l, struct page *page,
+		     const char *endpoint);
+/* The first of the list, both for the caller to free; NULL: it is empty. */
+struct page *dispatcher_handed(struct handed_list *l, char **ret_endpoint);
+void handed_done(struct handed_list *l);
 
 /* dispatcher_control.c: once a second, what operators ask, and what they are shown of pages. */
 void dispatcher_look_at_control(struct dispatcher *d, uint64_t now_ns);

@@ -26,11 +26,11 @@
 #include "base/thread.h"
 #include "record/carried.h"
 
-/* A rescuer who finds the engine started makes room for it; one who hangs is not waited for. */
+/* Others who are at work on a former run are waited for; one who hangs is not. */
 #define ROOM_NS (3 * NS_PER_S)
 #define ROOM_LOOK_NS (2 * NS_PER_MS)
 
-static void pause_ns(struct dispatcher *d, uint64_t ns)
+void dispatcher_pause(struct dispatcher *d, uint64_t ns)
 {
 	struct timespec until = cond_deadline(ns);
 
@@ -40,76 +40,12 @@ static void pause_ns(struct dispatcher *d, uint64_t ns)
 }
 
 /* A stop leaves time to take over what is there; when that is over, the next run has to do it. */
-static bool is_over(struct dispatcher *d)
+bool dispatcher_is_over(struct dispatcher *d)
 {
 	pthread_mutex_lock(&d->lock);
 	bool over = d->stopping && clock_monotonic_ns() >= d->stop_by_ns;
 	pthread_mutex_unlock(&d->lock);
 	return over;
-}
-
-/* --- The outbox --- */
-
-/* On the keeper's thread, which lives for as long as pages are posted. */
-static void outbox_try(void *userdata)
-{
-	struct dispatcher *d = userdata;
-
-	atomic_store(&d->outbox_claim, outbox_claim(d->outbox));
-}
-
-static bool outbox_take(struct dispatcher *d)
-{
-	uint64_t until_ns = clock_monotonic_ns() + ROOM_NS;
-
-	for (;;) {
-		int r = CLAIM_ASKED;
-
-		atomic_store(&d->outbox_claim, CLAIM_ASKED);
-		if (keeper_run(d->keeper, outbox_try, d) < 0)
-			return false;
-		while ((r = atomic_load(&d->outbox_claim)) == CLAIM_ASKED && !is_over(d) &&
-		       clock_monotonic_ns() < until_ns)
-			pause_ns(d, ROOM_LOOK_NS / 8);
-		if (r != -EBUSY && r != CLAIM_ASKED)
-			return true; /* held; or there can be no lock, and so no other holder */
-		if (is_over(d) || clock_monotonic_ns() >= until_ns)
-			return false;
-		pause_ns(d, ROOM_LOOK_NS);
-	}
-}
-
-/*
- * False: it is somebody else's, and a rescue leaves it to him; or a stop has left no time. An
- * engine goes on after a while: then pages may be posted by both, but none before an earlier one.
- */
-static bool outbox_take_over(struct dispatcher *d)
-{
-	if (!d->outbox)
-		return true;
-	d->recovery.claimed = outbox_take(d);
-	if (!d->recovery.claimed) {
-		if (d->rescue || is_over(d))
-			return false;
-		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
-				"somebody else has been posting from %s/outbox for too long: pages "
-				"that wait there may be posted twice",
-				d->places.state_path);
-	}
-	return true;
-}
-
-static void outbox_read(struct dispatcher *d)
-{
-	if (!d->outbox)
-		return;
-	/* What another is just writing is not to be mended. */
-	int r = d->recovery.claimed
-			? outbox_scan(d->outbox, dispatcher_found, dispatcher_found_bad, d)
-			: outbox_look(d->outbox, dispatcher_found, dispatcher_found_bad, d);
-	if (r < 0)
-		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR, "%s/outbox cannot be read: %s",
-				d->places.state_path, strerror(-r));
 }
 
 /* --- Dead runs --- */
@@ -148,7 +84,7 @@ static bool runs_claim(struct dispatcher *d)
 					d->places.runtime_path, strerror(-r));
 		if (r < 0 || runs->busy == 0)
 			return true;
-		if (is_over(d) || (d->rescue && dispatcher_engine_lives(d))) {
+		if (dispatcher_is_over(d) || (d->rescue && dispatcher_engine_lives(d))) {
 			dead_runs_release(runs);
 			return false;
 		}
@@ -159,7 +95,7 @@ static bool runs_claim(struct dispatcher *d)
 			return true;
 		}
 		dead_runs_release(runs);
-		pause_ns(d, ROOM_LOOK_NS);
+		dispatcher_pause(d, ROOM_LOOK_NS);
 	}
 	return true;
 }
@@ -352,7 +288,7 @@ bool dispatcher_recover(struct dispatcher *d)
 	struct carried carried = { 0 };
 	struct recovery *recovery = &d->recovery;
 
-	if (!outbox_take_over(d)) {
+	if (!dispatcher_outbox_claim(d)) {
 		atomic_store(&recovery->refused, true);
 		return false;
 	}
@@ -364,7 +300,7 @@ bool dispatcher_recover(struct dispatcher *d)
 	}
 	/* Only now: whoever was at work on a run lets go of it when its pages are in the outbox. */
 	recovery->active = true;
-	outbox_read(d);
+	dispatcher_outbox_read(d);
 	carried_find(d, &carried);
 	runs_take(d, &carried);
 	marker_take(d, carried.epoch);

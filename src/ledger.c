@@ -23,6 +23,28 @@ static bool ledger_make_room(struct ledger *l)
 	return true;
 }
 
+static struct posting **bucket_of(struct ledger *l, uint32_t id_hash)
+{
+	return &l->bucket[id_hash % LEDGER_BUCKETS];
+}
+
+static void index_add(struct ledger *l, struct posting *p)
+{
+	struct posting **bucket = bucket_of(l, p->id_hash);
+
+	p->ledger_next = *bucket;
+	*bucket = p;
+}
+
+static void index_remove(struct ledger *l, const struct posting *p)
+{
+	struct posting **link = bucket_of(l, p->id_hash);
+
+	while (*link != p)
+		link = &(*link)->ledger_next;
+	*link = p->ledger_next;
+}
+
 struct posting *ledger_add(struct ledger *l, struct page *page, unsigned endpoint)
 {
 	if (!ledger_make_room(l))
@@ -32,36 +54,34 @@ struct posting *ledger_add(struct ledger *l, struct page *page, unsigned endpoin
 		return NULL;
 	l->sequence++;
 	l->postings[l->n++] = p;
+	index_add(l, p);
 	return p;
 }
 
 int ledger_adopt(struct ledger *l, struct posting *p)
 {
-	size_t found = 0;
+	size_t found = l->n_found;
 
 	assert(p->sequence == 0);
 	if (!ledger_make_room(l))
 		return -ENOMEM;
-	while (found < l->n && l->postings[found]->sequence == 0)
-		found++;
 	memmove(l->postings + found + 1, l->postings + found, (l->n - found) * sizeof *l->postings);
 	l->postings[found] = posting_ref(p);
+	l->n_found++;
 	l->n++;
+	index_add(l, p);
 	return 0;
 }
 
 struct posting *ledger_find(const struct ledger *l, const struct page *page, unsigned endpoint)
 {
 	uint32_t hash = hash_text(str(page->id));
+	struct posting *p = l->bucket[hash % LEDGER_BUCKETS];
 
-	for (size_t i = 0; i < l->n; i++) {
-		struct posting *p = l->postings[i];
-
-		if (p->id_hash == hash && p->endpoint == endpoint &&
-		    strcmp(p->page->id, page->id) == 0)
-			return p;
-	}
-	return NULL;
+	while (p && (p->id_hash != hash || p->endpoint != endpoint ||
+		     strcmp(p->page->id, page->id) != 0))
+		p = p->ledger_next;
+	return p;
 }
 
 static bool posting_has(const struct posting *p, unsigned flags)
@@ -72,15 +92,21 @@ static bool posting_has(const struct posting *p, unsigned flags)
 
 void ledger_sweep(struct ledger *l)
 {
-	size_t kept = 0;
+	size_t kept = 0, found = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
-		if (posting_has(l->postings[i], POSTING_ENDED))
-			posting_unref(l->postings[i]);
-		else
-			l->postings[kept++] = l->postings[i];
+		struct posting *p = l->postings[i];
+
+		if (posting_has(p, POSTING_ENDED)) {
+			index_remove(l, p);
+			posting_unref(p);
+			continue;
+		}
+		found += p->sequence == 0;
+		l->postings[kept++] = p;
 	}
 	l->n = kept;
+	l->n_found = found;
 }
 
 /* Of this run: what was found in the outbox is on disk, and nobody asked for its delivery. */

@@ -12,10 +12,14 @@
 #include <stdint.h>
 #include "deliver/posting.h"
 
+#define LEDGER_BUCKETS 4096
+
 struct ledger {
 	struct posting **postings; /* ordered by sequence; references */
 	size_t n, size;
-	uint64_t sequence; /* of the last one added */
+	size_t n_found;                         /* the first ones: from the outbox */
+	uint64_t sequence;                      /* of the last one added */
+	struct posting *bucket[LEDGER_BUCKETS]; /* by id_hash, chained by `ledger_next` */
 };
 
 /* A new posting with the next sequence, one reference of which the ledger keeps. NULL: no memory.

@@ -16,15 +16,17 @@
 #ifndef TOCSIN_DELIVER_OUTBOX_H
 #define TOCSIN_DELIVER_OUTBOX_H
 
+#include <limits.h>
+
 #include "deliver/page.h"
 
 /* Bytes of the largest file that is read; a larger one is damaged. */
 #define OUTBOX_FILE_MAX 65536
-/* Pages that one scan takes at most; the others stay where they are. */
+/* Pages that one scan takes at most; the next one takes those behind them. */
 #define OUTBOX_SCAN_MAX 16384
 /* Likewise bytes of their files, after which no further one is read. */
 #define OUTBOX_SCAN_BYTES (64u * 1024 * 1024)
-/* Unreadable files that one scan tells by name; then how many more there are. */
+/* Unreadable files that are told by name; then how many more there are. */
 #define OUTBOX_BAD_MAX 256
 
 struct outbox;
@@ -61,23 +63,32 @@ int outbox_discard(struct outbox *o, const char *page_id, const char *endpoint);
 int outbox_claim(struct outbox *o);
 void outbox_release(struct outbox *o);
 
+/* How far an outbox, or its dead pages, have been read. Begins with zeros. */
+struct outbox_cursor {
+	unsigned max;            /* pages a scan; 0: OUTBOX_SCAN_MAX */
+	uint64_t left;           /* files behind it: scan again for them */
+	char last[NAME_MAX + 1]; /* the last file before it */
+	uint64_t n_bad;          /* so far */
+};
+
 /*
- * Calls `found` for each waiting page, oldest first and those of one incident always in their
- * order, with a reference that found takes over. Leftover temporary files are removed; a file that
- * cannot be read is told through `bad`: -EBADMSG (damaged, or not under its own name; it is renamed
- * to NAME.corrupt), -EPROTONOSUPPORT (a later version's; left), -ENOBUFS (past a maximum; left), or
- * what reading it gave (left). After OUTBOX_BAD_MAX of them, one with -ENOBUFS stands for the rest.
- * Returns the number found, or -errno.
+ * Calls `found` for the waiting pages behind the cursor, and moves it: to all, when they are few;
+ * else to a part, in which no page of an incident is left out before a later one of it. They come
+ * oldest first and those of one incident always in their order, with a reference that found takes
+ * over. Leftover temporary files are removed; a file that cannot be read is told through `bad`:
+ * -EBADMSG (damaged, or not under its own name; it is renamed to NAME.corrupt), -EPROTONOSUPPORT (a
+ * later version's; left), or what reading it gave (left). After OUTBOX_BAD_MAX of them, one with
+ * -ENOBUFS and a name like "(17 more)" stands for the rest. Returns the number found, or -errno.
  */
-int outbox_scan(struct outbox *o,
+int outbox_scan(struct outbox *o, struct outbox_cursor *c,
 		void (*found)(void *userdata, struct page *p, const char *endpoint),
 		void (*bad)(void *userdata, const char *name, int error), void *userdata);
 /* The same, but nothing is removed or renamed: somebody else may post from here. */
-int outbox_look(struct outbox *o,
+int outbox_look(struct outbox *o, struct outbox_cursor *c,
 		void (*found)(void *userdata, struct page *p, const char *endpoint),
 		void (*bad)(void *userdata, const char *name, int error), void *userdata);
 /* The same for dead ones: nothing is moved. */
-int outbox_scan_dead(struct outbox *o,
+int outbox_scan_dead(struct outbox *o, struct outbox_cursor *c,
 		     void (*found)(void *userdata, struct page *p, const char *endpoint),
 		     void (*bad)(void *userdata, const char *name, int error), void *userdata);
 

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "deliver/outbox_parts.h"
 
 #define ASIDE_TRIES 100
@@ -26,21 +27,38 @@ struct waiting {
 	uint64_t since_ns; /* when it was made, or the page before it if the clock was set back */
 };
 
+/* Pages found, room for as many as there are names. */
 struct waiting_list {
 	struct waiting *items;
-	size_t n, size;
+	size_t n;
 	size_t bytes; /* of their files */
+};
+
+/* The least names behind the cursor; when they were sorted last, `max` of them stayed. */
+struct name_list {
+	char **names; /* heap; room for twice as many as may stay */
+	size_t n, max;
+	uint64_t passed; /* those that did not stay */
 };
 
 /* One scan; `mend`: what is left over is removed and what is damaged is set aside. */
 struct scan {
 	int folder;
 	bool mend;
+	struct outbox_cursor *cursor;
+	struct name_list names;
 	struct waiting_list list;
 	void (*bad)(void *userdata, const char *name, int error);
 	void *userdata;
-	uint64_t n_bad;
 };
+
+static void names_cut(struct name_list *l, size_t n)
+{
+	while (l->n > n) {
+		free(l->names[--l->n]);
+		l->passed++;
+	}
+}
 
 static void cleanup_scan(struct scan *s)
 {
@@ -51,6 +69,8 @@ static void cleanup_scan(struct scan *s)
 		free(l->items[i].endpoint);
 	}
 	free(l->items);
+	names_cut(&s->names, 0);
+	free(s->names.names);
 	if (s->folder >= 0)
 		close(s->folder);
 }
@@ -82,22 +102,10 @@ int outbox_read(int folder, const char *name, struct page **ret, char **ret_endp
 
 static int list_add(struct waiting_list *l, int folder, const char *name)
 {
-	size_t bytes;
-	int r;
-
-	if (l->n == OUTBOX_SCAN_MAX || l->bytes >= OUTBOX_SCAN_BYTES)
-		return -ENOBUFS;
-	if (l->n == l->size) {
-		size_t size = l->size > 0 ? 2 * l->size : 64;
-		struct waiting *grown = reallocarray(l->items, size, sizeof *grown);
-
-		if (!grown)
-			return -ENOMEM;
-		l->items = grown;
-		l->size = size;
-	}
 	struct waiting *w = &l->items[l->n];
-	r = outbox_read(folder, name, &w->page, &w->endpoint, &bytes);
+	size_t bytes;
+	int r = outbox_read(folder, name, &w->page, &w->endpoint, &bytes);
+
 	if (r < 0)
 		return r;
 	w->since_ns = w->page->due_wall_ns;
@@ -145,6 +153,49 @@ static void list_sort(struct waiting_list *l)
 	qsort(l->items, l->n, sizeof *l->items, compare_ages);
 }
 
+/* --- The order of their names --- */
+
+/* A page's name, ALERT_ID.KIND@ENDPOINT, cut: any other one is its own incident. */
+struct name_parts {
+	tocsin_str alert_id;
+	uint64_t step;
+};
+
+static struct name_parts name_cut(const char *name)
+{
+	static const char resolved[] = ".resolved@", repeat[] = ".repeat-";
+	const char *at = strchr(name, '@');
+	const char *dot = at ? memrchr(name, '.', (size_t)(at - name)) : NULL;
+	struct name_parts parts = { str(name), 0 };
+
+	if (!dot)
+		return parts;
+	parts.alert_id.len = (size_t)(dot - name);
+	if (strncmp(dot, resolved, sizeof resolved - 1) == 0)
+		parts.step = UINT64_MAX;
+	else if (strncmp(dot, repeat, sizeof repeat - 1) == 0)
+		parts.step = strtoull(dot + sizeof repeat - 1, NULL, 10);
+	return parts;
+}
+
+/* Whatever else it does, it puts no page of an incident before an earlier one (page_step). */
+static int compare_names(const void *a, const void *b)
+{
+	const char *x = *(char *const *)a, *y = *(char *const *)b;
+	struct name_parts p = name_cut(x), q = name_cut(y);
+	int order = str_compare(p.alert_id, q.alert_id);
+
+	if (order == 0)
+		order = (p.step > q.step) - (p.step < q.step);
+	return order != 0 ? order : strcmp(x, y);
+}
+
+static void names_sort(struct name_list *l)
+{
+	qsort(l->names, l->n, sizeof *l->names, compare_names);
+	names_cut(l, l->n < l->max ? l->n : l->max);
+}
+
 /* --- The folder --- */
 
 static bool begins_with(const char *name, const char *with)
@@ -179,39 +230,43 @@ static void set_aside(int folder, const char *name)
 
 static void tell_bad(struct scan *s, const char *name, int error)
 {
-	if (s->n_bad++ < OUTBOX_BAD_MAX && s->bad)
+	if (s->cursor->n_bad++ < OUTBOX_BAD_MAX && s->bad)
 		s->bad(s->userdata, name, error);
 }
 
 static void tell_more_bad(const struct scan *s)
 {
+	uint64_t n_bad = s->cursor->n_bad;
 	char name[40];
 
-	if (s->n_bad <= OUTBOX_BAD_MAX || !s->bad)
+	if (s->cursor->left > 0 || n_bad <= OUTBOX_BAD_MAX || !s->bad)
 		return;
-	snprintf(name, sizeof name, "(%llu more)", (unsigned long long)(s->n_bad - OUTBOX_BAD_MAX));
+	snprintf(name, sizeof name, "(%llu more)", (unsigned long long)(n_bad - OUTBOX_BAD_MAX));
 	s->bad(s->userdata, name, -ENOBUFS);
 }
 
-static int scan_name(struct scan *s, const char *name)
+/* -ENOMEM */
+static int name_take(struct scan *s, const char *name)
 {
-	int r;
+	struct name_list *l = &s->names;
+	const char *last = s->cursor->last;
 
 	if (s->mend && begins_with(name, FILE_TEMPORARY_PREFIX))
 		unlinkat(s->folder, name, 0);
 	if (name[0] == '.' || strcmp(name, OUTBOX_DEAD) == 0 || ends_with(name, OUTBOX_CORRUPT))
 		return 0;
-	r = list_add(&s->list, s->folder, name);
-	/* Taken meanwhile, by whoever posts from here. */
-	if (r == 0 || r == -ENOMEM || (r == -ENOENT && !s->mend))
-		return r == -ENOENT ? 0 : r;
-	if (r == -EBADMSG && s->mend)
-		set_aside(s->folder, name);
-	tell_bad(s, name, r);
+	if (last[0] && compare_names(&name, &last) <= 0)
+		return 0;
+	if (l->n == 2 * l->max)
+		names_sort(l);
+	l->names[l->n] = strdup(name);
+	if (!l->names[l->n])
+		return -ENOMEM;
+	l->n++;
 	return 0;
 }
 
-static int scan_folder(struct scan *s)
+static int names_read(struct scan *s)
 {
 	_cleanup_(cleanup_closedir) DIR *dir = NULL;
 	int fd = openat(s->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
@@ -233,17 +288,59 @@ static int scan_folder(struct scan *s)
 			r = -errno;
 			break;
 		}
-		r = scan_name(s, e->d_name);
+		r = name_take(s, e->d_name);
 	}
-	tell_more_bad(s);
+	names_sort(&s->names);
 	return r;
+}
+
+static int page_read(struct scan *s, const char *name)
+{
+	int r = list_add(&s->list, s->folder, name);
+
+	/* Taken meanwhile, by whoever posts from here. */
+	if (r == 0 || r == -ENOMEM || (r == -ENOENT && !s->mend))
+		return r == -ENOENT ? 0 : r;
+	if (r == -EBADMSG && s->mend)
+		set_aside(s->folder, name);
+	tell_bad(s, name, r);
+	return 0;
+}
+
+static int pages_read(struct scan *s)
+{
+	struct outbox_cursor *c = s->cursor;
+	struct name_list *l = &s->names;
+	size_t i = 0;
+
+	s->list.items = calloc(l->n > 0 ? l->n : 1, sizeof *s->list.items);
+	if (!s->list.items)
+		return -ENOMEM;
+	for (; i < l->n && s->list.bytes < OUTBOX_SCAN_BYTES; i++) {
+		int r = page_read(s, l->names[i]);
+
+		if (r < 0)
+			return r;
+	}
+	if (i > 0)
+		snprintf(c->last, sizeof c->last, "%s", l->names[i - 1]);
+	c->left = l->n - i + l->passed;
+	tell_more_bad(s);
+	return 0;
 }
 
 static int scan(struct scan *s, void (*found)(void *userdata, struct page *p, const char *endpoint))
 {
 	struct waiting_list *l = &s->list;
-	int r = scan_folder(s);
+	int r;
 
+	s->names.max = s->cursor->max > 0 ? s->cursor->max : OUTBOX_SCAN_MAX;
+	s->names.names = calloc(2 * s->names.max, sizeof *s->names.names);
+	if (!s->names.names)
+		return -ENOMEM;
+	r = names_read(s);
+	if (r == 0)
+		r = pages_read(s);
 	if (r < 0)
 		return r;
 	list_sort(l);
@@ -252,16 +349,17 @@ static int scan(struct scan *s, void (*found)(void *userdata, struct page *p, co
 	return (int)l->n;
 }
 
-static int scan_waiting(struct outbox *o, bool mend,
+static int scan_waiting(struct outbox *o, struct outbox_cursor *c, bool mend,
 			void (*found)(void *userdata, struct page *p, const char *endpoint),
 			void (*bad)(void *userdata, const char *name, int error), void *userdata)
 {
 	_cleanup_(cleanup_scan) struct scan s = {
-		.folder = -1, .mend = mend, .bad = bad, .userdata = userdata
+		.folder = -1, .mend = mend, .cursor = c, .bad = bad, .userdata = userdata
 	};
 	/* Not opened again while it is claimed: the claim is another thread's to renew. */
 	int r = o->folder >= 0 || o->lock ? 0 : outbox_ready(o);
 
+	c->left = 0;
 	if (r < 0)
 		return r;
 	s.folder = openat(o->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -271,27 +369,30 @@ static int scan_waiting(struct outbox *o, bool mend,
 	return scan(&s, found);
 }
 
-int outbox_scan(struct outbox *o,
+int outbox_scan(struct outbox *o, struct outbox_cursor *c,
 		void (*found)(void *userdata, struct page *p, const char *endpoint),
 		void (*bad)(void *userdata, const char *name, int error), void *userdata)
 {
-	return scan_waiting(o, true, found, bad, userdata);
+	return scan_waiting(o, c, true, found, bad, userdata);
 }
 
-int outbox_look(struct outbox *o,
+int outbox_look(struct outbox *o, struct outbox_cursor *c,
 		void (*found)(void *userdata, struct page *p, const char *endpoint),
 		void (*bad)(void *userdata, const char *name, int error), void *userdata)
 {
-	return scan_waiting(o, false, found, bad, userdata);
+	return scan_waiting(o, c, false, found, bad, userdata);
 }
 
-int outbox_scan_dead(struct outbox *o,
+int outbox_scan_dead(struct outbox *o, struct outbox_cursor *c,
 		     void (*found)(void *userdata, struct page *p, const char *endpoint),
 		     void (*bad)(void *userdata, const char *name, int error), void *userdata)
 {
-	_cleanup_(cleanup_scan) struct scan s = { .folder = -1, .bad = bad, .userdata = userdata };
+	_cleanup_(cleanup_scan) struct scan s = {
+		.folder = -1, .cursor = c, .bad = bad, .userdata = userdata
+	};
 	int r = o->folder >= 0 || o->lock ? 0 : outbox_ready(o);
 
+	c->left = 0;
 	if (r == 0)
 		r = outbox_dead_open(o, false, &s.folder);
 	if (r == -ENOENT)

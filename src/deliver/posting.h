@@ -7,6 +7,7 @@
 #define TOCSIN_DELIVER_POSTING_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include "deliver/page.h"
 
@@ -24,14 +25,16 @@ struct posting {
 	atomic_uint references;
 	atomic_uint flags;
 	struct page *page;
-	unsigned endpoint;    /* index into the settings' endpoints */
-	uint64_t sequence;    /* order in which they fell due in this run; 0: found in the outbox */
-	uint32_t id_hash;     /* of the page's id */
-	uint64_t since_ns;    /* CLOCK_MONOTONIC when it was made */
-	struct posting *next; /* for the one list its owner keeps it in */
+	unsigned endpoint; /* index into the settings' endpoints */
+	uint64_t sequence; /* order in which they fell due in this run; 0: found in the outbox */
+	uint32_t id_hash;  /* of the page's id */
+	uint64_t since_ns; /* CLOCK_MONOTONIC when it was made */
 	/* For those who list pages; the pager writes them, and nothing hangs on their order. */
 	_Atomic uint32_t attempts, http_status; /* of the last one */
 	atomic_bool parked;
+	/* The dispatcher's own. */
+	struct posting *ledger_next; /* in its bucket of the ledger */
+	bool held;                   /* not yet given to the pager */
 };
 
 /* Takes a reference to the page. NULL without memory. */

@@ -130,6 +130,7 @@ static void looked_bad(void *userdata, const char *name, int error)
 	tool_failed("pages", "%s/outbox/%s%s cannot be read: %s", l->engine->state_dir,
 		    strcmp(l->state, PAGE_STATE_DEAD) == 0 ? "dead/" : "", name,
 		    error == -EPROTONOSUPPORT ? "a later version has written it"
+		    : error == -ENOBUFS       ? "tell people by hand"
 					      : strerror(-error));
 }
 
@@ -138,13 +139,16 @@ static int look(struct pages_engine *e)
 {
 	_cleanup_(cleanup_outbox) struct outbox *o = NULL;
 	struct looking l = { .engine = e, .state = PAGE_STATE_WAITING };
+	struct outbox_cursor waiting = { 0 }, dead = { 0 };
 	int r = outbox_open_existing(e->state_dir, &o);
 
-	if (r == 0)
-		r = outbox_look(o, looked, looked_bad, &l);
+	do
+		r = r < 0 ? r : outbox_look(o, &waiting, looked, looked_bad, &l);
+	while (r >= 0 && waiting.left > 0);
 	l.state = PAGE_STATE_DEAD;
-	if (r >= 0)
-		r = outbox_scan_dead(o, looked, looked_bad, &l);
+	do
+		r = r < 0 ? r : outbox_scan_dead(o, &dead, looked, looked_bad, &l);
+	while (r >= 0 && dead.left > 0);
 	return r < 0 ? r : l.error;
 }
 

@@ -354,6 +354,25 @@ static void host_log(const tocsin_host *host, uint32_t level, const char *text, 
 	(void)host, (void)level, (void)text, (void)len;
 }
 
+/* All that waits, what former runs have left included; a flush waits for this run's alone. */
+static int flush(struct engine *e)
+{
+	uint64_t until_ns = clock_monotonic_ns() + e->flush_ms * NS_PER_MS;
+	tocsin_stats stats = { .size = sizeof stats };
+	tocsin_rc rc =
+		e->file.plugin->flush(e->instance, TOCSIN_FLUSH_DELIVERED, e->flush_ms * NS_PER_MS);
+
+	while (rc == TOCSIN_OK) {
+		rc = e->file.plugin->stats(e->instance, &stats);
+		if (rc != TOCSIN_OK || stats.pages_pending == 0)
+			return rc;
+		if (clock_monotonic_ns() > until_ns)
+			rc = TOCSIN_E_TIMEOUT;
+		sleep_ns(NS_PER_MS);
+	}
+	return rc;
+}
+
 static int engine_run(struct engine *e, const struct plan *plan)
 {
 	static const tocsin_host host = { .size = sizeof host,
@@ -379,9 +398,7 @@ static int engine_run(struct engine *e, const struct plan *plan)
 	tell(e, "started");
 	plan->run(e);
 	if (e->flush_ms > 0)
-		tell(e, "flushed %d",
-		     (int)e->file.plugin->flush(e->instance, TOCSIN_FLUSH_DELIVERED,
-						e->flush_ms * NS_PER_MS));
+		tell(e, "flushed %d", (int)flush(e));
 	tell(e, "stopping");
 	rc = e->file.plugin->stop(e->instance, e->stop_ms * NS_PER_MS);
 	tell(e, "stopped %d", (int)rc);

@@ -105,6 +105,64 @@ static void a_sweep_forgets_only_what_is_taken(void **state)
 	page_unref(page);
 }
 
+#define MANY (3 * LEDGER_BUCKETS)
+
+static void each_is_found_among_many_until_it_is_swept(void **state)
+{
+	(void)state;
+	struct ledger l = { 0 };
+	struct page **pages = calloc(MANY, sizeof(struct page *));
+
+	assert_non_null(pages);
+	for (unsigned i = 0; i < MANY; i++) {
+		pages[i] = make_page();
+		snprintf(pages[i]->id, sizeof pages[i]->id, "a-%u-feed.raised", i);
+		ledger_add(&l, pages[i], 0);
+	}
+	for (unsigned i = 0; i < MANY; i += 3)
+		atomic_fetch_or(&ledger_find(&l, pages[i], 0)->flags, POSTING_DELIVERED);
+	ledger_sweep(&l);
+	for (unsigned i = 0; i < MANY; i++) {
+		struct posting *p = ledger_find(&l, pages[i], 0);
+
+		assert_null(ledger_find(&l, pages[i], 1));
+		if (i % 3 == 0)
+			assert_null(p);
+		else
+			assert_ptr_equal(p->page, pages[i]);
+	}
+	ledger_done(&l);
+	for (unsigned i = 0; i < MANY; i++)
+		page_unref(pages[i]);
+	free(pages);
+}
+
+static void what_was_found_stays_before_this_run_s_after_a_sweep(void **state)
+{
+	(void)state;
+	struct ledger l = { 0 };
+	struct page *page = make_page();
+	struct posting *found[3];
+
+	ledger_add(&l, page, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		found[i] = posting_new(page, 0, 0);
+		assert_int_equal(ledger_adopt(&l, found[i]), 0);
+		if (i == 1) {
+			atomic_fetch_or(&found[0]->flags, POSTING_DELIVERED);
+			ledger_sweep(&l);
+		}
+	}
+	assert_int_equal(l.n, 3);
+	assert_ptr_equal(l.postings[0], found[1]);
+	assert_ptr_equal(l.postings[1], found[2]);
+	assert_int_equal(l.postings[2]->sequence, 1);
+	for (unsigned i = 0; i < 3; i++)
+		posting_unref(found[i]);
+	ledger_done(&l);
+	page_unref(page);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +171,8 @@ int main(void)
 		cmocka_unit_test(a_page_that_could_not_be_kept_is_not_safe),
 		cmocka_unit_test(one_found_later_hides_none_of_this_run),
 		cmocka_unit_test(a_sweep_forgets_only_what_is_taken),
+		cmocka_unit_test(each_is_found_among_many_until_it_is_swept),
+		cmocka_unit_test(what_was_found_stays_before_this_run_s_after_a_sweep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

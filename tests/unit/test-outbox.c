@@ -50,7 +50,8 @@ static struct outbox *opened(const struct test_folder *f)
 static void scan(struct outbox *o, struct seen *ret)
 {
 	memset(ret, 0, sizeof *ret);
-	int n = outbox_scan(o, seen_found, seen_bad, ret);
+	struct outbox_cursor cursor = { 0 };
+	int n = outbox_scan(o, &cursor, seen_found, seen_bad, ret);
 	assert_int_equal(n, ret->n);
 }
 
@@ -328,7 +329,7 @@ static void who_only_looks_changes_nothing(void **state)
 	write_raw(f, FILE_TEMPORARY_PREFIX "0123", "{\"for");
 	write_raw(f, "cut@webhook", "{\"format\":1,");
 	put(o, "a-1-feed", PAGE_RAISED, FIXTURE_WALL_NS, "webhook");
-	assert_int_equal(outbox_look(o, seen_found, seen_bad, &s), 1);
+	assert_int_equal(outbox_look(o, &(struct outbox_cursor){ 0 }, seen_found, seen_bad, &s), 1);
 	assert_int_equal(s.n_bad, 1);
 	assert_true(is_there(f, FILE_TEMPORARY_PREFIX "0123"));
 	assert_true(is_there(f, "cut@webhook"));
@@ -361,9 +362,143 @@ static void ever_so_many_damaged_ones_are_told_in_few_lines(void **state)
 		snprintf(name, sizeof name, "x-%u@webhook", i);
 		write_raw(*state, name, "");
 	}
-	assert_int_equal(outbox_scan(o, NULL, count_bad, &c), 0);
+	assert_int_equal(outbox_scan(o, &(struct outbox_cursor){ 0 }, NULL, count_bad, &c), 0);
 	assert_int_equal(c.n, OUTBOX_BAD_MAX + 1);
 	assert_int_equal(c.last_error, -ENOBUFS);
+	assert_string_equal(c.last, "(17 more)");
+	outbox_free(o);
+}
+
+/* --- More than one scan takes --- */
+
+static void put_incident(struct outbox *o, const char *alert_id)
+{
+	put(o, alert_id, PAGE_RESOLVED, FIXTURE_WALL_NS, "webhook");
+	put(o, alert_id, PAGE_RAISED, FIXTURE_WALL_NS, "webhook");
+	put(o, alert_id, PAGE_REPEAT, FIXTURE_WALL_NS, "webhook");
+}
+
+/* Scans until nothing is left, `max` at a time; adds what it finds. Returns how many scans. */
+static unsigned scan_in_parts(struct outbox *o, unsigned max, struct seen *ret)
+{
+	struct outbox_cursor cursor = { .max = max };
+	unsigned scans = 0;
+
+	do {
+		unsigned before = ret->n;
+		int n = outbox_scan(o, &cursor, seen_found, seen_bad, ret);
+
+		assert_int_equal(n, ret->n - before);
+		assert_true(ret->n - before <= max);
+		scans++;
+	} while (cursor.left > 0);
+	return scans;
+}
+
+static unsigned place_of(const struct seen *s, const char *alert_id, const char *kind)
+{
+	char id[PAGE_ID_SIZE];
+	unsigned n = 0, place = 0;
+
+	snprintf(id, sizeof id, "%s.%s", alert_id, kind);
+	for (unsigned i = 0; i < s->n; i++)
+		if (strcmp(s->id[i], id) == 0) {
+			place = i;
+			n++;
+		}
+	if (n != 1)
+		fail_msg("%s was found %u times", id, n);
+	return place;
+}
+
+static void no_part_leaves_out_a_page_before_a_later_one_of_its_incident(void **state)
+{
+	/* One is the beginning of others, and one has a kind's look. */
+	static const char *const ids[] = { "a-1-x", "a-1-x.y", "a-10-x", "a-1-x.raised", "b-1-x" };
+	struct outbox *o = opened(*state);
+
+	for (unsigned i = 0; i < 5; i++)
+		put_incident(o, ids[i]);
+	for (unsigned max = 1; max <= 16; max++) {
+		struct seen s = { 0 };
+
+		assert_int_equal(scan_in_parts(o, max, &s), (15 + max - 1) / max);
+		assert_int_equal(s.n, 15);
+		for (unsigned i = 0; i < 5; i++) {
+			assert_true(place_of(&s, ids[i], "raised") <
+				    place_of(&s, ids[i], "repeat-1"));
+			assert_true(place_of(&s, ids[i], "repeat-1") <
+				    place_of(&s, ids[i], "resolved"));
+		}
+	}
+	outbox_free(o);
+}
+
+static void repeats_are_parted_by_their_number(void **state)
+{
+	struct outbox *o = opened(*state);
+	struct incident incident = fixture_incident("a-1-feed", 1);
+	struct seen s = { 0 };
+
+	for (incident.repeats = 12; incident.repeats > 0; incident.repeats--) {
+		struct page *p = NULL;
+
+		assert_int_equal(page_new(&fixture_context, &incident, PAGE_REPEAT,
+					  (struct moment){ 3, FIXTURE_WALL_NS }, &p),
+				 0);
+		assert_int_equal(outbox_put(o, p, "webhook"), 0);
+		page_unref(p);
+	}
+	assert_int_equal(scan_in_parts(o, 1, &s), 12);
+	for (unsigned i = 0; i < 12; i++) {
+		char id[PAGE_ID_SIZE];
+
+		snprintf(id, sizeof id, "a-1-feed.repeat-%u", i + 1);
+		assert_string_equal(s.id[i], id);
+	}
+	outbox_free(o);
+}
+
+static void pages_that_come_and_go_between_parts_change_no_other_s_turn(void **state)
+{
+	struct outbox *o = opened(*state);
+	struct outbox_cursor cursor = { .max = 2 };
+	struct page *first = fixture_page("b-1-feed"), *last = fixture_page("e-1-feed");
+	struct seen s = { 0 };
+
+	for (const char *id = "bcde"; *id; id++)
+		put(o, (char[]){ *id, '-', '1', '-', 'f', 'e', 'e', 'd', 0 }, PAGE_RAISED,
+		    FIXTURE_WALL_NS, "webhook");
+	assert_int_equal(outbox_scan(o, &cursor, seen_found, seen_bad, &s), 2);
+	assert_int_equal(cursor.left, 2);
+	assert_int_equal(outbox_remove(o, first, "webhook"), 0);
+	assert_int_equal(outbox_remove(o, last, "webhook"), 0);
+	put(o, "a-1-feed", PAGE_RAISED, FIXTURE_WALL_NS, "webhook");
+	assert_int_equal(outbox_scan(o, &cursor, seen_found, seen_bad, &s), 1);
+	assert_int_equal(cursor.left, 0);
+	assert_string_equal(s.id[2], "d-1-feed.raised");
+	assert_int_equal(outbox_scan(o, &cursor, seen_found, seen_bad, &s), 0);
+	page_unref(first);
+	page_unref(last);
+	outbox_free(o);
+}
+
+static void unreadable_ones_of_all_parts_are_counted_together(void **state)
+{
+	struct outbox *o = opened(*state);
+	struct outbox_cursor cursor = { .max = 10 };
+	struct bad_count c = { 0 };
+
+	for (unsigned i = 0; i < OUTBOX_BAD_MAX + 17; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "x-%u@webhook", i);
+		write_raw(*state, name, "");
+	}
+	do
+		assert_int_equal(outbox_scan(o, &cursor, NULL, count_bad, &c), 0);
+	while (cursor.left > 0);
+	assert_int_equal(c.n, OUTBOX_BAD_MAX + 1);
 	assert_string_equal(c.last, "(17 more)");
 	outbox_free(o);
 }
@@ -373,7 +508,8 @@ static void ever_so_many_damaged_ones_are_told_in_few_lines(void **state)
 static void scan_dead(struct outbox *o, struct seen *ret)
 {
 	memset(ret, 0, sizeof *ret);
-	int n = outbox_scan_dead(o, seen_found, seen_bad, ret);
+	struct outbox_cursor cursor = { 0 };
+	int n = outbox_scan_dead(o, &cursor, seen_found, seen_bad, ret);
 	assert_int_equal(n, ret->n);
 }
 
@@ -585,8 +721,11 @@ static void a_folder_that_cannot_be_made_is_made_once_it_can(void **state)
 	assert_null(o);
 	assert_int_equal(outbox_open(f->path, &o), 0);
 	assert_int_equal(outbox_claim(o), -ENOTDIR);
-	assert_int_equal(outbox_scan(o, seen_found, seen_bad, &s), -ENOTDIR);
-	assert_int_equal(outbox_scan_dead(o, seen_found, seen_bad, &s), -ENOTDIR);
+	assert_int_equal(outbox_scan(o, &(struct outbox_cursor){ 0 }, seen_found, seen_bad, &s),
+			 -ENOTDIR);
+	assert_int_equal(
+		outbox_scan_dead(o, &(struct outbox_cursor){ 0 }, seen_found, seen_bad, &s),
+		-ENOTDIR);
 	assert_int_equal(outbox_put(o, p, "webhook"), -ENOTDIR);
 	assert_int_equal(outbox_remove(o, p, "webhook"), -ENOTDIR);
 	assert_int_equal(unlinkat(f->fd, "outbox", 0), 0);
@@ -624,6 +763,10 @@ int main(void)
 		test_in_folder(what_is_no_page_of_ours_to_move_is_told_and_left),
 		test_in_folder(who_only_looks_changes_nothing),
 		test_in_folder(ever_so_many_damaged_ones_are_told_in_few_lines),
+		test_in_folder(no_part_leaves_out_a_page_before_a_later_one_of_its_incident),
+		test_in_folder(repeats_are_parted_by_their_number),
+		test_in_folder(pages_that_come_and_go_between_parts_change_no_other_s_turn),
+		test_in_folder(unreadable_ones_of_all_parts_are_counted_together),
 		test_in_folder(a_buried_page_waits_no_more_and_can_be_revived),
 		test_in_folder(a_page_that_was_never_written_can_be_buried),
 		test_in_folder(a_damaged_dead_page_stays_dead),

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dispatcher's side of the outbox: whose it is, what former runs have left in it, and in what
+ * order the pager gets its pages.
+ *
+ * What waits is read at the start. Where that is more than one scan takes, the keeper reads on as
+ * the pages are taken, so that memory holds a part of them only. Meanwhile a page that is not the
+ * first of its incident is held back in the ledger, since the one before it may be still unread;
+ * likewise behind a page that found the pager full.
+ */
+#include "config.h"
+#include "dispatcher_parts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/cleanup.h"
+#include "base/thread.h"
+
+/* A rescuer who finds the engine started makes room for it; one who hangs is not waited for. */
+#define CLAIM_NS (3 * NS_PER_S)
+#define CLAIM_LOOK_NS (2 * NS_PER_MS / 8)
+#define CLAIM_AGAIN_NS (2 * NS_PER_MS)
+/* When reading on has failed, it is tried again after: */
+#define READ_AGAIN_NS (5 * NS_PER_S)
+
+/* --- Whose it is --- */
+
+/* On the keeper's thread, which lives for as long as pages are posted. */
+static void claim_try(void *userdata)
+{
+	struct dispatcher *d = userdata;
+
+	atomic_store(&d->outbox_claim, outbox_claim(d->outbox));
+}
+
+static bool claim_take(struct dispatcher *d)
+{
+	uint64_t until_ns = clock_monotonic_ns() + CLAIM_NS;
+
+	for (;;) {
+		int r = CLAIM_ASKED;
+
+		atomic_store(&d->outbox_claim, CLAIM_ASKED);
+		if (keeper_run(d->keeper, claim_try, d) < 0)
+			return false;
+		while ((r = atomic_load(&d->outbox_claim)) == CLAIM_ASKED &&
+		       !dispatcher_is_over(d) && clock_monotonic_ns() < until_ns)
+			dispatcher_pause(d, CLAIM_LOOK_NS);
+		if (r != -EBUSY && r != CLAIM_ASKED)
+			return true; /* held; or there can be no lock, and so no other holder */
+		if (dispatcher_is_over(d) || clock_monotonic_ns() >= until_ns)
+			return false;
+		dispatcher_pause(d, CLAIM_AGAIN_NS);
+	}
+}
+
+/* An engine goes on after a while: then pages may be posted by both, but none before an earlier
+ * one. */
+bool dispatcher_outbox_claim(struct dispatcher *d)
+{
+	if (!d->outbox)
+		return true;
+	d->recovery.claimed = claim_take(d);
+	if (!d->recovery.claimed) {
+		if (d->rescue || dispatcher_is_over(d))
+			return false;
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+				"somebody else has been posting from %s/outbox for too long: pages "
+				"that wait there may be posted twice",
+				d->places.state_path);
+	}
+	return true;
+}
+
+/* --- In what order --- */
+
+static bool is_first(const struct posting *p)
+{
+	return page_step(p->page) == 0;
+}
+
+/* One that was found was behind no page that is unread. */
+static bool must_wait(const struct dispatcher *d, const struct posting *p)
+{
+	return !is_first(p) && (d->n_held > 0 || (d->unread > 0 && p->sequence > 0));
+}
+
+/* False: the pager is full. */
+static bool give(struct dispatcher *d, struct posting *p)
+{
+	int r = pager_submit(d->pager, p);
+
+	if (r < 0 && r != -ENOBUFS)
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
+				"page %s cannot be posted to endpoint %s: %s; tell people by hand",
+				p->page->id, d->endpoint_names[p->endpoint], strerror(-r));
+	return r != -ENOBUFS;
+}
+
+void dispatcher_submit(struct dispatcher *d, struct posting *p)
+{
+	if (must_wait(d, p) || !give(d, p)) {
+		p->held = true;
+		d->n_held++;
+	}
+}
+
+/* First those that are the first of their incident, so that none of the others goes before one. */
+static void held_submit(struct dispatcher *d)
+{
+	for (unsigned later = 0; later < 2; later++)
+		for (size_t i = 0; i < d->ledger.n && d->n_held > 0; i++) {
+			struct posting *p = d->ledger.postings[i];
+
+			if (!p->held || is_first(p) == later)
+				continue;
+			if (!give(d, p))
+				return;
+			p->held = false;
+			d->n_held--;
+		}
+}
+
+/*
+ * Some pages of an incident were found, others were drawn again: not one resolution is handed over
+ * before all raisings are.
+ */
+void dispatcher_submit_recovered(struct dispatcher *d)
+{
+	for (unsigned resolutions = 0; resolutions < 2; resolutions++)
+		for (size_t i = 0; i < d->ledger.n; i++) {
+			struct posting *p = d->ledger.postings[i];
+
+			if ((p->page->type == PAGE_TYPE_RESOLVED) == resolutions)
+				dispatcher_submit(d, p);
+		}
+}
+
+/* --- What waits in it --- */
+
+static unsigned endpoint_find(const struct dispatcher *d, const char *name)
+{
+	unsigned i = 0;
+
+	while (i < d->settings->n_endpoints && strcmp(d->endpoint_names[i], name) != 0)
+		i++;
+	return i;
+}
+
+void dispatcher_found(struct dispatcher *d, struct page *page, const char *endpoint)
+{
+	unsigned i = endpoint_find(d, endpoint);
+
+	if (i == d->settings->n_endpoints) {
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
+				"page %s waits for endpoint %s, which the settings no longer name: "
+				"add it again, or give it up: tocsin pages discard",
+				page->id, endpoint);
+		return;
+	}
+	struct posting *p = posting_new(page, i, 0);
+
+	if (p)
+		atomic_fetch_or(&p->flags, POSTING_DURABLE);
+	if (!p || ledger_adopt(&d->ledger, p) < 0)
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
+				"no memory for page %s that waits; it stays in the outbox",
+				page->id);
+	else if (!d->recovery.active)
+		dispatcher_submit(d, p);
+	posting_unref(p);
+}
+
+/* On either thread. */
+static void found_bad(void *userdata, const char *name, int error)
+{
+	struct dispatcher *d = userdata;
+	const char *why = strerror(-error), *advice = "it stays where it is: tell people by hand";
+
+	if (error == -EPROTONOSUPPORT)
+		why = "a later version has written it";
+	if (error == -EBADMSG)
+		advice = "it is kept as NAME.corrupt: look at it and tell people by hand";
+	if (error == -ENOBUFS)
+		dispatcher_note_from_afar(d, LOG_CRIT,
+					  "%s/outbox: more waiting pages cannot be read: %s; look "
+					  "at them and tell people by hand",
+					  d->places.state_path, name);
+	else
+		dispatcher_note_from_afar(d, LOG_CRIT,
+					  "the waiting page %s/outbox/%s cannot be read: %s; %s",
+					  d->places.state_path, name, why, advice);
+}
+
+/* What another is just writing is not to be mended. */
+static int scan(struct dispatcher *d,
+		void (*found)(void *userdata, struct page *p, const char *endpoint))
+{
+	struct outbox_cursor *c = &d->reading.cursor;
+
+	return d->recovery.claimed ? outbox_scan(d->outbox, c, found, found_bad, d)
+				   : outbox_look(d->outbox, c, found, found_bad, d);
+}
+
+static void found_at_start(void *userdata, struct page *page, const char *endpoint)
+{
+	dispatcher_found(userdata, page, endpoint);
+	page_unref(page);
+}
+
+void dispatcher_outbox_read(struct dispatcher *d)
+{
+	if (!d->outbox)
+		return;
+	int r = scan(d, found_at_start);
+
+	d->unread = d->reading.cursor.left;
+	if (r < 0)
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR, "%s/outbox cannot be read: %s",
+				d->places.state_path, strerror(-r));
+	if (d->unread > 0)
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+				"%" PRIu64 " pages wait in %s/outbox; %" PRIu64
+				" of them are read when those before them are taken",
+				d->unread + (uint64_t)r, d->places.state_path, d->unread);
+}
+
+/* --- Reading on --- */
+
+void dispatcher_hand(struct dispatcher *d, struct handed_list *l, struct page *page,
+		     const char *endpoint)
+{
+	struct handed *h = calloc(1, sizeof *h);
+	char *name = h ? strdup(endpoint) : NULL;
+
+	if (!name) {
+		free(h);
+		dispatcher_note_from_afar(d, LOG_CRIT,
+					  "no memory for page %s that waits; it stays in the "
+					  "outbox",
+					  page->id);
+		return;
+	}
+	h->page = page_ref(page);
+	h->endpoint = name;
+	if (l->last)
+		l->last->next = h;
+	else
+		l->first = h;
+	l->last = h;
+}
+
+struct page *dispatcher_handed(struct handed_list *l, char **ret_endpoint)
+{
+	struct handed *h = l->first;
+
+	if (!h)
+		return NULL;
+	struct page *page = h->page;
+
+	*ret_endpoint = h->endpoint;
+	l->first = h->next;
+	if (!l->first)
+		l->last = NULL;
+	free(h);
+	return page;
+}
+
+void handed_done(struct handed_list *l)
+{
+	struct page *page;
+	char *endpoint;
+
+	while ((page = dispatcher_handed(l, &endpoint))) {
+		page_unref(page);
+		free(endpoint);
+	}
+}
+
+static void found_later(void *userdata, struct page *page, const char *endpoint)
+{
+	struct dispatcher *d = userdata;
+
+	dispatcher_hand(d, &d->reading.found, page, endpoint);
+	page_unref(page);
+}
+
+/* On the keeper's thread: until it says that it is done, what it reads is its own. */
+static void read_on(void *userdata)
+{
+	struct dispatcher *d = userdata;
+
+	d->reading.error = scan(d, found_later);
+	atomic_store(&d->reading.done, true);
+}
+
+static void read_on_ask(struct dispatcher *d)
+{
+	atomic_store(&d->reading.done, false);
+	d->reading.asked = keeper_run(d->keeper, read_on, d) == 0;
+}
+
+/* This run may have written some of them, and a recovery drawn some again. */
+static void read_on_take(struct dispatcher *d)
+{
+	struct page *page;
+	char *endpoint;
+
+	d->reading.asked = false;
+	while ((page = dispatcher_handed(&d->reading.found, &endpoint))) {
+		unsigned i = endpoint_find(d, endpoint);
+
+		if (!ledger_find(&d->ledger, page, i))
+			dispatcher_found(d, page, endpoint);
+		page_unref(page);
+		free(endpoint);
+	}
+}
+
+static void read_on_failed(struct dispatcher *d, uint64_t now_ns)
+{
+	if (d->reading.again_ns == 0)
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
+				"%s/outbox cannot be read on: %s; %" PRIu64
+				" pages wait in it unread, and so do the resolutions of what was "
+				"raised before this start; it is tried again",
+				d->places.state_path, strerror(-d->reading.error), d->unread);
+	d->reading.again_ns = now_ns + READ_AGAIN_NS;
+}
+
+static void read_on_look(struct dispatcher *d, uint64_t now_ns)
+{
+	unsigned batch = d->reading.cursor.max > 0 ? d->reading.cursor.max : OUTBOX_SCAN_MAX;
+
+	if (d->reading.asked) {
+		if (!atomic_load(&d->reading.done))
+			return;
+		read_on_take(d);
+		if (d->reading.error < 0) {
+			read_on_failed(d, now_ns);
+		} else {
+			d->unread = d->reading.cursor.left;
+			d->reading.again_ns = 0;
+		}
+	}
+	if (d->unread > 0 && now_ns >= d->reading.again_ns && d->ledger.n - d->n_held <= batch / 2)
+		read_on_ask(d);
+}
+
+/*
+ * The ledger is not swept between asking the keeper and taking what it has read: a page that is
+ * taken meanwhile would seem new. Its file goes behind what the keeper was asked.
+ */
+void dispatcher_look_at_outbox(struct dispatcher *d, uint64_t now_ns)
+{
+	if (d->unread > 0 || d->reading.asked)
+		read_on_look(d, now_ns);
+	if (d->n_held > 0 && d->unread == 0 && pager_pending(d->pager) < PAGER_PENDING_MAX / 4 * 3)
+		held_submit(d);
+	if (!d->reading.asked)
+		ledger_sweep(&d->ledger);
+	atomic_store_explicit(&d->behind, d->unread + d->n_held, memory_order_relaxed);
+}
