@@ -12,6 +12,9 @@
 #include "test.h"
 
 #define OPTIONS_MAX 12
+#define TASKS_MAX 64
+
+DEFINE_CLEANUP(DIR *, closedir, cleanup_dir)
 
 /* A host with one plugin loaded, and what that told it. */
 struct world {
@@ -80,23 +83,53 @@ _unused_ static int world_make(void **state)
 	return 0;
 }
 
-static bool plugin_has_threads(void)
+/* --- The threads of this process --- */
+
+struct task {
+	pid_t id;
+	char name[32];
+	unsigned long long blocked; /* signals, bit 0 is signal 1 */
+};
+
+static bool task_read(pid_t id, struct task *ret)
 {
-	DIR *d = opendir("/proc/self/task");
-	bool has = false;
+	char path[64], line[256];
 
-	for (struct dirent *e; d && (e = readdir(d));) {
-		char path[300], name[32] = "";
-
-		snprintf(path, sizeof path, "/proc/self/task/%s/comm", e->d_name);
-		FILE *f = fopen(path, "re");
-		has |= f && fgets(name, sizeof name, f) && strncmp(name, "tocsin-", 7) == 0;
-		if (f)
-			fclose(f);
+	snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)id);
+	_cleanup_fclose_ FILE *f = fopen(path, "re");
+	if (!f)
+		return false;
+	*ret = (struct task){ .id = id };
+	while (fgets(line, sizeof line, f)) {
+		if (strncmp(line, "Name:\t", 6) == 0)
+			snprintf(ret->name, sizeof ret->name, "%.*s", (int)strcspn(line + 6, "\n"),
+				 line + 6);
+		if (strncmp(line, "SigBlk:\t", 8) == 0)
+			ret->blocked = strtoull(line + 8, NULL, 16);
 	}
-	if (d)
-		closedir(d);
-	return has;
+	return ret->name[0] != 0;
+}
+
+/* This process's threads, those whose name begins so. */
+_unused_ static size_t tasks_read(const char *prefix, struct task ret[static TASKS_MAX])
+{
+	_cleanup_(cleanup_dir) DIR *d = opendir("/proc/self/task");
+	struct dirent *e;
+	size_t n = 0;
+
+	assert_non_null(d);
+	while ((e = readdir(d)) && n < TASKS_MAX)
+		if (e->d_name[0] != '.' && task_read((pid_t)strtol(e->d_name, NULL, 10), &ret[n]) &&
+		    strncmp(ret[n].name, prefix, strlen(prefix)) == 0)
+			n++;
+	return n;
+}
+
+_unused_ static size_t tasks_count(const char *prefix)
+{
+	struct task tasks[TASKS_MAX];
+
+	return tasks_read(prefix, tasks);
 }
 
 _unused_ static int world_end(void **state)
@@ -106,7 +139,7 @@ _unused_ static int world_end(void **state)
 
 	/* A thread that was joined may still be on its way out; but where a test has failed there
 	 * may be an instance that runs, and that would crash in a plugin that is no more. */
-	for (unsigned look = 0; plugin_has_threads(); look++) {
+	for (unsigned look = 0; tasks_count("tocsin-") > 0; look++) {
 		if (look == 1000)
 			return 0;
 		usleep(1000);

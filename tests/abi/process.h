@@ -3,8 +3,6 @@
 #ifndef TOCSIN_TESTS_ABI_PROCESS_H
 #define TOCSIN_TESTS_ABI_PROCESS_H
 
-#include <dirent.h>
-
 #include "host.h"
 
 #if defined(__SANITIZE_THREAD__)
@@ -29,57 +27,7 @@
 #define SANITIZED 0
 #endif
 
-#define TASKS_MAX 64
 #define ENDED_MAX 30000 /* looks, a millisecond apart */
-
-DEFINE_CLEANUP(DIR *, closedir, cleanup_dir)
-
-struct task {
-	pid_t id;
-	char name[32];
-	unsigned long long blocked; /* signals, bit 0 is signal 1 */
-};
-
-static bool task_read(pid_t id, struct task *ret)
-{
-	char path[64], line[256];
-
-	snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)id);
-	_cleanup_fclose_ FILE *f = fopen(path, "re");
-	if (!f)
-		return false;
-	*ret = (struct task){ .id = id };
-	while (fgets(line, sizeof line, f)) {
-		if (strncmp(line, "Name:\t", 6) == 0)
-			snprintf(ret->name, sizeof ret->name, "%.*s", (int)strcspn(line + 6, "\n"),
-				 line + 6);
-		if (strncmp(line, "SigBlk:\t", 8) == 0)
-			ret->blocked = strtoull(line + 8, NULL, 16);
-	}
-	return ret->name[0] != 0;
-}
-
-/* This process's threads, those whose name begins so. */
-_unused_ static size_t tasks_read(const char *prefix, struct task ret[static TASKS_MAX])
-{
-	_cleanup_(cleanup_dir) DIR *d = opendir("/proc/self/task");
-	struct dirent *e;
-	size_t n = 0;
-
-	assert_non_null(d);
-	while ((e = readdir(d)) && n < TASKS_MAX)
-		if (e->d_name[0] != '.' && task_read((pid_t)strtol(e->d_name, NULL, 10), &ret[n]) &&
-		    strncmp(ret[n].name, prefix, strlen(prefix)) == 0)
-			n++;
-	return n;
-}
-
-_unused_ static size_t tasks_count(const char *prefix)
-{
-	struct task tasks[TASKS_MAX];
-
-	return tasks_read(prefix, tasks);
-}
 
 /* A thread that was joined may still be on its way out of the kernel. */
 _unused_ static void tasks_await(const char *prefix, size_t n)

@@ -5,6 +5,7 @@
 #include "receiver.h"
 
 #include <sched.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 static void raises(struct world *w, tocsin_instance *i, const char *session)
@@ -55,6 +56,40 @@ static void its_threads_are_named_and_block_every_signal(void **state)
 	assert_int_equal(sigismember(&mine, SIGTERM), 0);
 	end(w, i);
 	tasks_await("tocsin-", 0);
+	receiver_stop(r);
+}
+
+/* How often anybody in this process has set what a signal does. */
+static atomic_uint dispositions_set;
+
+/* Every library of the process calls this one. */
+__attribute__((visibility("default"))) int sigaction(int signal, const struct sigaction *act,
+						     struct sigaction *old)
+{
+	int (*real)(int signal, const struct sigaction *act, struct sigaction *old);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "sigaction");
+	if (act)
+		atomic_fetch_add(&dispositions_set, 1);
+	return real(signal, act, old);
+}
+
+static void what_a_signal_does_is_left_to_the_engine(void **state)
+{
+	static const char *const take[] = { STEP_TAKE };
+	struct world *w = *state;
+	struct receiver *r = receiver_start(take, 1);
+	struct sigaction act = { .sa_handler = SIG_DFL };
+
+	assert_int_equal(sigaction(SIGUSR2, &act, NULL), 0);
+	unsigned before = atomic_load(&dispositions_set);
+	assert_true(before > 0);
+	option(w, "webhook.url", r->url);
+	tocsin_instance *i = start(w);
+	raises(w, i, "s");
+	receiver_wait(r, 1);
+	end(w, i);
+	assert_int_equal(atomic_load(&dispositions_set), before);
 	receiver_stop(r);
 }
 
@@ -231,6 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_world(its_threads_are_named_and_block_every_signal),
+		in_world(what_a_signal_does_is_left_to_the_engine),
 		in_world(its_threads_have_the_plain_class_and_all_processors),
 		in_world(a_receiver_that_resets_does_not_kill_the_engine),
 		in_world(a_log_that_nobody_reads_does_not_kill_the_engine),
