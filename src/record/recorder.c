@@ -17,6 +17,8 @@
 
 #define NAME_SIZE 64
 
+_Static_assert(offsetof(struct layout_counters, head) == 0, "recorder_expect fetches the first");
+
 struct recorder {
 	struct recorder_producer producer;
 

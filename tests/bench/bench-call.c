@@ -11,7 +11,6 @@
  */
 #include "config.h"
 
-#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,13 +197,6 @@ static void measure_all(const char *title, const char *only, unsigned threads, u
 	}
 }
 
-static int entry_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	remove(path);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	unsigned calls = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 50000;
@@ -231,6 +223,6 @@ int main(int argc, char **argv)
 	plugin->stop(instance, 5 * NS_PER_S);
 	plugin->destroy(instance);
 	subjects_close();
-	nftw(folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
+	engine_folder_remove(folder);
 	return 0;
 }

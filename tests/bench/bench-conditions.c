@@ -15,7 +15,6 @@
 #include "config.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -359,13 +358,6 @@ static void disk_make(void)
 		disk_reason = "a tmpfs may not be mounted here";
 }
 
-static int entry_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	remove(path);
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	unsigned blocks = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 20;
@@ -388,6 +380,6 @@ int main(int argc, char **argv)
 	for (size_t t = 0; t < sizeof troubles / sizeof *troubles; t++)
 		measure(&troubles[t], blocks);
 	umount2(full_disk, MNT_DETACH);
-	nftw(folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
+	engine_folder_remove(folder);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "bench_engine.h"
 
 #include <dlfcn.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -56,4 +57,16 @@ tocsin_instance *engine_start(const tocsin_plugin *plugin, const struct engine_o
 		exit(1);
 	}
 	return i;
+}
+
+static int entry_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	remove(path);
+	return 0;
+}
+
+void engine_folder_remove(const char *folder)
+{
+	nftw(folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
 }

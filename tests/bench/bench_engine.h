@@ -20,4 +20,7 @@ struct engine_options {
 /* Ends the program when it cannot be started. */
 tocsin_instance *engine_start(const tocsin_plugin *plugin, const struct engine_options *o);
 
+/* Removes what engines have left, with the folder. */
+void engine_folder_remove(const char *folder);
+
 #endif
