@@ -27,6 +27,12 @@
 #define SANITIZED 0
 #endif
 
+/* Does something go with the program that makes system calls, or has an allocator, of its own? */
+_unused_ static bool is_watched(void)
+{
+	return SANITIZED || getenv("UNDER_VALGRIND");
+}
+
 #define ENDED_MAX 30000 /* looks, a millisecond apart */
 
 /* A thread that was joined may still be on its way out of the kernel. */

@@ -152,7 +152,7 @@ static void catching_begin(void)
 	struct caller probe = { 0 };
 	pthread_t thread;
 
-	if (SANITIZED) {
+	if (is_watched()) {
 		print_message("# a sanitizer makes system calls of its own\n");
 		skip();
 	}
@@ -237,7 +237,7 @@ static void a_hot_call_allocates_nothing_not_even_a_thread_s_first(void **state)
 {
 	struct world *w = *state;
 
-	if (SANITIZED) {
+	if (is_watched()) {
 		print_message("# a sanitizer has an allocator of its own\n");
 		skip();
 	}
