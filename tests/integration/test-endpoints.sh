@@ -49,6 +49,11 @@ clear_of() {
 	printf '{"at":1001,"alert":"clear","code":"%s","session_id":"s"}' "$1"
 }
 
+# kept N: so many wait for the endpoint that is called webhook. They are written beside the posting.
+kept() {
+	[ "$(find "$state/outbox" -maxdepth 1 -name '*@webhook' | wc -l)" -eq "$1" ]
+}
+
 # --- one hangs, the other is not delayed by it
 
 scripted hangs hang
@@ -59,7 +64,7 @@ tell_engine "$(raise DATA_FEED_DOWN)" "$(clear_of DATA_FEED_DOWN)" "$(raise RISK
 await came takes RISK_LIMIT_BREACH
 is 3 "$(wc -l <"$work/takes")" "pages at the one that takes them"
 is 1 "$(wc -l <"$work/hangs")" "attempts at the one that hangs"
-is 3 "$(find "$state/outbox" -maxdepth 1 -name '*@webhook' | wc -l)" "pages that wait for it"
+await kept 3
 is 0 "$(find "$state/outbox" -maxdepth 1 -name '*@other' | wc -l)" "pages that wait for the other"
 kill_engine
 rm -rf "$run" "$state"
