@@ -20,10 +20,7 @@
 #include "base/cleanup.h"
 #include "base/thread.h"
 
-/* A rescuer who finds the engine started makes room for it; one who hangs is not waited for. */
-#define CLAIM_NS (3 * NS_PER_S)
-#define CLAIM_LOOK_NS (2 * NS_PER_MS / 8)
-#define CLAIM_AGAIN_NS (2 * NS_PER_MS)
+#define CLAIM_LOOK_NS (NS_PER_MS / 4) /* has the keeper tried? */
 /* When reading on has failed, it is tried again after: */
 #define READ_AGAIN_NS (5 * NS_PER_S)
 
@@ -39,7 +36,7 @@ static void claim_try(void *userdata)
 
 static bool claim_take(struct dispatcher *d)
 {
-	uint64_t until_ns = clock_monotonic_ns() + CLAIM_NS;
+	uint64_t until_ns = clock_monotonic_ns() + ROOM_NS;
 
 	for (;;) {
 		int r = CLAIM_ASKED;
@@ -54,7 +51,7 @@ static bool claim_take(struct dispatcher *d)
 			return true; /* held; or there can be no lock, and so no other holder */
 		if (dispatcher_is_over(d) || clock_monotonic_ns() >= until_ns)
 			return false;
-		dispatcher_pause(d, CLAIM_AGAIN_NS);
+		dispatcher_pause(d, ROOM_LOOK_NS);
 	}
 }
 

@@ -80,7 +80,8 @@ struct handed_list {
 	struct handed *first, *last;
 };
 
-/* Reading the outbox on. Between asked and done all but these two is the keeper's. */
+/* Reading the outbox on. Between asked and done the cursor, what is found and the error are the
+ * keeper's. */
 struct outbox_reading {
 	bool asked;
 	atomic_bool done;
@@ -199,6 +200,9 @@ int dispatcher_picture_new(struct dispatcher *d, const uint8_t epoch[static RECO
  */
 bool dispatcher_recover(struct dispatcher *d);
 void dispatcher_recovered(struct dispatcher *d);
+/* A rescuer who finds the engine started makes room for it; one who hangs is not waited for. */
+#define ROOM_NS (3 * NS_PER_S)
+#define ROOM_LOOK_NS (2 * NS_PER_MS)
 /* A stop leaves time to take over what is there; when that is over, the next run has to do it. */
 bool dispatcher_is_over(struct dispatcher *d);
 /* Sleeps so long at most; for what has no other way to wait. */

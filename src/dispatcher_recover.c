@@ -26,10 +26,6 @@
 #include "base/thread.h"
 #include "record/carried.h"
 
-/* Others who are at work on a former run are waited for; one who hangs is not. */
-#define ROOM_NS (3 * NS_PER_S)
-#define ROOM_LOOK_NS (2 * NS_PER_MS)
-
 void dispatcher_pause(struct dispatcher *d, uint64_t ns)
 {
 	struct timespec until = cond_deadline(ns);
@@ -39,7 +35,6 @@ void dispatcher_pause(struct dispatcher *d, uint64_t ns)
 	pthread_mutex_unlock(&d->lock);
 }
 
-/* A stop leaves time to take over what is there; when that is over, the next run has to do it. */
 bool dispatcher_is_over(struct dispatcher *d)
 {
 	pthread_mutex_lock(&d->lock);

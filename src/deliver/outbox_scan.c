@@ -100,20 +100,6 @@ int outbox_read(int folder, const char *name, struct page **ret, char **ret_endp
 	return 0;
 }
 
-static int list_add(struct waiting_list *l, int folder, const char *name)
-{
-	struct waiting *w = &l->items[l->n];
-	size_t bytes;
-	int r = outbox_read(folder, name, &w->page, &w->endpoint, &bytes);
-
-	if (r < 0)
-		return r;
-	w->since_ns = w->page->due_wall_ns;
-	l->bytes += bytes;
-	l->n++;
-	return 0;
-}
-
 /* --- Their order --- */
 
 static int compare_steps(const void *a, const void *b)
@@ -296,11 +282,22 @@ static int names_read(struct scan *s)
 
 static int page_read(struct scan *s, const char *name)
 {
-	int r = list_add(&s->list, s->folder, name);
+	struct waiting_list *l = &s->list;
+	struct waiting *w = &l->items[l->n];
+	size_t bytes;
+	int r = outbox_read(s->folder, name, &w->page, &w->endpoint, &bytes);
 
+	if (r == 0) {
+		w->since_ns = w->page->due_wall_ns;
+		l->bytes += bytes;
+		l->n++;
+		return 0;
+	}
 	/* Taken meanwhile, by whoever posts from here. */
-	if (r == 0 || r == -ENOMEM || (r == -ENOENT && !s->mend))
-		return r == -ENOENT ? 0 : r;
+	if (r == -ENOENT && !s->mend)
+		return 0;
+	if (r == -ENOMEM)
+		return r;
 	if (r == -EBADMSG && s->mend)
 		set_aside(s->folder, name);
 	tell_bad(s, name, r);
