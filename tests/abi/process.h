@@ -27,13 +27,18 @@
 #define SANITIZED 0
 #endif
 
+#define ENDED_MAX 30000 /* looks, a millisecond apart */
+
+static bool is_under_valgrind(void)
+{
+	return getenv("UNDER_VALGRIND") != NULL;
+}
+
 /* Does something go with the program that makes system calls, or has an allocator, of its own? */
 _unused_ static bool is_watched(void)
 {
-	return SANITIZED || getenv("UNDER_VALGRIND");
+	return SANITIZED || is_under_valgrind();
 }
-
-#define ENDED_MAX 30000 /* looks, a millisecond apart */
 
 /* A thread that was joined may still be on its way out of the kernel. */
 _unused_ static void tasks_await(const char *prefix, size_t n)

@@ -39,7 +39,7 @@ static void its_threads_are_named_and_block_every_signal(void **state)
 	struct task tasks[TASKS_MAX];
 	sigset_t mine;
 
-	if (getenv("UNDER_VALGRIND")) {
+	if (is_under_valgrind()) {
 		print_message("# valgrind takes every signal itself\n");
 		skip();
 	}

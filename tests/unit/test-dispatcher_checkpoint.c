@@ -4,17 +4,14 @@
  * entries are on disk, unless the disk does not take them either.
  */
 #include "config.h"
-#include "test.h"
+#include "dispatcher_fixture.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 
 #include "base/cleanup.h"
-#include "base/moment.h"
 #include "deliver/journal_parts.h"
-#include "dispatcher.h"
-#include "record/record.h"
 
 #define TRIES 3000 /* a hundredth of a second apart */
 
@@ -64,72 +61,34 @@ uint64_t __wrap_clock_monotonic_ns(void)
 
 struct world {
 	struct test_folder *folder;
-	struct settings *settings;
-	struct refusals refusals;
-	struct dispatcher *dispatcher;
+	struct engine engine;
 	unsigned raised;
 };
 
-static tocsin_kv option(const char *name, const char *value)
-{
-	return (tocsin_kv){ { name, strlen(name) }, { value, strlen(value) } };
-}
-
 static void begin(struct world *w, void **state, enum disk what)
 {
-	static const tocsin_host host = { .size = sizeof host };
-	char runtime[128], places[128], err[512];
-
 	*w = (struct world){ .folder = *state };
 	atomic_store(&log_takes, false);
 	atomic_store(&disk, (int)what);
 	atomic_store(&kept, 0);
 	atomic_store(&now_ns, NS_PER_S);
-	snprintf(runtime, sizeof runtime, "%s/run", w->folder->path);
-	snprintf(places, sizeof places, "%s/state", w->folder->path);
-	const tocsin_kv options[] = {
-		option("config", ""),
-		option("engine.name", "full"),
-		option("log.target", "stderr"),
-		option("paths.runtime_dir", runtime),
-		option("paths.state_dir", places),
-		option("recorder.size", "256K"),
-	};
-	assert_int_equal(settings_load(options, sizeof options / sizeof options[0], err, sizeof err,
-				       &w->settings),
-			 0);
-	const struct dispatcher_options o = { .settings = w->settings,
-					      .refusals = &w->refusals,
-					      .host = &host };
-	assert_int_equal(dispatcher_start(&o, &w->dispatcher), 0);
+	engine_start(&w->engine, w->folder, "recorder.size", "256K", 0);
 }
 
 static void end(struct world *w)
 {
 	atomic_store(&disk, DISK_WORKS);
 	atomic_store(&log_takes, true);
-	assert_int_equal(dispatcher_stop(w->dispatcher, UINT64_MAX), 0);
-	dispatcher_free(w->dispatcher);
-	settings_free(w->settings);
+	engine_end(&w->engine);
 }
 
 /* Raises one more P1. False: there is no room. */
 static bool raises(struct world *w)
 {
-	uint8_t bytes[RECORD_SIZE_MAX];
 	char instance[16];
-	int len = snprintf(instance, sizeof instance, "%u", w->raised);
-	const tocsin_alert_event e = {
-		.head = { sizeof e, TOCSIN_ALERT_RAISE, 0 },
-		.code = { "GENERAL", 7 },
-		.priority = 1,
-		.message = { "m", 1 },
-		.instance = { instance, (size_t)len },
-	};
-	size_t size = record_encode_alert(&e, clock_monotonic_ns(), bytes);
-	int r = recorder_push(recorder_producer(dispatcher_recorder(w->dispatcher)),
-			      RECORDER_CLASS_FIRST, RECORDER_LOSS_P1, 1, bytes, size, NULL);
 
+	snprintf(instance, sizeof instance, "%u", w->raised);
+	int r = engine_say(&w->engine, TOCSIN_ALERT_RAISE, instance);
 	assert_true(r == 0 || r == -ENOBUFS);
 	w->raised += r == 0;
 	return r == 0;
@@ -137,7 +96,7 @@ static bool raises(struct world *w)
 
 static void fill(struct world *w)
 {
-	uint64_t slots = recorder_slots(dispatcher_recorder(w->dispatcher));
+	uint64_t slots = recorder_slots(dispatcher_recorder(w->engine.dispatcher));
 
 	while (raises(w))
 		assert_true(w->raised <= slots);

@@ -4,14 +4,13 @@
  * earlier one of its incident, whichever run has made it.
  */
 #include "config.h"
+#include "dispatcher_fixture.h"
 #include "http_fixture.h"
 
 #include <errno.h>
 
 #include "deliver/outbox.h"
 #include "deliver/pager.h"
-#include "dispatcher.h"
-#include "record/record.h"
 
 #define BATCH 4
 #define INCIDENTS 10 /* each with a raising and a resolution */
@@ -53,15 +52,8 @@ int __wrap_outbox_scan(struct outbox *o, struct outbox_cursor *c, found_fn *foun
 struct world {
 	const struct test_folder *folder;
 	struct http_server *server;
-	struct settings *settings;
-	struct refusals refusals;
-	struct dispatcher *dispatcher;
+	struct engine engine;
 };
-
-static tocsin_kv option(const char *name, const char *value)
-{
-	return (tocsin_kv){ { name, strlen(name) }, { value, strlen(value) } };
-}
 
 static void leave(struct outbox *o, const char *alert_id, enum page_kind kind, uint64_t wall_ns)
 {
@@ -89,40 +81,20 @@ static void leave_incidents(const struct test_folder *f, unsigned n)
 
 static void begin(struct world *w, void **state, unsigned n_incidents)
 {
-	static const tocsin_host host = { .size = sizeof host };
 	static const long steps[] = { HTTP_GATE };
-	char runtime[128], places[128], url[64], err[512];
+	char url[64];
 
 	*w = (struct world){ .folder = *state, .server = http_start(steps, 1) };
 	atomic_store(&pager_full, false);
 	atomic_store(&scans, 0);
 	leave_incidents(w->folder, n_incidents);
-	snprintf(runtime, sizeof runtime, "%s/run", w->folder->path);
-	snprintf(places, sizeof places, "%s/state", w->folder->path);
 	snprintf(url, sizeof url, "http://127.0.0.1:%u/", w->server->port);
-	const tocsin_kv options[] = {
-		option("config", ""),
-		option("engine.name", "parts"),
-		option("log.target", "stderr"),
-		option("paths.runtime_dir", runtime),
-		option("paths.state_dir", places),
-		option("webhook.url", url),
-	};
-	assert_int_equal(settings_load(options, sizeof options / sizeof options[0], err, sizeof err,
-				       &w->settings),
-			 0);
-	const struct dispatcher_options o = { .settings = w->settings,
-					      .refusals = &w->refusals,
-					      .host = &host,
-					      .outbox_batch = BATCH };
-	assert_int_equal(dispatcher_start(&o, &w->dispatcher), 0);
+	engine_start(&w->engine, w->folder, "webhook.url", url, BATCH);
 }
 
 static void end(struct world *w)
 {
-	assert_int_equal(dispatcher_stop(w->dispatcher, UINT64_MAX), 0);
-	dispatcher_free(w->dispatcher);
-	settings_free(w->settings);
+	engine_end(&w->engine);
 	http_stop(w->server);
 }
 
@@ -134,36 +106,19 @@ static void gate_open(struct world *w)
 	pthread_mutex_unlock(&w->server->mutex);
 }
 
-static void say(struct world *w, uint32_t kind)
-{
-	const tocsin_alert_event e = {
-		.head = { sizeof e, kind, 0 },
-		.code = { "GENERAL", 7 },
-		.priority = 1,
-		.message = { "m", 1 },
-	};
-	uint8_t bytes[RECORD_SIZE_MAX];
-	size_t size = record_encode_alert(&e, clock_monotonic_ns(), bytes);
-
-	assert_int_equal(recorder_push(recorder_producer(dispatcher_recorder(w->dispatcher)),
-				       RECORDER_CLASS_FIRST, RECORDER_LOSS_P1, 1, bytes, size,
-				       NULL),
-			 0);
-}
-
 static void raise_and_clear(struct world *w)
 {
-	say(w, TOCSIN_ALERT_RAISE);
-	say(w, TOCSIN_ALERT_CLEAR);
-	assert_int_equal(dispatcher_flush(w->dispatcher, TOCSIN_FLUSH_DURABLE, FIXTURE_LIMIT_NS),
-			 0);
+	assert_int_equal(engine_say(&w->engine, TOCSIN_ALERT_RAISE, NULL), 0);
+	assert_int_equal(engine_say(&w->engine, TOCSIN_ALERT_CLEAR, NULL), 0);
+	assert_int_equal(
+		dispatcher_flush(w->engine.dispatcher, TOCSIN_FLUSH_DURABLE, FIXTURE_LIMIT_NS), 0);
 }
 
 static uint64_t pending(const struct world *w)
 {
 	tocsin_stats stats = { .size = sizeof stats };
 
-	dispatcher_stats(w->dispatcher, &stats);
+	dispatcher_stats(w->engine.dispatcher, &stats);
 	return stats.pages_pending;
 }
 

@@ -38,19 +38,6 @@ int __wrap_renameat(int from, const char *old, int to, const char *new)
 	return __real_renameat(from, old, to, new);
 }
 
-static unsigned count_files(int folder)
-{
-	DIR *d = fdopendir(openat(folder, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC));
-	struct dirent *e;
-	unsigned n = 0;
-
-	assert_non_null(d);
-	while ((e = readdir(d)))
-		n += e->d_name[0] != '.' || strlen(e->d_name) > 2;
-	closedir(d);
-	return n;
-}
-
 static void missing_parents_are_made_private(void **state)
 {
 	struct test_folder *p = *state;
@@ -138,7 +125,7 @@ static void what_is_written_is_read_back(void **state)
 	assert_memory_equal(bytes, "t\0o!", 5);
 	assert_int_equal(fstatat(p->fd, "f", &st, 0), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
-	assert_int_equal(count_files(p->fd), 1);
+	assert_int_equal(test_folder_count(p->fd), 1);
 }
 
 /* Content, name, folder: a power cut between two of them leaves the old file whole or the new. */
@@ -161,7 +148,7 @@ static void a_failed_write_leaves_nothing(void **state)
 	assert_int_equal(mkdirat(p->fd, "folder", 0700), 0);
 	assert_true(file_replace(p->fd, "folder", "x", 1, true) < 0);
 	assert_true(file_replace(p->fd, "no/such", "x", 1, true) < 0);
-	assert_int_equal(count_files(p->fd), 1);
+	assert_int_equal(test_folder_count(p->fd), 1);
 }
 
 static void a_write_replaces_a_link_and_not_what_it_names(void **state)

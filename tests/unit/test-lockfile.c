@@ -2,9 +2,7 @@
 #include "config.h"
 #include "test.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -206,18 +204,6 @@ static void die(int folder)
 	kill(getpid(), SIGKILL);
 }
 
-static unsigned entries_of(int folder)
-{
-	DIR *dir = fdopendir(openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	for (struct dirent *e; (e = readdir(dir));)
-		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
-	closedir(dir);
-	return n;
-}
-
 static void what_a_killed_maker_leaves_is_tidied_with_the_folder(void **state)
 {
 	const struct test_folder *f = *state;
@@ -229,9 +215,9 @@ static void what_a_killed_maker_leaves_is_tidied_with_the_folder(void **state)
 		_exit(lockfile_open(f->fd, "lock", true, &l) < 0);
 	}
 	waitpid(pid, NULL, 0);
-	assert_int_equal(entries_of(f->fd), 1);
+	assert_int_equal(test_folder_count(f->fd), 1);
 	folder_tidy(f->fd);
-	assert_int_equal(entries_of(f->fd), 0);
+	assert_int_equal(test_folder_count(f->fd), 0);
 }
 
 static void tidy_once(int folder)
@@ -251,7 +237,7 @@ static void a_lock_is_made_though_others_tidy_the_folder(void **state)
 	assert_int_equal(lockfile_try(l), 0);
 	lockfile_release(l);
 	lockfile_free(l);
-	assert_int_equal(entries_of(f->fd), 1);
+	assert_int_equal(test_folder_count(f->fd), 1);
 }
 
 static void a_short_file_is_no_lock(void **state)

@@ -3,6 +3,7 @@
 #ifndef TOCSIN_TESTS_UNIT_TEST_H
 #define TOCSIN_TESTS_UNIT_TEST_H
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
@@ -53,6 +54,19 @@ __attribute__((unused)) static int test_folder_remove(void **state)
 	int r = nftw(f->path, test_folder_unlink, 8, FTW_DEPTH | FTW_PHYS);
 	free(f);
 	return r;
+}
+
+/* What lies in it, whatever its name. */
+__attribute__((unused)) static unsigned test_folder_count(int folder)
+{
+	DIR *d = fdopendir(openat(folder, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC));
+	unsigned n = 0;
+
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d));)
+		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	closedir(d);
+	return n;
 }
 
 #define test_in_folder(f) cmocka_unit_test_setup_teardown(f, test_folder_make, test_folder_remove)

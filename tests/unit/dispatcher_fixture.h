@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* What tests of the dispatcher share: an engine without its plugin, in the folder of the test. */
+#ifndef TOCSIN_TESTS_UNIT_DISPATCHER_FIXTURE_H
+#define TOCSIN_TESTS_UNIT_DISPATCHER_FIXTURE_H
+
+#include "test.h"
+
+#include "base/moment.h"
+#include "base/text.h"
+#include "dispatcher.h"
+#include "record/record.h"
+
+struct engine {
+	struct settings *settings;
+	struct refusals refusals;
+	struct dispatcher *dispatcher;
+};
+
+/* With one more setting. Its state is in FOLDER/state. */
+__attribute__((unused)) static void engine_start(struct engine *e, const struct test_folder *f,
+						 const char *key, const char *value,
+						 unsigned outbox_batch)
+{
+	static const tocsin_host host = { .size = sizeof host };
+	char runtime[128], state[128], err[512];
+
+	snprintf(runtime, sizeof runtime, "%s/run", f->path);
+	snprintf(state, sizeof state, "%s/state", f->path);
+	const tocsin_kv options[] = {
+		{ STR("config"), STR("") },
+		{ STR("engine.name"), STR("test") },
+		{ STR("log.target"), STR("stderr") },
+		{ STR("paths.runtime_dir"), str(runtime) },
+		{ STR("paths.state_dir"), str(state) },
+		{ str(key), str(value) },
+	};
+	*e = (struct engine){ 0 };
+	assert_int_equal(settings_load(options, sizeof options / sizeof options[0], err, sizeof err,
+				       &e->settings),
+			 0);
+	const struct dispatcher_options o = { .settings = e->settings,
+					      .refusals = &e->refusals,
+					      .host = &host,
+					      .outbox_batch = outbox_batch };
+	assert_int_equal(dispatcher_start(&o, &e->dispatcher), 0);
+}
+
+__attribute__((unused)) static void engine_end(struct engine *e)
+{
+	assert_int_equal(dispatcher_stop(e->dispatcher, UINT64_MAX), 0);
+	dispatcher_free(e->dispatcher);
+	settings_free(e->settings);
+}
+
+/* Raises or clears a P1. As recorder_push. */
+__attribute__((unused)) static int engine_say(struct engine *e, uint32_t kind, const char *instance)
+{
+	const tocsin_alert_event event = {
+		.head = { sizeof event, kind, 0 },
+		.code = STR("GENERAL"),
+		.priority = 1,
+		.message = STR("m"),
+		.instance = str(instance),
+	};
+	uint8_t bytes[RECORD_SIZE_MAX];
+	size_t size = record_encode_alert(&event, clock_monotonic_ns(), bytes);
+
+	return recorder_push(recorder_producer(dispatcher_recorder(e->dispatcher)),
+			     RECORDER_CLASS_FIRST, RECORDER_LOSS_P1, 1, bytes, size, NULL);
+}
+
+#endif
