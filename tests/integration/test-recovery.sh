@@ -85,6 +85,14 @@ logged() {
 	grep -q -e "$1" "$work/$log" 2>/dev/null
 }
 
+# A checkpoint has all that the only recorder has.
+checkpointed() {
+	"$TOCSIN" blackbox --json "$work/run"/ring-* 2>/dev/null |
+		python3 -c 'import json, sys
+facts = json.loads(sys.stdin.readline())
+sys.exit(facts["checkpoint"] == 0 or facts["checkpoint"] != facts["next"])'
+}
+
 start_receiver --json
 
 # --- An engine dies with two incidents open.
@@ -100,6 +108,7 @@ say '"alert":"raise","code":"GATEWAY_DOWN","priority":"P1","message":"gone","ins
 soon paged DATA_FEED_DOWN raised
 soon paged GATEWAY_DOWN raised
 soon logged 'code="GATEWAY_DOWN"'
+soon checkpointed
 crash
 paged ENGINE_DOWN raised && fail "an engine was told as dead before anybody could know"
 epoch=$(cd "$work/run" && echo ring-* | sed 's/^ring-//')
@@ -116,7 +125,7 @@ is "$(echo "$epoch" | cut -c 1-8)" \
 message=$(page ENGINE_DOWN raised | sed 's/.*"message": *"\([^"]*\)".*/\1/')
 day=$(date -u +%Y-)
 for part in "engine desk ended without a clean stop" "last event $day" "last heartbeat $day" \
-	"1 session ran (s1)" "records recovered" "0 torn"; do
+	"1 session ran (s1)" ", 0 records recovered" "0 torn"; do
 	case $message in
 	*"$part"*) ;;
 	*) fail "the message of ENGINE_DOWN has no \"$part\": $message" ;;
@@ -126,6 +135,7 @@ soon logged 'recovered="1".*code="ENGINE_DOWN"'
 
 say '"alert":"raise","code":"GATEWAY_DOWN","priority":"P1","message":"still","instance":"fix1"'
 soon logged 'code="GATEWAY_DOWN".*count="2"'
+logged 'code="GATEWAY_DOWN".*count="3"' && fail "what the checkpoint had was counted again"
 say '"health":"feed_up","source":"kraken"'
 soon paged DATA_FEED_DOWN resolved
 is "$(ids DATA_FEED_DOWN raised)" "$(ids DATA_FEED_DOWN resolved)" \
