@@ -9,7 +9,7 @@
 #include "instance.h"
 
 #include "base/cleanup.h"
-#include "base/moment.h"
+#include "base/tick_clock.h"
 #include "runbooks.h"
 
 /* What is done in each call is one piece; what hardly ever happens lies elsewhere. */
@@ -68,7 +68,7 @@ _hot_ tocsin_rc calls_on_session(tocsin_instance *i, const tocsin_session_event 
 	if (e->session_id.len == 0)
 		return refuse(i, REFUSAL_ON_SESSION, REFUSAL_ID);
 
-	uint64_t mono_ns = clock_monotonic_ns();
+	uint64_t mono_ns = tick_clock_ns(&i->clock);
 	size_t len = record_encode_session(e, mono_ns, bytes);
 	return rc_of(recorder_push(&i->producer, RECORDER_CLASS_MIDDLE, RECORDER_LOSS_OTHER,
 				   mono_ns, bytes, len, NULL));
@@ -99,7 +99,7 @@ _hot_ tocsin_rc calls_on_health(tocsin_instance *i, const tocsin_health_event *e
 	    !kv_is_readable(e->kv, e->n_kv))
 		return refuse(i, REFUSAL_ON_HEALTH, REFUSAL_NULL);
 
-	uint64_t mono_ns = clock_monotonic_ns();
+	uint64_t mono_ns = tick_clock_ns(&i->clock);
 	size_t len = record_encode_health(e, mono_ns, bytes);
 	enum recorder_class class = (enum recorder_class)classes[e->head.kind];
 	enum recorder_loss loss =
@@ -139,7 +139,7 @@ _hot_ tocsin_rc calls_on_alert(tocsin_instance *i, const tocsin_alert_event *e,
 		return refuse(i, REFUSAL_ON_ALERT, REFUSAL_NULL);
 
 	enum recorder_class class = alert_class(i, e, &loss);
-	uint64_t mono_ns = clock_monotonic_ns();
+	uint64_t mono_ns = tick_clock_ns(&i->clock);
 	size_t len = record_encode_alert(e, mono_ns, bytes);
 	int r = recorder_push(&i->producer, class, loss, mono_ns, bytes, len, &position);
 	if (r == 0 && ret_number)

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/tick_clock.h"
 #include "dispatcher.h"
 #include "record/record.h"
 #include "record/recorder.h"
@@ -26,6 +27,7 @@ enum state { STATE_FORKED = 0, STATE_CREATED, STATE_ACTIVE, STATE_STOPPING, STAT
 struct tocsin_instance {
 	_Atomic uint32_t state;
 	struct recorder_producer producer; /* of the recorder */
+	struct tick_clock clock;
 	const struct runbooks *runbooks;
 	struct refusals refusals;
 	struct dispatcher *dispatcher;

@@ -99,6 +99,7 @@ static tocsin_rc start(tocsin_instance *i)
 		.settings = i->settings,
 		.rescue = NULL,
 		.refusals = &i->refusals,
+		.clock = &i->clock,
 		.host = i->host,
 	};
 	int r = dispatcher_start(&o, &i->dispatcher);

@@ -46,6 +46,7 @@ static int start_once(const struct dispatcher_options *o, struct dispatcher **re
 	d->rescue = o->rescue;
 	d->host = o->host;
 	d->refusals = o->refusals;
+	d->clock = o->clock;
 	d->reading.cursor.max = o->outbox_batch;
 	d->places.runtime = d->places.state = -1;
 	atomic_init(&d->outbox_claim, CLAIM_ASKED);

@@ -19,13 +19,24 @@
 
 /* --- Time --- */
 
-/* With the events' clock both times of a moment are the event's own. */
-static struct moment moment_of(const struct dispatcher *d, const struct record *r)
+/* When a call was made. Nothing comes from the future: a machine that has slept may have stamped so
+ * until the next look at its counter, and what is dated hours ahead would look fresh for as long.
+ */
+static uint64_t time_of_call(struct dispatcher *d, const struct record *r)
 {
-	uint64_t wall_ns = r->wall_ns > 0 ? r->wall_ns : r->mono_ns + (uint64_t)d->wall_offset_ns;
+	if (r->mono_ns > d->latest_ns)
+		d->latest_ns = clock_monotonic_ns();
+	return r->mono_ns < d->latest_ns ? r->mono_ns : d->latest_ns;
+}
+
+/* With the events' clock both times of a moment are the event's own. */
+static struct moment moment_of(struct dispatcher *d, const struct record *r)
+{
+	uint64_t clock_ns = time_of_call(d, r);
+	uint64_t wall_ns = r->wall_ns > 0 ? r->wall_ns : clock_ns + (uint64_t)d->wall_offset_ns;
 	bool by_events = d->settings->clock_source == CLOCK_SOURCE_EVENT;
 
-	return (struct moment){ by_events ? wall_ns : r->mono_ns, wall_ns };
+	return (struct moment){ by_events ? wall_ns : clock_ns, wall_ns };
 }
 
 /* The present; with the events' clock, the latest event's. */
@@ -287,6 +298,8 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 	if (recorder_last_loss(d->recorder) == d->last_loss_ns)
 		d->lossless_ns = now_ns;
 	d->wall_offset_ns = (int64_t)(clock_realtime_ns() - now_ns);
+	if (d->clock)
+		tick_clock_look(d->clock);
 	unsigned n = records_drain(d, &empty);
 
 	refusals_tell(d);
@@ -341,6 +354,8 @@ void *dispatcher_main(void *arg)
 	pthread_mutex_unlock(&d->lock);
 	if (r < 0)
 		return NULL;
+	if (d->clock)
+		tick_clock_begin(d->clock);
 	if (dispatcher_recover(d)) {
 		if (d->settings->clock_source == CLOCK_SOURCE_SYSTEM)
 			picture_begin(d, dispatcher_now(d));

@@ -96,6 +96,7 @@ struct dispatcher {
 	const struct rescue_options *rescue; /* NULL: there is an engine */
 	const tocsin_host *host;
 	struct refusals *refusals;
+	struct tick_clock *clock; /* kept by the thread; NULL: none */
 	struct places places;
 	char host_name[256];
 	struct runbooks *runbooks; /* NULL: the built-in ones */
@@ -130,6 +131,7 @@ struct dispatcher {
 	uint64_t shared_at_ns;
 	struct recovery recovery;
 	uint64_t last_event_wall_ns;
+	uint64_t latest_ns; /* when the clock was read last to date an event */
 	bool degraded[SETTINGS_ENDPOINTS_MAX];
 	uint32_t degradations; /* so far: parts of their alert_ids */
 	uint32_t health_seen;

@@ -3,7 +3,8 @@
  * What a hot call costs its caller, one by one, in one run with what it is compared with: the floor
  * under any such call (a look at the clock and a copy of as many bytes into a memory of the ring's
  * size), and the calls an engine would make instead. Calls and floor take turns, so that both meet
- * the same machine. Of each figure the timer's own cost, which is stated, has been taken off.
+ * the same machine. Of each figure the timer's own cost, which is stated, has been taken off. So is
+ * what the clock costs: the floor's is clock_gettime, the calls read base/tick_clock.h.
  *
  *	bench-call PLUGIN [CALLS [NAME]]
  *
@@ -19,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/tick_clock.h"
 #include "bench_engine.h"
 #include "bench_subjects.h"
 #include "bench_timer.h"
@@ -70,6 +72,34 @@ static int floor_make(struct floor *f)
 	memset(f->bytes, 2, sizeof f->bytes);
 	f->at = 0;
 	return 0;
+}
+
+/* --- The clocks alone, one look after the other --- */
+
+#define LOOKS 1000000
+
+static double ns_each(uint64_t from_ns)
+{
+	return (double)(clock_monotonic_ns() - from_ns) / LOOKS;
+}
+
+static void clocks_print(void)
+{
+	struct tick_clock clock = { 0 };
+	volatile uint64_t seen = 0;
+	uint64_t from_ns = clock_monotonic_ns();
+
+	for (unsigned i = 0; i < LOOKS; i++)
+		seen = clock_monotonic_ns();
+	printf("a look at the clock: clock_gettime %.1f ns", ns_each(from_ns));
+	tick_clock_begin(&clock);
+	wait_ns(20 * NS_PER_MS);
+	tick_clock_look(&clock);
+	from_ns = clock_monotonic_ns();
+	for (unsigned i = 0; i < LOOKS; i++)
+		seen = tick_clock_ns(&clock);
+	printf(", as the calls do %.1f ns\n", ns_each(from_ns));
+	(void)seen;
 }
 
 /* --- Measuring --- */
@@ -216,6 +246,7 @@ int main(int argc, char **argv)
 	subjects_open(plugin, instance, folder);
 	pin(0);
 	printf("the timer's own cost, taken off: %.1f ns\n", timer_measure());
+	clocks_print();
 	measure_all("one thread, 2 us apart", only, 1, calls, GAP_NS);
 	measure_all("one thread, after 3 ms of idling", only, 1, calls, IDLE_NS);
 	measure_all("two threads, 2 us apart", only, 2, calls, GAP_NS);

@@ -285,7 +285,7 @@ RECOVERY = [
           "	return r < 0 ? r : 0;\n}\n\nstatic int path_number", "	return 0;\n}\n\nstatic int path_number",
           script("test-recovery"), abi("misuse")),
     fault("a deadline goes by the wall clock", "src/dispatcher_loop.c",
-          "return (struct moment){ by_events ? wall_ns : r->mono_ns, wall_ns };",
+          "return (struct moment){ by_events ? wall_ns : clock_ns, wall_ns };",
           "return (struct moment){ by_events ? wall_ns : wall_ns, wall_ns };",
           abi("process_clocks")),
     fault("a stop's time goes by the wall clock", "src/dispatcher.c",
@@ -296,4 +296,19 @@ RECOVERY = [
                  "	uint64_t now_ns = clock_realtime_ns();\n\n	if (deadline_ns =="),)),
 ]
 
-FAULTS = FILES + RECORDER + PICTURE + ANSWERS + SECURITY + DELIVERY + RECOVERY
+CLOCK = [
+    fault("what is called may come from the future", "src/dispatcher_loop.c",
+          "return r->mono_ns < d->latest_ns ? r->mono_ns : d->latest_ns;", "return r->mono_ns;",
+          unit("dispatcher_loop")),
+    fault("a counter that went astray is read on", "src/base/tick_clock.c",
+          "	atomic_store_explicit(&c->base_ns, 0, memory_order_relaxed);\n", "",
+          unit("tick_clock")),
+    fault("a counter is read before its pace is known", "src/base/tick_clock.c",
+          "	if (ns < MEASURED_NS)\n		return;\n", "",
+          unit("tick_clock")),
+    fault("the clock is not followed", "src/base/tick_clock.c",
+          "else if (distance_ns > NEAR_NS)", "else if (distance_ns > FAR_NS)",
+          unit("tick_clock")),
+]
+
+FAULTS = FILES + RECORDER + PICTURE + ANSWERS + SECURITY + DELIVERY + RECOVERY + CLOCK
