@@ -65,12 +65,14 @@ stop_engine() {
 	engine=
 }
 
-# await COMMAND...: until it succeeds.
+# await COMMAND...: until it succeeds, for some twenty seconds; for longer under valgrind.
+patience=1000
+[ -z "${UNDER_VALGRIND:-}" ] || patience=10000
 await() {
 	tries=0
 	until "$@"; do
 		tries=$((tries + 1))
-		[ $tries -lt 1000 ] || fail "waited in vain for: $*"
+		[ $tries -lt "$patience" ] || fail "waited in vain for: $*"
 		sleep 0.02
 	done
 }

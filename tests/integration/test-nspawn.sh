@@ -14,6 +14,7 @@ command -v systemd-nspawn >/dev/null || skip "no systemd-nspawn here (Debian's s
 [ -x /lib/systemd/systemd ] || skip "no systemd here"
 # Sanitizers want more of /proc than the units leave.
 [ -z "${SANITIZERS:-}" ] || skip "not with sanitizers"
+[ -z "${UNDER_VALGRIND:-}" ] || skip "there is no valgrind in the container"
 begin
 share=$work/share
 units=$work/units

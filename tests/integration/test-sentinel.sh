@@ -69,6 +69,7 @@ kill_engine
 is 1 "$(pages ENGINE_DOWN)" "deaths without a sentinel"
 start_sentinel --runtime-root "$runs/tocsin"
 await raised ENGINE_DOWN 2
+await watchers 0
 
 # The receiver is away and no engine comes back: it is tried again.
 start_engine -o webhook.url="$url"
