@@ -24,6 +24,8 @@
 /* When reading on has failed, it is tried again after: */
 #define READ_AGAIN_NS (5 * NS_PER_S)
 
+#define NO_MEMORY "no memory for page %s that waits; it stays in the outbox"
+
 /* --- Whose it is --- */
 
 /* On the keeper's thread, which lives for as long as pages are posted. */
@@ -75,15 +77,21 @@ bool dispatcher_outbox_claim(struct dispatcher *d)
 
 /* --- In what order --- */
 
-static bool is_first(const struct posting *p)
+/* By which pages are handed over where they are several of one incident: the first ones first, then
+ * repeats, then resolutions; none of any incident goes before an earlier one of it. */
+enum rank { RANK_FIRST, RANK_REPEAT, RANK_RESOLUTION, RANKS };
+
+static enum rank rank_of(const struct posting *p)
 {
-	return page_step(p->page) == 0;
+	uint64_t step = page_step(p->page);
+
+	return step == 0 ? RANK_FIRST : step == UINT64_MAX ? RANK_RESOLUTION : RANK_REPEAT;
 }
 
 /* One that was found was behind no page that is unread. */
 static bool must_wait(const struct dispatcher *d, const struct posting *p)
 {
-	return !is_first(p) && (d->n_held > 0 || (d->unread > 0 && p->sequence > 0));
+	return rank_of(p) != RANK_FIRST && (d->n_held > 0 || (d->unread > 0 && p->sequence > 0));
 }
 
 /* False: the pager is full. */
@@ -106,14 +114,13 @@ void dispatcher_submit(struct dispatcher *d, struct posting *p)
 	}
 }
 
-/* First those that are the first of their incident, so that none of the others goes before one. */
 static void held_submit(struct dispatcher *d)
 {
-	for (unsigned later = 0; later < 2; later++)
+	for (enum rank rank = RANK_FIRST; rank < RANKS; rank++)
 		for (size_t i = 0; i < d->ledger.n && d->n_held > 0; i++) {
 			struct posting *p = d->ledger.postings[i];
 
-			if (!p->held || is_first(p) == later)
+			if (!p->held || rank_of(p) != rank)
 				continue;
 			if (!give(d, p))
 				return;
@@ -122,19 +129,13 @@ static void held_submit(struct dispatcher *d)
 		}
 }
 
-/*
- * Some pages of an incident were found, others were drawn again: not one resolution is handed over
- * before all raisings are.
- */
+/* Some pages of an incident were found, others were drawn again. */
 void dispatcher_submit_recovered(struct dispatcher *d)
 {
-	for (unsigned resolutions = 0; resolutions < 2; resolutions++)
-		for (size_t i = 0; i < d->ledger.n; i++) {
-			struct posting *p = d->ledger.postings[i];
-
-			if ((p->page->type == PAGE_TYPE_RESOLVED) == resolutions)
-				dispatcher_submit(d, p);
-		}
+	for (enum rank rank = RANK_FIRST; rank < RANKS; rank++)
+		for (size_t i = 0; i < d->ledger.n; i++)
+			if (rank_of(d->ledger.postings[i]) == rank)
+				dispatcher_submit(d, d->ledger.postings[i]);
 }
 
 /* --- What waits in it --- */
@@ -164,9 +165,7 @@ void dispatcher_found(struct dispatcher *d, struct page *page, const char *endpo
 	if (p)
 		atomic_fetch_or(&p->flags, POSTING_DURABLE);
 	if (!p || ledger_adopt(&d->ledger, p) < 0)
-		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
-				"no memory for page %s that waits; it stays in the outbox",
-				page->id);
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT, NO_MEMORY, page->id);
 	else if (!d->recovery.active)
 		dispatcher_submit(d, p);
 	posting_unref(p);
@@ -236,10 +235,7 @@ void dispatcher_hand(struct dispatcher *d, struct handed_list *l, struct page *p
 
 	if (!name) {
 		free(h);
-		dispatcher_note_from_afar(d, LOG_CRIT,
-					  "no memory for page %s that waits; it stays in the "
-					  "outbox",
-					  page->id);
+		dispatcher_note_from_afar(d, LOG_CRIT, NO_MEMORY, page->id);
 		return;
 	}
 	h->page = page_ref(page);
