@@ -17,6 +17,7 @@
 /* The clock is read between two looks at the counter: when they are further apart than a clock
  * takes to read, this thread was not running. */
 #define PAIR_TICKS_MAX 2000
+#define VAIN_MAX 500 /* looks in a row that gave no pair */
 /* From a counter of 100 MHz to one of 16 GHz. */
 #define PACE_MAX (UINT64_C(10) << 32)
 #define PACE_MIN ((UINT64_C(1) << 32) / 16)
@@ -56,18 +57,24 @@ void tick_clock_begin(struct tick_clock *c)
 	tick_clock_look(c);
 }
 
-void tick_clock_look(struct tick_clock *c)
-{
-	struct tick_pair now;
-
-	if (c->trusted && pair_read(&now))
-		tick_clock_compare(c, now);
-}
-
 static void distrust(struct tick_clock *c)
 {
 	c->trusted = false;
 	atomic_store_explicit(&c->base_ns, 0, memory_order_relaxed);
+}
+
+void tick_clock_look(struct tick_clock *c)
+{
+	struct tick_pair now;
+
+	if (!c->trusted)
+		return;
+	if (pair_read(&now)) {
+		c->vain = 0;
+		tick_clock_compare(c, now);
+	} else if (++c->vain == VAIN_MAX) {
+		distrust(c); /* a counter that nobody can compare */
+	}
 }
 
 /* After the first pair: how fast does the counter go? */

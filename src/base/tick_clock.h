@@ -33,6 +33,7 @@ struct tick_clock {
 	/* The keeper's own. */
 	bool trusted;
 	struct tick_pair looked; /* when it was compared last */
+	unsigned vain;           /* looks since then that gave nothing to compare */
 };
 
 /* [keeper] The first look, at a clock that is all zero: is there a counter that can be trusted? */
