@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 
 #define MEASURED_NS (10 * NS_PER_MS) /* the pace is measured over this at least */
+#define MEASURED_NS_MAX UINT32_MAX   /* and at most: so that the numbers fit */
 #define NEAR_NS 10000                /* nearer than this a clock is left as it is */
 /* Further off than this, and a thousandth of the time since the last look, it is another time: the
  * machine slept, or something moved the counter. */
@@ -18,9 +19,9 @@
  * takes to read, this thread was not running. */
 #define PAIR_TICKS_MAX 2000
 #define VAIN_MAX 500 /* looks in a row that gave no pair */
-/* From a counter of 100 MHz to one of 16 GHz. */
-#define PACE_MAX (UINT64_C(10) << 32)
-#define PACE_MIN ((UINT64_C(1) << 32) / 16)
+/* From a counter of 1 GHz to one of 16. */
+#define PACE_MAX UINT32_MAX
+#define PACE_MIN (UINT32_MAX / 16)
 
 /* The kernel watches its clocksource, among the processors too, and takes another when the counter
  * is not fit. */
@@ -81,16 +82,19 @@ void tick_clock_look(struct tick_clock *c)
 static void pace_measure(struct tick_clock *c, struct tick_pair now)
 {
 	uint64_t ticks = now.ticks - c->looked.ticks, ns = now.ns - c->looked.ns;
-	__extension__ typedef unsigned __int128 uint128_t;
 
 	if (ns < MEASURED_NS)
 		return;
-	uint128_t pace = ticks > 0 ? ((uint128_t)ns << 32) / ticks : 0;
+	if (ns > MEASURED_NS_MAX) {
+		c->looked = now;
+		return;
+	}
+	uint64_t pace = ticks > 0 ? (ns << 32) / ticks : 0;
 	if (pace < PACE_MIN || pace > PACE_MAX) {
 		distrust(c);
 		return;
 	}
-	c->pace = (uint64_t)pace;
+	c->pace = pace;
 	c->base_ticks = c->looked.ticks;
 	/* Release: readers that see it see base and pace. */
 	atomic_store_explicit(&c->base_ns, c->looked.ns, memory_order_release);

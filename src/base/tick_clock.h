@@ -29,7 +29,7 @@ struct tick_clock {
 	/* What readers read. The clock at base_ticks; 0: do not read the counter. */
 	_Atomic uint64_t base_ns;
 	uint64_t base_ticks; /* not changed once base_ns is set */
-	uint64_t pace;       /* ns a tick, in 2^-32; as base_ticks */
+	uint64_t pace;       /* ns a tick, in 2^-32: less than one; as base_ticks */
 	/* The keeper's own. */
 	bool trusted;
 	struct tick_pair looked; /* when it was compared last */
@@ -45,9 +45,9 @@ void tick_clock_compare(struct tick_clock *c, struct tick_pair now);
 
 static inline uint64_t tick_clock_at(const struct tick_clock *c, uint64_t base_ns, uint64_t ticks)
 {
-	__extension__ typedef unsigned __int128 uint128_t;
+	uint64_t since = ticks - c->base_ticks;
 
-	return base_ns + (uint64_t)(((uint128_t)(ticks - c->base_ticks) * c->pace) >> 32);
+	return base_ns + (since >> 32) * c->pace + ((since & UINT32_MAX) * c->pace >> 32);
 }
 
 /* [any, hot] CLOCK_MONOTONIC in nanoseconds. */

@@ -53,6 +53,21 @@ static void the_pace_is_measured_first(void **state)
 	assert_in_range(seen(&c, NS_PER_S), START_NS + NS_PER_S - 10, START_NS + NS_PER_S + 10);
 }
 
+/* A recovery took its time. */
+static void the_pace_is_measured_after_a_long_while(void **state)
+{
+	struct tick_clock c = { .trusted = true };
+
+	(void)state;
+	tick_clock_compare(&c, after(0, 0));
+	tick_clock_compare(&c, after(600 * NS_PER_S, 0));
+	assert_false(counter_is_read(&c));
+	tick_clock_compare(&c, after(601 * NS_PER_S, 0));
+	assert_true(counter_is_read(&c));
+	assert_in_range(seen(&c, 601 * NS_PER_S), START_NS + 601 * NS_PER_S - 10,
+			START_NS + 601 * NS_PER_S + 10);
+}
+
 static void the_clock_is_followed(void **state)
 {
 	struct tick_clock c = measured();
@@ -126,7 +141,7 @@ static void a_keeper_that_was_held_up_goes_on(void **state)
 
 static void a_counter_that_does_not_count_is_not_read(void **state)
 {
-	static const uint64_t ticks[] = { 0, 1, 50 * 1000 * 1000, UINT64_C(20) * 1000 * NS_PER_S };
+	static const uint64_t ticks[] = { 0, 1, 990 * 1000 * 1000, UINT64_C(20) * 1000 * NS_PER_S };
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof ticks / sizeof ticks[0]; i++) {
@@ -176,6 +191,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_pace_is_measured_first),
+		cmocka_unit_test(the_pace_is_measured_after_a_long_while),
 		cmocka_unit_test(the_clock_is_followed),
 		cmocka_unit_test(what_is_near_is_left_alone),
 		cmocka_unit_test(a_counter_that_has_disagreed_is_never_read_again),
