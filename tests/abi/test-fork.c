@@ -15,6 +15,7 @@
 #include "base/lockfile.h"
 
 #define CHILDREN 40
+#define CHILDREN_SLOW 3 /* under valgrind, where a fork takes seconds */
 #define CALLERS 2
 
 static tocsin_alert_event p1(const char *session)
@@ -148,7 +149,7 @@ static void children_made_while_threads_call_disturb_no_call(void **state)
 		callers[n] = (struct caller){ .world = w, .instance = i, .over = &over };
 		assert_int_equal(pthread_create(&threads[n], NULL, call, &callers[n]), 0);
 	}
-	for (unsigned n = 0; n < CHILDREN; n++) {
+	for (unsigned n = 0; n < (is_under_valgrind() ? CHILDREN_SLOW : CHILDREN); n++) {
 		pid_t pid = forked();
 		if (pid == 0)
 			_exit(calls_are_refused(w, i));
