@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * CLOCK_MONOTONIC, read from the processor's counter where the kernel itself keeps time by it
- * (x86-64 with clocksource "tsc"): a third of what clock_gettime costs, which is most of what a hot
- * call costs. Anywhere else, and as soon as counter and clock have once disagreed, clock_gettime is
- * what is read.
+ * (x86-64 with clocksource "tsc"): less than half of what clock_gettime costs, and that is most of
+ * what a hot call costs. Anywhere else, and as soon as counter and clock have once disagreed,
+ * clock_gettime is what is read.
  *
- * One thread, the keeper of the clock, compares the two every so often. Between two looks a reader
+ * One thread, the owner of the clock, compares the two every so often. Between two looks a reader
  * sees the clock as the last look set it: within some 10 us, since the counter's pace is measured
  * over at least 10 ms, and the kernel corrects its own by half a thousandth at most.
  */
@@ -30,17 +30,17 @@ struct tick_clock {
 	_Atomic uint64_t base_ns;
 	uint64_t base_ticks; /* not changed once base_ns is set */
 	uint64_t pace;       /* ns a tick, in 2^-32: less than one; as base_ticks */
-	/* The keeper's own. */
+	/* The owner's own. */
 	bool trusted;
 	struct tick_pair looked; /* when it was compared last */
 	unsigned vain;           /* looks since then that gave nothing to compare */
 };
 
-/* [keeper] The first look, at a clock that is all zero: is there a counter that can be trusted? */
+/* [owner] The first look, at a clock that is all zero: is there a counter that can be trusted? */
 void tick_clock_begin(struct tick_clock *c);
-/* [keeper] A look; costs two reads of the counter and one of the clock. */
+/* [owner] A look; costs two reads of the counter and one of the clock. */
 void tick_clock_look(struct tick_clock *c);
-/* [keeper] A look that has found that pair: what tick_clock_look does with its own. */
+/* [owner] A look that has found that pair: what tick_clock_look does with its own. */
 void tick_clock_compare(struct tick_clock *c, struct tick_pair now);
 
 static inline uint64_t tick_clock_at(const struct tick_clock *c, uint64_t base_ns, uint64_t ticks)

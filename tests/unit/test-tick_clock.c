@@ -128,7 +128,7 @@ static void a_counter_that_has_disagreed_is_never_read_again(void **state)
 }
 
 /* Nobody looked for an hour: the pace is known to less than that. */
-static void a_keeper_that_was_held_up_goes_on(void **state)
+static void an_owner_that_was_held_up_goes_on(void **state)
 {
 	struct tick_clock c = measured();
 
@@ -195,7 +195,7 @@ int main(void)
 		cmocka_unit_test(the_clock_is_followed),
 		cmocka_unit_test(what_is_near_is_left_alone),
 		cmocka_unit_test(a_counter_that_has_disagreed_is_never_read_again),
-		cmocka_unit_test(a_keeper_that_was_held_up_goes_on),
+		cmocka_unit_test(an_owner_that_was_held_up_goes_on),
 		cmocka_unit_test(a_counter_that_does_not_count_is_not_read),
 		cmocka_unit_test(a_counter_nobody_trusts_is_not_read),
 		cmocka_unit_test(this_machines_clock_is_told),
