@@ -40,8 +40,9 @@ struct recorder {
  *
  * What is written where: `head` is the only word that producers contend for. A producer reads it
  * and `released`, checks that its class may have the slots, and takes them by one compare-and-swap;
- * from then on the slots are its own. It copies the record into them, the first slot last, and
- * stores each slot's stamp (its position) with release order.
+ * from then on the slots are its own. It copies the record into them, front to back, since a
+ * processor fetches ahead of what is written so, and stores each slot's stamp (its position) with
+ * release order, the first slot's last.
  *
  * Why it is right:
  * - `released` is loaded with acquire and after `head`. It pairs with the reader's release store in
@@ -61,7 +62,7 @@ struct recorder {
 static inline void slots_fill(const struct recorder_producer *p, uint64_t position, uint64_t parts,
 			      const uint8_t *bytes, size_t len)
 {
-	for (uint64_t part = parts; part-- > 0;) {
+	for (uint64_t part = 0; part < parts; part++) {
 		struct layout_slot *s = &p->slots[(position + part) & p->mask];
 		size_t from = part * LAYOUT_PAYLOAD;
 		size_t n = len - from < LAYOUT_PAYLOAD ? len - from : LAYOUT_PAYLOAD;
@@ -70,8 +71,10 @@ static inline void slots_fill(const struct recorder_producer *p, uint64_t positi
 		s->parts = (uint16_t)parts;
 		s->length = (uint32_t)len;
 		memcpy(s->payload, bytes + from, n);
-		atomic_store_explicit(&s->stamp, position + part, memory_order_release);
+		if (part > 0)
+			atomic_store_explicit(&s->stamp, position + part, memory_order_release);
 	}
+	atomic_store_explicit(&p->slots[position & p->mask].stamp, position, memory_order_release);
 }
 
 _hot_ int recorder_push(const struct recorder_producer *p, enum recorder_class class,

@@ -36,12 +36,15 @@ broken() {
 	echo "found out: $1"
 }
 
-broken "the stamp before the payload" '/^inline fill/,/^}/{
-	/stamp\[SLOT(p)\] = p/d
-	s/^\tpart\[SLOT(p)\] = i;/\tstamp[SLOT(p)] = p; part[SLOT(p)] = i;/
-	s/second_half\[SLOT(p)\] = p;/second_half[SLOT(p)] = p/
-}'
-broken "the first slot before the second" 's/^\t\t\t:: n == 2 -> fill(seen_head + 1, 1, n)$/\t\t\t:: n == 2 -> fill(seen_head, 0, n); told[seen_head] = true; fill(seen_head + 1, 1, n)/'
+# first_stamp SED-REPLACEMENT: the first slot's stamp is stored there, and not at the end.
+first_stamp() {
+	echo "/^\t\t\tstamp\[SLOT(seen_head)\] = seen_head;\$/d
+		s/^\t\t\tfill(seen_head, 0, n);\$/\t\t\t$1/"
+}
+broken "the stamp before the payload" \
+	"$(first_stamp 'stamp[SLOT(seen_head)] = seen_head; fill(seen_head, 0, n);')"
+broken "the first slot's stamp before the second slot" \
+	"$(first_stamp 'fill(seen_head, 0, n); stamp[SLOT(seen_head)] = seen_head;')"
 broken "slots released before the checkpoint is valid" '/^inline checkpoint_write/,/^}/{
 	s/^\tmark\[area\] = 0;/\treleased = reader_next; mark[area] = 0;/
 	s/^\tmark\[area\] = m;/\tmark[area] = m/

@@ -43,8 +43,7 @@ inline fill(p, i, n)
 	part[SLOT(p)] = i;
 	parts[SLOT(p)] = n;
 	first_half[SLOT(p)] = p;
-	second_half[SLOT(p)] = p;
-	stamp[SLOT(p)] = p;
+	second_half[SLOT(p)] = p
 }
 
 proctype producer() provided (alive)
@@ -73,11 +72,14 @@ again:
 				:: else -> seen_head = head; goto again
 				fi
 			}
+			fill(seen_head, 0, n);
 			if
-			:: n == 2 -> fill(seen_head + 1, 1, n)
+			:: n == 2 ->
+				fill(seen_head + 1, 1, n);
+				stamp[SLOT(seen_head + 1)] = seen_head + 1
 			:: else
 			fi;
-			fill(seen_head, 0, n);
+			stamp[SLOT(seen_head)] = seen_head;
 			told[seen_head] = true
 		fi;
 		pushes++

@@ -49,18 +49,17 @@ FILES = [
 ]
 
 RECORDER = [
-    fault("a slot is stamped before it is filled", "src/record/recorder.c",
-          "		memcpy(s->payload, bytes + from, n);\n"
-          "		atomic_store_explicit(&s->stamp, position + part, memory_order_release);\n",
-          "		atomic_store_explicit(&s->stamp, position + part, memory_order_release);\n"
-          "		memcpy(s->payload, bytes + from, n);\n",
+    fault("a record is stamped before it is there", "src/record/recorder.c",
+          "	for (uint64_t part = 0; part < parts; part++) {\n",
+          "	atomic_store_explicit(&p->slots[position & p->mask].stamp, position, memory_order_release);\n"
+          "	for (uint64_t part = 0; part < parts; part++) {\n",
           unit("recorder")),
     fault("a record's first slot is stamped first", "src/record/recorder.c",
-          "for (uint64_t part = parts; part-- > 0;) {", "for (uint64_t part = 0; part < parts; part++) {",
+          "		if (part > 0)\n			atomic_store_explicit(&s->stamp,", "			atomic_store_explicit(&s->stamp,",
           unit("recorder")),
-    fault("a slot's stamp releases nothing", "src/record/recorder.c",
-          "atomic_store_explicit(&s->stamp, position + part, memory_order_release);",
-          "atomic_store_explicit(&s->stamp, position + part, memory_order_relaxed);",
+    fault("a record's stamp releases nothing", "src/record/recorder.c",
+          "[position & p->mask].stamp, position, memory_order_release);",
+          "[position & p->mask].stamp, position, memory_order_relaxed);",
           unit("recorder"), sanitizers="thread"),
     fault("a slot's stamp is read without acquire", "src/record/recorder.c",
           "atomic_load_explicit(&s->stamp, memory_order_acquire)",
