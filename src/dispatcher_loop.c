@@ -291,7 +291,8 @@ static bool loop_is_over(struct dispatcher *d, struct pace *pace, bool empty, ui
 
 static bool loop_turn(struct dispatcher *d, struct pace *pace)
 {
-	/* Read before the ring: a record that comes later is not older than this. */
+	/* Read before the ring: a record that comes later is not older than this, but for the few
+	 * us by which the calls' clock may be behind. */
 	uint64_t now_ns = clock_monotonic_ns();
 	bool empty;
 

@@ -139,6 +139,7 @@ static void children_made_while_threads_call_disturb_no_call(void **state)
 {
 	struct world *w = *state;
 	tocsin_instance *i = start(w);
+	const unsigned children = is_under_valgrind() ? CHILDREN_SLOW : CHILDREN;
 	struct caller callers[CALLERS];
 	pthread_t threads[CALLERS];
 	tocsin_stats stats = { .size = sizeof stats };
@@ -149,7 +150,7 @@ static void children_made_while_threads_call_disturb_no_call(void **state)
 		callers[n] = (struct caller){ .world = w, .instance = i, .over = &over };
 		assert_int_equal(pthread_create(&threads[n], NULL, call, &callers[n]), 0);
 	}
-	for (unsigned n = 0; n < (is_under_valgrind() ? CHILDREN_SLOW : CHILDREN); n++) {
+	for (unsigned n = 0; n < children; n++) {
 		pid_t pid = forked();
 		if (pid == 0)
 			_exit(calls_are_refused(w, i));

@@ -3,8 +3,9 @@
  * What a hot call costs its caller, one by one, in one run with what it is compared with: the floor
  * under any such call (a look at the clock and a copy of as many bytes into a memory of the ring's
  * size), and the calls an engine would make instead. Calls and floor take turns, so that both meet
- * the same machine. Of each figure the timer's own cost, which is stated, has been taken off. So is
- * what the clock costs: the floor's is clock_gettime, the calls read base/tick_clock.h.
+ * the same machine. Of each figure the timer's own cost, which is stated, has been taken off.
+ * What the clock alone costs is stated too and not taken off: the floor's clock_gettime, and
+ * base/tick_clock.h, which the calls read.
  *
  *	bench-call PLUGIN [CALLS [NAME]]
  *
