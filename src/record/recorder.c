@@ -50,8 +50,10 @@ struct recorder {
  *   copy cannot overtake the old read. A stale `released` is smaller, hence only cautious; a stale
  *   `head` can lie behind a fresh `released` (the difference is then negative), and is read again.
  *   A refusal is exact too: `head` only grows, so the ring was that full when `released` was read.
- * - The swap itself may be relaxed. It orders nothing but itself: nobody reads a slot because of
- *   `head`, only because of its stamp.
+ * - The swap itself may be relaxed: the reader takes a slot because of its stamp, never because of
+ *   `head`. Only who reads along in the file of a living run (recorder_image.c) goes by `head` to
+ *   tell which slots may have been taken again; for it a release fence keeps the swap before the
+ *   copy. On x86 that binds the compiler alone.
  * - The stamp's release store pairs with the reader's acquire load: a stamp seen is a slot whole.
  *   Slots of a former lap hold a stamp smaller by a multiple of the ring, never the expected one.
  * - A kill between two stores leaves a prefix of them in the shared mapping: no stamp, no record.
@@ -103,6 +105,7 @@ _hot_ int recorder_push(const struct recorder_producer *p, enum recorder_class c
 							  memory_order_relaxed))
 			break;
 	}
+	atomic_thread_fence(memory_order_release);
 	slots_fill(p, head, parts, bytes, len);
 	if (ret_position)
 		*ret_position = head;

@@ -174,6 +174,11 @@ static int header_guess(struct recorder_image *i, const char *name, uint64_t siz
 	return 0;
 }
 
+static uint64_t slot_stamp(const struct layout_slot *s)
+{
+	return atomic_load_explicit(&s->stamp, memory_order_relaxed);
+}
+
 /*
  * The head, when it has moved since the file was opened: the run lives, and may write into what is
  * read meanwhile.
@@ -189,21 +194,45 @@ static uint64_t image_reserved(const struct recorder_image *i)
 }
 
 /* Of a file that ends within the chunk, the slots behind its end are as if never written. */
-static bool image_read_chunk(struct recorder_image *i, uint64_t chunk)
+static bool image_read_slots(struct recorder_image *i, uint64_t chunk)
 {
 	uint64_t offset = i->header.slots_offset + chunk * RECORDER_SLOT_SIZE;
 	ssize_t n;
 
-	if (chunk == i->chunk)
-		return true;
-	i->chunk = UINT64_MAX;
 	do
 		n = pread(i->fd, i->slots, sizeof i->slots, (off_t)offset);
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return false;
 	memset((uint8_t *)i->slots + n, 0, sizeof i->slots - (size_t)n);
-	/* After the slots: whatever was written into them by then had been reserved before. */
+	/* What is read next is read later, on machines too that would turn reads around. */
+	atomic_thread_fence(memory_order_acquire);
+	return true;
+}
+
+/*
+ * Reads the slots from index `chunk` on. A living run may write into them meanwhile, and a read
+ * copies in no order that could be relied on: a new stamp may come with an old payload, though the
+ * stamp was written last. So they are read twice. What was stamped before the second read began was
+ * whole then, and is so still, unless the head, read last, tells that the slot was taken again
+ * (recorder_push: the head goes before the copy). The others count as never written.
+ */
+static bool image_read_chunk(struct recorder_image *i, uint64_t chunk)
+{
+	uint64_t stamped[CHUNK];
+
+	if (chunk == i->chunk)
+		return true;
+	i->chunk = UINT64_MAX;
+	if (!image_read_slots(i, chunk))
+		return false;
+	for (uint64_t n = 0; n < CHUNK; n++)
+		stamped[n] = slot_stamp(&i->slots[n]);
+	if (!image_read_slots(i, chunk))
+		return false;
+	for (uint64_t n = 0; n < CHUNK; n++)
+		if (slot_stamp(&i->slots[n]) != stamped[n])
+			atomic_store_explicit(&i->slots[n].stamp, 0, memory_order_relaxed);
 	i->reserved = image_reserved(i);
 	i->chunk = chunk;
 	return true;
@@ -222,7 +251,7 @@ static uint64_t image_find_head(struct recorder_image *i, uint64_t from)
 
 		if (!image_read_chunk(i, index - index % CHUNK))
 			break;
-		stamp = atomic_load_explicit(&i->slots[index % CHUNK].stamp, memory_order_relaxed);
+		stamp = slot_stamp(&i->slots[index % CHUNK]);
 		if ((stamp & (slots - 1)) != index || stamp < head || stamp >= POSITIONS_MAX ||
 		    (from > 0 && stamp - from >= slots))
 			continue;
@@ -350,7 +379,7 @@ static const struct layout_slot *image_slot(struct recorder_image *i, uint64_t p
 	if (i->reserved > i->header.slots && position < i->reserved - i->header.slots)
 		return NULL;
 	const struct layout_slot *s = &i->slots[index - chunk];
-	return atomic_load_explicit(&s->stamp, memory_order_relaxed) == position ? s : NULL;
+	return slot_stamp(s) == position ? s : NULL;
 }
 
 /* Gathers the record that begins at `position`; false when it is not whole. */

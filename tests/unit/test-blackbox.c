@@ -283,7 +283,7 @@ static void of_a_living_one_no_event_is_a_mixture(void **state)
 	pthread_t thread;
 
 	assert_int_equal(pthread_create(&thread, NULL, write_on, &w), 0);
-	for (unsigned round = 0; round < 300; round++) {
+	for (unsigned round = 0; round < 2000; round++) {
 		uint64_t last = 0;
 
 		assert_int_equal(print(f, recorder_name(w.recorder), &all, &p), 0);
