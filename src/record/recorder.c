@@ -346,13 +346,6 @@ void recorder_note_advance(struct recorder *r, uint64_t mono_ns)
 	atomic_store_explicit(&r->producer.counters->advanced_ns, mono_ns, memory_order_relaxed);
 }
 
-/* A record's first slot, when it is whole and makes sense. */
-static bool slot_begins_record(const struct layout_slot *s)
-{
-	return s->part == 0 && s->length > 0 && s->length <= RECORD_SIZE_MAX &&
-	       s->parts == layout_parts(s->length);
-}
-
 /* Copies the record's parts together; they are all there, for the first slot is stamped last. */
 static const uint8_t *recorder_gather(struct recorder *r, uint64_t position,
 				      const struct layout_slot *first)
@@ -376,7 +369,7 @@ int recorder_next(struct recorder *r, const uint8_t **ret_bytes, size_t *ret_len
 
 		if (stamp != r->next)
 			return r->next == recorder_head(r) ? 0 : -EAGAIN;
-		if (!slot_begins_record(s)) {
+		if (!layout_slot_begins_record(s)) {
 			/* Only a stray write of the host's can do this: step over the slot. */
 			r->next++;
 			continue;

@@ -387,8 +387,7 @@ static bool image_gather(struct recorder_image *i, uint64_t position, size_t *re
 {
 	const struct layout_slot *s = image_slot(i, position);
 
-	if (!s || s->part != 0 || s->length == 0 || s->length > RECORD_SIZE_MAX ||
-	    s->parts != layout_parts(s->length) || s->parts > i->head - position)
+	if (!s || !layout_slot_begins_record(s) || s->parts > i->head - position)
 		return false;
 	uint16_t parts = s->parts;
 	uint32_t length = s->length;

@@ -108,4 +108,11 @@ static inline uint64_t layout_parts(size_t len)
 	return (len + LAYOUT_PAYLOAD - 1) / LAYOUT_PAYLOAD;
 }
 
+/* Whether a slot, stamped, is a record's first and makes sense as that. */
+static inline bool layout_slot_begins_record(const struct layout_slot *s)
+{
+	return s->part == 0 && s->length > 0 && s->length <= RECORD_SIZE_MAX &&
+	       s->parts == layout_parts(s->length);
+}
+
 #endif
