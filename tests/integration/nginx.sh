@@ -2,16 +2,12 @@
 # shellcheck shell=sh
 #
 # Sourced after answers.sh by tests that want a real web server: nginx on loopback, certificates of
-# an authority of the test's own. The system's nginx, else the one unpacked in $TOCSIN_SERVERS.
-servers=${TOCSIN_SERVERS:-$top_builddir/servers}
+# an authority of the test's own.
+. "$top_srcdir/tests/integration/servers.sh"
 
 find_nginx() {
-	for nginx in /usr/sbin/nginx "$servers/usr/sbin/nginx"; do
-		[ -x "$nginx" ] && command -v openssl >/dev/null && return
-	done
-	echo "skipped: no nginx here and none in $servers, or no openssl (./bootstrap check fetches them)"
-	[ "${CI:-}" = true ] && exit 1
-	exit 77
+	find_server openssl
+	find_server nginx
 }
 
 # make_authority NAME: $work/NAME.pem and its key, as openssl ca wants them.
@@ -78,14 +74,8 @@ free_ports() {
 
 # No shell stays before it, so that signals reach it.
 exec_nginx() {
-	set -- setpriv --pdeathsig KILL "$nginx"
-	case $nginx in
-	"$servers"/*)
-		set -- env LD_LIBRARY_PATH="$(echo "$servers"/usr/lib/*-linux-gnu*):$(
-			echo "$servers"/lib/*-linux-gnu*)" "$@"
-		;;
-	esac
-	exec "$@" -p "$work/nginx" -c "$work/nginx.conf" -e "$work/nginx.err" -g "daemon off;"
+	exec_with_libraries setpriv --pdeathsig KILL "$server" \
+		-p "$work/nginx" -c "$work/nginx.conf" -e "$work/nginx.err" -g "daemon off;"
 }
 
 # try_nginx: starts it with what stands in $work/servers.conf; fails when a port is taken.

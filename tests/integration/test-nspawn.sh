@@ -5,16 +5,17 @@
 # killed, and the page arrives, with what systemd knows of the end. Once by the drop-in's
 # ExecStopPost=, once by OnFailure=, once by the sentinel, shut in as their units have it.
 . "$top_srcdir/tests/integration/common.sh"
+. "$top_srcdir/tests/integration/servers.sh"
 skip() {
 	echo "skipped: $*"
 	exit 77
 }
 [ "$(id -u)" = 0 ] || skip "only root may start a container"
-command -v systemd-nspawn >/dev/null || skip "no systemd-nspawn here (Debian's systemd-container)"
 [ -x /lib/systemd/systemd ] || skip "no systemd here"
 # Sanitizers want more of /proc than the units leave.
 [ -z "${SANITIZERS:-}" ] || skip "not with sanitizers"
 [ -z "${UNDER_VALGRIND:-}" ] || skip "there is no valgrind in the container"
+find_server systemd-nspawn
 begin
 share=$work/share
 units=$work/units
@@ -123,9 +124,9 @@ set --
 for unit in "$units"/*; do
 	set -- "$@" "--bind-ro=$unit:/etc/systemd/system/${unit##*/}"
 done
-timeout -k 10 150 systemd-nspawn --quiet --machine="tocsin-$$" -D / --volatile=yes --register=no --keep-unit \
-	--private-network --console=pipe "--bind=$share:/test" "$@" \
-	-b systemd.unit=tocsin-test.target systemd.show_status=no </dev/null >"$work/boot" 2>&1
+(exec_with_libraries timeout -k 10 150 "$server" --quiet --machine="tocsin-$$" -D / --volatile=yes \
+	--register=no --keep-unit --private-network --console=pipe "--bind=$share:/test" "$@" \
+	-b systemd.unit=tocsin-test.target systemd.show_status=no </dev/null >"$work/boot" 2>&1)
 status=$?
 if [ ! -e "$share/booted" ]; then
 	tail -n 5 "$work/boot"

@@ -4,22 +4,13 @@
 # Where there is no journald but a syslog, here rsyslog, listens at /dev/log, the log goes there:
 # every entry, at its priority, with its fields. One that is started again is found again.
 private=$top_srcdir/tests/integration/private-journald
-servers=${TOCSIN_SERVERS:-$top_builddir/servers}
-
-find_rsyslogd() {
-	for rsyslogd in /usr/sbin/rsyslogd "$servers/usr/sbin/rsyslogd"; do
-		[ -x "$rsyslogd" ] && return
-	done
-	echo "skipped: no rsyslogd here and none in $servers (./bootstrap check fetches it)"
-	[ "${CI:-}" = true ] && exit 1
-	exit 77
-}
+. "$top_srcdir/tests/integration/servers.sh"
 
 if [ "${1:-}" != --inside ]; then
-	find_rsyslogd
-	exec "$private" --no-journald /bin/sh "$0" --inside "$rsyslogd"
+	find_server rsyslogd
+	exec "$private" --no-journald /bin/sh "$0" --inside "$server"
 fi
-rsyslogd=$2
+server=$2
 . "$top_srcdir/tests/integration/common.sh"
 begin
 demo=$top_srcdir/tests/demo/session.jsonl
@@ -32,15 +23,12 @@ if \$programname != "rsyslogd" then action(type="omfile" file="$work/log" templa
 END
 
 start_rsyslogd() {
-	libraries=$(echo "$servers"/usr/lib/*-linux-gnu*):$(echo "$servers"/lib/*-linux-gnu*)
-	case $rsyslogd in
-	"$servers"/*)
-		set -- env LD_LIBRARY_PATH="$libraries" "$rsyslogd" \
-			-M "$(echo "$servers"/usr/lib/*-linux-gnu*/rsyslog)"
-		;;
-	*) set -- "$rsyslogd" ;;
+	set --
+	case $server in
+	"$servers"/*) set -- -M "$(echo "$servers"/usr/lib/*-linux-gnu*/rsyslog)" ;;
 	esac
-	setpriv --pdeathsig KILL "$@" -n -C -f "$work/rsyslog.conf" -i "$work/rsyslogd.pid" \
+	exec_with_libraries setpriv --pdeathsig KILL "$server" "$@" \
+		-n -C -f "$work/rsyslog.conf" -i "$work/rsyslogd.pid" \
 		>"$work/rsyslogd.err" 2>&1 3>&- &
 	listener=$!
 	tries=0
