@@ -21,6 +21,7 @@ struct reading {
 	struct recorder_image *image;
 	struct recorder_image_facts facts;
 	int64_t clock_shift_ns; /* from the dead run's clock to ours */
+	uint64_t latest_ns;     /* the present, on the dead run's clock */
 };
 
 static uint64_t shifted(uint64_t ns, int64_t by)
@@ -30,15 +31,16 @@ static uint64_t shifted(uint64_t ns, int64_t by)
 	return ns + (uint64_t)by;
 }
 
-/* As dispatcher_loop.c does for the living; with the clock as it was then. */
+/* As dispatcher_loop.c does for the living, and nothing comes from the future here either; with the
+ * clock as it was then. */
 static struct moment moment_then(const struct reading *x, const struct record *r)
 {
-	uint64_t wall_ns =
-		r->wall_ns > 0 ? r->wall_ns : shifted(r->mono_ns, x->facts.wall_offset_ns);
+	uint64_t mono_ns = r->mono_ns < x->latest_ns ? r->mono_ns : x->latest_ns;
+	uint64_t wall_ns = r->wall_ns > 0 ? r->wall_ns : shifted(mono_ns, x->facts.wall_offset_ns);
 
 	if (x->d->settings->clock_source == CLOCK_SOURCE_EVENT)
 		return (struct moment){ wall_ns, wall_ns };
-	return (struct moment){ shifted(r->mono_ns, x->clock_shift_ns), wall_ns };
+	return (struct moment){ shifted(mono_ns, x->clock_shift_ns), wall_ns };
 }
 
 static struct moment moment_started(const struct reading *x)
@@ -114,15 +116,13 @@ static void records_apply(struct reading *x, struct death *death)
 	death->position = at;
 	/* What fell due after the last record, while the run still lived. A time beyond the present
 	 * is a damaged one. */
-	if (x->d->settings->clock_source == CLOCK_SOURCE_SYSTEM && x->facts.advanced_ns > 0) {
-		uint64_t clock_ns = shifted(x->facts.advanced_ns, x->clock_shift_ns);
+	uint64_t advanced_ns = x->facts.advanced_ns;
 
-		if (clock_ns <= dispatcher_now(x->d).clock_ns)
-			picture_advance(
-				x->d->picture,
-				(struct moment){ clock_ns, shifted(x->facts.advanced_ns,
-								   x->facts.wall_offset_ns) });
-	}
+	if (x->d->settings->clock_source == CLOCK_SOURCE_SYSTEM && advanced_ns > 0 &&
+	    advanced_ns <= x->latest_ns)
+		picture_advance(x->d->picture,
+				(struct moment){ shifted(advanced_ns, x->clock_shift_ns),
+						 shifted(advanced_ns, x->facts.wall_offset_ns) });
 }
 
 static void sessions_tell(const struct picture *p, struct death *death)
@@ -155,6 +155,7 @@ int dispatcher_recover_run(struct dispatcher *d, struct dead_run *run, struct de
 	run->damaged |= x.facts.damaged;
 	if (run->other_boot)
 		x.clock_shift_ns = x.facts.wall_offset_ns - d->wall_offset_ns;
+	x.latest_ns = shifted(clock_monotonic_ns(), -x.clock_shift_ns);
 	r = picture_prepare(&x);
 	if (r < 0)
 		return r;

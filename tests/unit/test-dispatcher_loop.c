@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Events that are stamped with a time to come. */
+/* Events that are stamped with a time to come, in a run that lives and in one that has died. */
 #include "config.h"
 #include "dispatcher_fixture.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
 #define TRIES 3000 /* a hundredth of a second apart */
 
-static void pulse(struct engine *e, uint64_t mono_ns)
+static int pulse(const struct recorder *r, uint64_t mono_ns)
 {
 	const tocsin_health_event event = {
 		.head = { sizeof event, TOCSIN_HEALTH_FEED_PULSE, 0 },
@@ -14,10 +18,8 @@ static void pulse(struct engine *e, uint64_t mono_ns)
 	uint8_t bytes[RECORD_SIZE_MAX];
 	size_t size = record_encode_health(&event, mono_ns, bytes);
 
-	assert_int_equal(recorder_push(recorder_producer(dispatcher_recorder(e->dispatcher)),
-				       RECORDER_CLASS_LEAST, RECORDER_LOSS_OTHER, mono_ns, bytes,
-				       size, NULL),
-			 0);
+	return recorder_push(recorder_producer(r), RECORDER_CLASS_LEAST, RECORDER_LOSS_OTHER,
+			     mono_ns, bytes, size, NULL);
 }
 
 static bool has_alert(struct engine *e, const char *code)
@@ -31,16 +33,60 @@ static bool has_alert(struct engine *e, const char *code)
 	return has;
 }
 
+static uint64_t tomorrow(void)
+{
+	return clock_monotonic_ns() + 24 * 3600 * NS_PER_S;
+}
+
+static void await_silence(struct engine *e)
+{
+	for (unsigned n = 0; !has_alert(e, "DATA_FEED_DOWN"); n++) {
+		assert_true(n < TRIES);
+		usleep(10000);
+	}
+}
+
 static void a_feed_from_the_future_falls_silent_in_its_time(void **state)
 {
 	struct engine e;
 
 	engine_start(&e, *state, "rules.feed_stale_after", "50ms", 0);
-	pulse(&e, clock_monotonic_ns() + 24 * 3600 * NS_PER_S);
-	for (unsigned n = 0; !has_alert(&e, "DATA_FEED_DOWN"); n++) {
-		assert_true(n < TRIES);
-		usleep(10000);
+	assert_int_equal(pulse(dispatcher_recorder(e.dispatcher), tomorrow()), 0);
+	await_silence(&e);
+	engine_end(&e);
+}
+
+/* An engine that dies before anybody has looked at its one event. */
+static void engine_die(const struct test_folder *f, uint64_t mono_ns)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct recorder_options o = { .size = 64 * RECORDER_SLOT_SIZE,
+					      .first_position = 1,
+					      .engine = "test" };
+		struct recorder *r;
+
+		mkdirat(f->fd, "run", 0700);
+		o.folder = openat(f->fd, "run", O_RDONLY | O_DIRECTORY);
+		if (o.folder < 0 || recorder_create(&o, &r) < 0 || recorder_hold(r) < 0 ||
+		    pulse(r, mono_ns) < 0)
+			_exit(1);
+		_exit(0);
 	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void so_does_one_after_a_run_that_had_seen_the_future(void **state)
+{
+	struct engine e;
+
+	engine_die(*state, tomorrow());
+	engine_start(&e, *state, "rules.feed_stale_after", "50ms", 0);
+	assert_int_equal(pulse(dispatcher_recorder(e.dispatcher), clock_monotonic_ns()), 0);
+	await_silence(&e);
 	engine_end(&e);
 }
 
@@ -48,6 +94,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test_in_folder(a_feed_from_the_future_falls_silent_in_its_time),
+		test_in_folder(so_does_one_after_a_run_that_had_seen_the_future),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
