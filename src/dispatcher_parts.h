@@ -222,6 +222,14 @@ struct death {
 	uint64_t sessions;              /* that ran */
 	struct text_buffer session_ids; /* some of them, as text */
 };
+/*
+ * From the clock of a former run, which had that wall offset and left that picture, to ours: 0,
+ * unless the machine was booted since. The clock on the wall may have been set back in between:
+ * what the picture saw last then counts as the present, since nothing comes from the future. Of the
+ * events' clock there is but one.
+ */
+int64_t dispatcher_clock_shift(const struct dispatcher *d, bool other_boot, int64_t wall_offset_ns,
+			       const uint8_t *state, size_t len);
 /* Goes on with the picture from where the run's checkpoint is and tells its news. -errno. */
 int dispatcher_recover_run(struct dispatcher *d, struct dead_run *run, struct death *ret);
 /* The moment at which what a former run has left counts as found. */

@@ -119,8 +119,9 @@ static void carried_take(struct dispatcher *d, struct carried *c)
 		return;
 	r = dispatcher_picture_new(d, c->epoch, dispatcher_now(d), &p);
 	if (r == 0)
-		r = checkpoint_decode(p, state, c->len,
-				      c->other_boot ? c->wall_offset_ns - d->wall_offset_ns : 0);
+		r = checkpoint_decode(
+			p, state, c->len,
+			dispatcher_clock_shift(d, c->other_boot, c->wall_offset_ns, state, c->len));
 	free(state);
 	if (r < 0) {
 		picture_free(p);

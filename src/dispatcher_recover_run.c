@@ -21,14 +21,26 @@ struct reading {
 	struct recorder_image *image;
 	struct recorder_image_facts facts;
 	int64_t clock_shift_ns; /* from the dead run's clock to ours */
-	uint64_t latest_ns;     /* the present, on the dead run's clock */
+	uint64_t latest_ns;     /* the present, on the dead run's clock; no limit to the events' */
 };
 
 static uint64_t shifted(uint64_t ns, int64_t by)
 {
-	if (by < 0 && ns < (uint64_t)-by)
+	if (by < 0 && ns < -(uint64_t)by)
 		return 0;
 	return ns + (uint64_t)by;
+}
+
+int64_t dispatcher_clock_shift(const struct dispatcher *d, bool other_boot, int64_t wall_offset_ns,
+			       const uint8_t *state, size_t len)
+{
+	if (d->settings->clock_source == CLOCK_SOURCE_EVENT)
+		return 0;
+	int64_t shift = other_boot ? wall_offset_ns - d->wall_offset_ns : 0;
+	uint64_t latest_ns = state ? shifted(checkpoint_latest(state, len), shift) : 0;
+	uint64_t now_ns = clock_monotonic_ns();
+
+	return latest_ns > now_ns ? (int64_t)((uint64_t)shift - (latest_ns - now_ns)) : shift;
 }
 
 /* As dispatcher_loop.c does for the living, and nothing comes from the future here either; with the
@@ -46,12 +58,13 @@ static struct moment moment_then(const struct reading *x, const struct record *r
 static struct moment moment_started(const struct reading *x)
 {
 	uint64_t wall_ns = x->facts.started_wall_ns;
+	uint64_t mono_ns = shifted(wall_ns, -x->facts.wall_offset_ns);
 
 	if (x->d->settings->clock_source == CLOCK_SOURCE_EVENT)
 		return (struct moment){ wall_ns, wall_ns };
-	return (struct moment){
-		shifted(shifted(wall_ns, -x->facts.wall_offset_ns), x->clock_shift_ns), wall_ns
-	};
+	if (mono_ns > x->latest_ns)
+		mono_ns = x->latest_ns;
+	return (struct moment){ shifted(mono_ns, x->clock_shift_ns), wall_ns };
 }
 
 /* Where the run had got to: its checkpoint's picture; without one that of the run before it. */
@@ -153,9 +166,13 @@ int dispatcher_recover_run(struct dispatcher *d, struct dead_run *run, struct de
 	x.image = image;
 	recorder_image_facts(image, &x.facts);
 	run->damaged |= x.facts.damaged;
-	if (run->other_boot)
-		x.clock_shift_ns = x.facts.wall_offset_ns - d->wall_offset_ns;
-	x.latest_ns = shifted(clock_monotonic_ns(), -x.clock_shift_ns);
+	size_t len;
+	const uint8_t *state = recorder_image_checkpoint(image, &len);
+	x.clock_shift_ns =
+		dispatcher_clock_shift(d, run->other_boot, x.facts.wall_offset_ns, state, len);
+	x.latest_ns = d->settings->clock_source == CLOCK_SOURCE_EVENT
+			      ? UINT64_MAX
+			      : shifted(clock_monotonic_ns(), -x.clock_shift_ns);
 	r = picture_prepare(&x);
 	if (r < 0)
 		return r;

@@ -23,5 +23,7 @@ int checkpoint_encode(const struct picture *p, struct checkpoint_buffer *buf);
  * picture is then unusable.
  */
 int checkpoint_decode(struct picture *p, const uint8_t *bytes, size_t len, int64_t clock_shift_ns);
+/* The latest time on the clock that the picture had seen; 0: none, or it is damaged. */
+uint64_t checkpoint_latest(const uint8_t *bytes, size_t len);
 
 #endif

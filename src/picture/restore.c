@@ -310,17 +310,38 @@ static int restore_item(struct restoring *to, const struct item *item)
 	return 0;
 }
 
+static bool cursor_begin(struct cursor *c)
+{
+	struct checkpoint_head head;
+
+	return cursor_copy(c, &head, sizeof head) && head.magic == CHECKPOINT_MAGIC;
+}
+
+uint64_t checkpoint_latest(const uint8_t *bytes, size_t len)
+{
+	struct cursor c = { bytes, len };
+	struct picture_fixed fixed;
+	struct item item;
+
+	if (!cursor_begin(&c))
+		return 0;
+	while (cursor_next(&c, &item) > 0)
+		if (item.tag == TAG_PICTURE)
+			return read_fixed(item.content, &fixed, sizeof fixed) ? fixed.now.clock_ns
+									      : 0;
+	return 0;
+}
+
 int checkpoint_decode(struct picture *p, const uint8_t *bytes, size_t len, int64_t clock_shift_ns)
 {
 	struct restoring to = { .picture = p, .shift_ns = clock_shift_ns };
 	struct cursor c = { bytes, len };
-	struct checkpoint_head head;
 	struct picture_fixed fixed;
 	bool have_fixed = false;
 	struct item item;
 	int r;
 
-	if (!cursor_copy(&c, &head, sizeof head) || head.magic != CHECKPOINT_MAGIC)
+	if (!cursor_begin(&c))
 		return -EBADMSG;
 	while ((r = cursor_next(&c, &item)) > 0) {
 		if (item.tag != TAG_PICTURE)

@@ -7,6 +7,11 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/cleanup.h"
+#include "picture/checkpoint.h"
+#include "record/carried.h"
+#include "runbooks.h"
+
 #define TRIES 3000 /* a hundredth of a second apart */
 
 static int pulse(const struct recorder *r, uint64_t mono_ns)
@@ -56,8 +61,8 @@ static void a_feed_from_the_future_falls_silent_in_its_time(void **state)
 	engine_end(&e);
 }
 
-/* An engine that dies before anybody has looked at its one event. */
-static void engine_die(const struct test_folder *f, uint64_t mono_ns)
+/* An engine that dies before anybody has looked at its one event; and maybe the machine with it. */
+static void engine_die(const struct test_folder *f, uint64_t mono_ns, bool machine_too)
 {
 	int status;
 	pid_t pid = fork();
@@ -67,11 +72,16 @@ static void engine_die(const struct test_folder *f, uint64_t mono_ns)
 					      .first_position = 1,
 					      .engine = "test" };
 		struct recorder *r;
+		char lock[64];
 
 		mkdirat(f->fd, "run", 0700);
 		o.folder = openat(f->fd, "run", O_RDONLY | O_DIRECTORY);
 		if (o.folder < 0 || recorder_create(&o, &r) < 0 || recorder_hold(r) < 0 ||
 		    pulse(r, mono_ns) < 0)
+			_exit(1);
+		snprintf(lock, sizeof lock, "lock-%s", recorder_name(r) + strlen("ring-"));
+		if (machine_too && (unlinkat(o.folder, lock, 0) < 0 ||
+				    openat(o.folder, lock, O_WRONLY | O_CREAT, 0600) < 0))
 			_exit(1);
 		_exit(0);
 	}
@@ -79,15 +89,48 @@ static void engine_die(const struct test_folder *f, uint64_t mono_ns)
 	assert_int_equal(status, 0);
 }
 
-static void so_does_one_after_a_run_that_had_seen_the_future(void **state)
+static void a_feed_falls_silent(const struct test_folder *f)
 {
 	struct engine e;
 
-	engine_die(*state, tomorrow());
-	engine_start(&e, *state, "rules.feed_stale_after", "50ms", 0);
+	engine_start(&e, f, "rules.feed_stale_after", "50ms", 0);
 	assert_int_equal(pulse(dispatcher_recorder(e.dispatcher), clock_monotonic_ns()), 0);
 	await_silence(&e);
 	engine_end(&e);
+}
+
+static void so_does_one_after_a_run_that_had_seen_the_future(void **state)
+{
+	engine_die(*state, tomorrow(), false);
+	a_feed_falls_silent(*state);
+}
+
+static void or_after_one_that_died_with_the_machine(void **state)
+{
+	engine_die(*state, tomorrow(), true);
+	a_feed_falls_silent(*state);
+}
+
+/* As after a boot with a clock that was a day ahead, and has been set right since. */
+static void or_after_a_rescue_that_had_seen_the_future(void **state)
+{
+	const struct test_folder *f = *state;
+	const struct picture_settings settings = { .alerts = { .lookup = runbooks_facts } };
+	const struct moment at = { tomorrow(), clock_realtime_ns() };
+	struct checkpoint_buffer buf = { 0 };
+	struct picture *p;
+
+	assert_int_equal(picture_new(&settings, at, NULL, NULL, &p), 0);
+	assert_int_equal(checkpoint_encode(p, &buf), 0);
+	picture_free(p);
+	assert_int_equal(mkdirat(f->fd, "state", 0700), 0);
+	_cleanup_close_ int folder = openat(f->fd, "state", O_RDONLY | O_DIRECTORY);
+	assert_int_equal(carried_write(folder, &(struct carried){ .first_position = 1,
+								  .state = buf.ptr,
+								  .len = buf.len }),
+			 0);
+	free(buf.ptr);
+	a_feed_falls_silent(f);
 }
 
 int main(void)
@@ -95,6 +138,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test_in_folder(a_feed_from_the_future_falls_silent_in_its_time),
 		test_in_folder(so_does_one_after_a_run_that_had_seen_the_future),
+		test_in_folder(or_after_one_that_died_with_the_machine),
+		test_in_folder(or_after_a_rescue_that_had_seen_the_future),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
