@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/tick_clock.h"
+#include "record/recorder_layout.h"
 #include "runbooks.h"
 
 /* What is done in each call is one piece; what hardly ever happens lies elsewhere. */
@@ -55,7 +56,7 @@ INLINE bool kv_is_readable(const tocsin_kv *kv, size_t n)
 
 _hot_ tocsin_rc calls_on_session(tocsin_instance *i, const tocsin_session_event *e)
 {
-	uint8_t bytes[RECORD_SIZE_MAX];
+	struct layout_record record;
 	tocsin_rc rc;
 
 	rc = head_check(i, REFUSAL_ON_SESSION, e ? &e->head : NULL,
@@ -69,9 +70,9 @@ _hot_ tocsin_rc calls_on_session(tocsin_instance *i, const tocsin_session_event 
 		return refuse(i, REFUSAL_ON_SESSION, REFUSAL_ID);
 
 	uint64_t mono_ns = tick_clock_ns(&i->clock);
-	size_t len = record_encode_session(e, mono_ns, bytes);
+	size_t len = record_encode_session(e, mono_ns, &record);
 	return rc_of(recorder_push(&i->producer, RECORDER_CLASS_MIDDLE, RECORDER_LOSS_OTHER,
-				   mono_ns, bytes, len, NULL));
+				   mono_ns, record.slots, len, NULL));
 }
 
 _hot_ tocsin_rc calls_on_health(tocsin_instance *i, const tocsin_health_event *e)
@@ -88,7 +89,7 @@ _hot_ tocsin_rc calls_on_health(tocsin_instance *i, const tocsin_health_event *e
 		[TOCSIN_HEALTH_EXECUTION_ERROR] = RECORDER_CLASS_MIDDLE,
 		[TOCSIN_HEALTH_METADATA] = RECORDER_CLASS_LEAST,
 	};
-	uint8_t bytes[RECORD_SIZE_MAX];
+	struct layout_record record;
 	tocsin_rc rc;
 
 	rc = head_check(i, REFUSAL_ON_HEALTH, e ? &e->head : NULL,
@@ -100,11 +101,11 @@ _hot_ tocsin_rc calls_on_health(tocsin_instance *i, const tocsin_health_event *e
 		return refuse(i, REFUSAL_ON_HEALTH, REFUSAL_NULL);
 
 	uint64_t mono_ns = tick_clock_ns(&i->clock);
-	size_t len = record_encode_health(e, mono_ns, bytes);
+	size_t len = record_encode_health(e, mono_ns, &record);
 	enum recorder_class class = (enum recorder_class)classes[e->head.kind];
 	enum recorder_loss loss =
 		class == RECORDER_CLASS_FIRST ? RECORDER_LOSS_P1 : RECORDER_LOSS_OTHER;
-	return rc_of(recorder_push(&i->producer, class, loss, mono_ns, bytes, len, NULL));
+	return rc_of(recorder_push(&i->producer, class, loss, mono_ns, record.slots, len, NULL));
 }
 
 /* A P1, and each clear, may use the whole ring. */
@@ -124,7 +125,7 @@ static enum recorder_class alert_class(const tocsin_instance *i, const tocsin_al
 _hot_ tocsin_rc calls_on_alert(tocsin_instance *i, const tocsin_alert_event *e,
 			       uint64_t *ret_number)
 {
-	uint8_t bytes[RECORD_SIZE_MAX];
+	struct layout_record record;
 	tocsin_rc rc;
 	enum recorder_loss loss;
 	uint64_t position;
@@ -140,8 +141,8 @@ _hot_ tocsin_rc calls_on_alert(tocsin_instance *i, const tocsin_alert_event *e,
 
 	enum recorder_class class = alert_class(i, e, &loss);
 	uint64_t mono_ns = tick_clock_ns(&i->clock);
-	size_t len = record_encode_alert(e, mono_ns, bytes);
-	int r = recorder_push(&i->producer, class, loss, mono_ns, bytes, len, &position);
+	size_t len = record_encode_alert(e, mono_ns, &record);
+	int r = recorder_push(&i->producer, class, loss, mono_ns, record.slots, len, &position);
 	if (r == 0 && ret_number)
 		*ret_number = e->head.kind == TOCSIN_ALERT_RAISE ? position : 0;
 	return rc_of(r);

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "record/recorder_layout.h"
 
 /* What stands before the texts of an encoded event, wherever that is. Lengths are in bytes. */
 struct __attribute__((packed, may_alias)) head {
@@ -29,6 +30,7 @@ struct kv_head {
 #define CODE_KEPT_MAX 255u /* of a raw code, so that an over-long one can be told */
 
 _Static_assert(sizeof(struct head) == 48, "the encoding has no holes");
+_Static_assert(sizeof(struct head) <= LAYOUT_PAYLOAD, "it lies in the first slot");
 _Static_assert(sizeof(struct head) + 3 * TOCSIN_ID_MAX + CODE_KEPT_MAX + TOCSIN_TEXT_MAX +
 			       RECORD_KV_MAX * sizeof(struct kv_head) <=
 		       RECORD_SIZE_MAX,
@@ -51,29 +53,65 @@ struct writer {
 /* Where a call's stack frame, or a struct through memory, would cost as much as what is done. */
 #define INLINE static inline __attribute__((always_inline))
 
-/* Most texts are of a dozen bytes: two moves that may overlap, never beyond either's end. */
-INLINE void bytes_put(uint8_t *to, const char *from, size_t n)
+/* What is left of the slot that `at` lies in, or ends. Slots lie at multiples of their size. */
+INLINE size_t slot_room(const uint8_t *at)
 {
-	if (n >= 8 && n <= 16) {
-		memcpy(to, from, 8);
-		memcpy(to + n - 8, from + n - 8, 8);
-	} else if (n >= 4 && n < 8) {
-		memcpy(to, from, 4);
-		memcpy(to + n - 4, from + n - 4, 4);
-	} else if (n > 0) {
-		memcpy(to, from, n);
+	return -(uintptr_t)at % RECORDER_SLOT_SIZE;
+}
+
+/* Puts what goes on in the next slots; returns where it ends. */
+static __attribute__((noinline)) uint8_t *bytes_spread(uint8_t *at, const char *from, size_t n)
+{
+	size_t room = slot_room(at), put = room;
+
+	for (;;) {
+		/* Knowing that it is little, gcc would make a `rep movs` of it, slow to start. */
+		__asm__("" : "+r"(put));
+		memcpy(at, from, put);
+		n -= put;
+		if (n == 0)
+			return at + put;
+		at += put + LAYOUT_SLOT_HEAD;
+		from += put;
+		put = n < LAYOUT_PAYLOAD ? n : LAYOUT_PAYLOAD;
 	}
+}
+
+/*
+ * Returns where it ends. Most texts are of a dozen bytes: two moves that may overlap, never beyond
+ * either's end.
+ */
+INLINE uint8_t *bytes_put(uint8_t *at, const char *from, size_t n)
+{
+	if (__builtin_expect(n > slot_room(at), 0))
+		return bytes_spread(at, from, n);
+	if (n >= 8 && n <= 16) {
+		memcpy(at, from, 8);
+		memcpy(at + n - 8, from + n - 8, 8);
+	} else if (n >= 4 && n < 8) {
+		memcpy(at, from, 4);
+		memcpy(at + n - 4, from + n - 4, 4);
+	} else if (n > 0) {
+		memcpy(at, from, n);
+	}
+	return at + n;
+}
+
+/* As much of the text as fits into `max` bytes. */
+INLINE tocsin_str writer_cut(struct writer *w, tocsin_str s, size_t max)
+{
+	if (__builtin_expect(s.len > max, 0)) {
+		s = text_cut(s, max);
+		w->truncated = true;
+	}
+	return s;
 }
 
 /* Adds what fits into `max` bytes; *ret_len: how much that was. */
 INLINE struct writer writer_add(struct writer w, tocsin_str s, size_t max, size_t *ret_len)
 {
-	if (__builtin_expect(s.len > max, 0)) {
-		s = text_cut(s, max);
-		w.truncated = true;
-	}
-	bytes_put(w.at, s.ptr, s.len);
-	w.at += s.len;
+	s = writer_cut(&w, s, max);
+	w.at = bytes_put(w.at, s.ptr, s.len);
 	*ret_len = s.len;
 	return w;
 }
@@ -84,32 +122,32 @@ INLINE struct writer writer_add_kv(struct writer w, const tocsin_kv *kv, size_t 
 	uint16_t added = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct kv_head h;
-		uint8_t *at = w.at;
-		size_t len;
+		tocsin_str key = kv[i].key, value;
 
-		if (added == RECORD_KV_MAX || kv[i].key.len > room) {
+		if (added == RECORD_KV_MAX || key.len > room) {
 			w.truncated = true;
 			break;
 		}
-		w.at += sizeof h;
-		w = writer_add(w, kv[i].key, room, &len);
-		h.key_len = (uint16_t)len;
-		room -= len;
-		w = writer_add(w, kv[i].value, room, &len);
-		h.value_len = (uint16_t)len;
-		room -= len;
-		memcpy(at, &h, sizeof h);
+		room -= key.len;
+		value = writer_cut(&w, kv[i].value, room);
+		room -= value.len;
+
+		struct kv_head h = { (uint16_t)key.len, (uint16_t)value.len };
+		char head[sizeof h];
+		memcpy(head, &h, sizeof h);
+		w.at = bytes_put(w.at, head, sizeof head);
+		w.at = bytes_put(w.at, key.ptr, key.len);
+		w.at = bytes_put(w.at, value.ptr, value.len);
 		added++;
 	}
 	w.head->n_kv = added;
 	return w;
 }
 
-INLINE struct writer writer_begin(uint8_t *buf, enum record_type type, const tocsin_event *e,
-				  uint64_t mono_ns)
+INLINE struct writer writer_begin(struct layout_record *record, enum record_type type,
+				  const tocsin_event *e, uint64_t mono_ns)
 {
-	struct head *h = (struct head *)(void *)buf;
+	struct head *h = (struct head *)(void *)record->slots[0].payload;
 	uint64_t wall_ns = e->wall_ns;
 
 	LOAD_ALONE(wall_ns);
@@ -118,7 +156,7 @@ INLINE struct writer writer_begin(uint8_t *buf, enum record_type type, const toc
 	h->kind = (uint8_t)e->kind;
 	h->mono_ns = mono_ns;
 	h->wall_ns = wall_ns;
-	return (struct writer){ h, buf + sizeof *h, false };
+	return (struct writer){ h, (uint8_t *)h + sizeof *h, false };
 }
 
 INLINE size_t writer_finish(struct writer w, const tocsin_kv *kv, size_t n_kv, size_t room)
@@ -127,13 +165,14 @@ INLINE size_t writer_finish(struct writer w, const tocsin_kv *kv, size_t n_kv, s
 		w = writer_add_kv(w, kv, n_kv, room);
 	if (w.truncated)
 		w.head->flags = FLAG_TRUNCATED;
-	return (size_t)(w.at - (uint8_t *)w.head);
+	size_t spread = (size_t)(w.at - (uint8_t *)w.head);
+	return spread - (spread + LAYOUT_SLOT_HEAD - 1) / RECORDER_SLOT_SIZE * LAYOUT_SLOT_HEAD;
 }
 
 _hot_ size_t record_encode_session(const tocsin_session_event *e, uint64_t mono_ns,
-				   uint8_t buf[static RECORD_SIZE_MAX])
+				   struct layout_record *ret)
 {
-	struct writer w = writer_begin(buf, RECORD_SESSION, &e->head, mono_ns);
+	struct writer w = writer_begin(ret, RECORD_SESSION, &e->head, mono_ns);
 	size_t session_len, status_len;
 
 	w = writer_add(w, e->session_id, TOCSIN_ID_MAX, &session_len);
@@ -144,9 +183,9 @@ _hot_ size_t record_encode_session(const tocsin_session_event *e, uint64_t mono_
 }
 
 _hot_ size_t record_encode_health(const tocsin_health_event *e, uint64_t mono_ns,
-				  uint8_t buf[static RECORD_SIZE_MAX])
+				  struct layout_record *ret)
 {
-	struct writer w = writer_begin(buf, RECORD_HEALTH, &e->head, mono_ns);
+	struct writer w = writer_begin(ret, RECORD_HEALTH, &e->head, mono_ns);
 	size_t session_len, source_len;
 	uint64_t value, limit;
 
@@ -164,9 +203,9 @@ _hot_ size_t record_encode_health(const tocsin_health_event *e, uint64_t mono_ns
 }
 
 _hot_ size_t record_encode_alert(const tocsin_alert_event *e, uint64_t mono_ns,
-				 uint8_t buf[static RECORD_SIZE_MAX])
+				 struct layout_record *ret)
 {
-	struct writer w = writer_begin(buf, RECORD_ALERT, &e->head, mono_ns);
+	struct writer w = writer_begin(ret, RECORD_ALERT, &e->head, mono_ns);
 	size_t session_len, instance_len, code_len, message_len;
 
 	w = writer_add(w, e->session_id, TOCSIN_ID_MAX, &session_len);

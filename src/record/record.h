@@ -35,13 +35,15 @@ struct record {
 	tocsin_kv kv[RECORD_KV_MAX];
 };
 
-/* Each returns the bytes written, at most RECORD_SIZE_MAX. [hot] */
+struct layout_record; /* record/recorder_layout.h */
+
+/* Each returns the bytes that the record has, at most RECORD_SIZE_MAX. [hot] */
 size_t record_encode_session(const tocsin_session_event *e, uint64_t mono_ns,
-			     uint8_t buf[static RECORD_SIZE_MAX]);
+			     struct layout_record *ret);
 size_t record_encode_health(const tocsin_health_event *e, uint64_t mono_ns,
-			    uint8_t buf[static RECORD_SIZE_MAX]);
+			    struct layout_record *ret);
 size_t record_encode_alert(const tocsin_alert_event *e, uint64_t mono_ns,
-			   uint8_t buf[static RECORD_SIZE_MAX]);
+			   struct layout_record *ret);
 
 /* 0, or -EBADMSG for bytes that no encoder wrote. */
 int record_decode(const uint8_t *bytes, size_t len, struct record *ret);

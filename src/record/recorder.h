@@ -69,12 +69,13 @@ struct recorder_producer {
 const struct recorder_producer *recorder_producer(const struct recorder *r);
 
 /*
- * [hot] Pushes `len` bytes (1..RECORD_SIZE_MAX). *ret_position (unless NULL) gets the event's
- * position. -ENOBUFS when the class's share of the ring is used: counted under `loss`, with mono_ns
- * kept as the time of the last loss.
+ * [hot] Pushes a record of `len` bytes (1..RECORD_SIZE_MAX), which lie in slots as they will in the
+ * ring (struct layout_record); what is not payload there is filled in. *ret_position (unless NULL)
+ * gets the event's position. -ENOBUFS when the class's share of the ring is used: counted under
+ * `loss`, with mono_ns kept as the time of the last loss.
  */
 int recorder_push(const struct recorder_producer *p, enum recorder_class class,
-		  enum recorder_loss loss, uint64_t mono_ns, const void *bytes, size_t len,
+		  enum recorder_loss loss, uint64_t mono_ns, struct layout_slot *record, size_t len,
 		  uint64_t *ret_position);
 
 /*

@@ -72,20 +72,32 @@ struct layout_checkpoint {
 	((sizeof(struct layout_checkpoint) + RECORDER_CHECKPOINT_MAX + LAYOUT_PAGE - 1) /          \
 	 LAYOUT_PAGE * LAYOUT_PAGE)
 
-/* stamp = the position once everything else of the slot is written; an older lap's before. */
+#define LAYOUT_SLOT_HEAD 16
+#define LAYOUT_PAYLOAD (RECORDER_SLOT_SIZE - LAYOUT_SLOT_HEAD)
+
 struct layout_slot {
+	/* The position once everything else is written; an older lap's, or 0, before. */
 	_Atomic uint64_t stamp;
 	uint16_t part, parts;
 	uint32_t length; /* of the whole record */
-	uint8_t payload[RECORDER_SLOT_SIZE - 16];
+	uint8_t payload[LAYOUT_PAYLOAD];
 };
 
-#define LAYOUT_PAYLOAD (RECORDER_SLOT_SIZE - 16)
 #define LAYOUT_PARTS_MAX ((RECORD_SIZE_MAX + LAYOUT_PAYLOAD - 1) / LAYOUT_PAYLOAD)
+
+/*
+ * A record before it is pushed, in the shape that it will have in the ring: its bytes are the
+ * slots' payloads, one after the other. Aligned, so that an address alone tells where its slot
+ * ends.
+ */
+struct layout_record {
+	_Alignas(RECORDER_SLOT_SIZE) struct layout_slot slots[LAYOUT_PARTS_MAX];
+};
 
 _Static_assert(sizeof(struct layout_header) <= LAYOUT_PAGE, "the header is a page");
 _Static_assert(sizeof(struct layout_counters) <= LAYOUT_PAGE, "the counters are a page");
 _Static_assert(sizeof(struct layout_slot) == RECORDER_SLOT_SIZE, "slots have no holes");
+_Static_assert(offsetof(struct layout_slot, payload) == LAYOUT_SLOT_HEAD, "nor has their head");
 _Static_assert(sizeof(_Atomic uint64_t) == sizeof(uint64_t), "atomics are plain words in the file");
 
 static inline uint64_t layout_checkpoint_checksum(uint64_t mark, const struct layout_checkpoint *c,

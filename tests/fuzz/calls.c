@@ -26,18 +26,19 @@ struct run {
 /* Slots that the event takes, and may be in use already. */
 static bool has_room(const struct recorder *r, const struct event *e)
 {
-	uint8_t bytes[RECORD_SIZE_MAX];
+	struct layout_record record;
 	uint64_t slots = recorder_slots(r), limit = slots - slots / 8;
 	uint64_t used = recorder_used(r);
 	size_t len;
 
 	if (e->family == EVENT_SESSION) {
 		len = record_encode_session((const tocsin_session_event *)(void *)e->head, 1,
-					    bytes);
+					    &record);
 	} else if (e->family == EVENT_HEALTH) {
 		uint32_t kind = e->head->kind;
 
-		len = record_encode_health((const tocsin_health_event *)(void *)e->head, 1, bytes);
+		len = record_encode_health((const tocsin_health_event *)(void *)e->head, 1,
+					   &record);
 		if (kind == TOCSIN_HEALTH_HEARTBEAT || kind == TOCSIN_HEALTH_FEED_PULSE ||
 		    kind == TOCSIN_HEALTH_METADATA)
 			limit = slots - slots / 4;
@@ -48,7 +49,7 @@ static bool has_room(const struct recorder *r, const struct event *e)
 		uint32_t priority =
 			a->priority ? a->priority : runbooks_find(NULL, a->code)->priority;
 
-		len = record_encode_alert(a, 1, bytes);
+		len = record_encode_alert(a, 1, &record);
 		if (priority == 1 || a->head.kind == TOCSIN_ALERT_CLEAR)
 			limit = slots;
 	}

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-#include "record/record.h"
+#include "../record_bytes.h"
 #include "tool/event_line.h"
 
 static void inside(tocsin_str s, const char *line, size_t len)
@@ -27,14 +27,14 @@ static void event_must(const struct event_line *e, const char *line, size_t len)
 		inside(e->session.status, line, len);
 		kind = e->session.head.kind;
 		n_kv = e->session.n_kv;
-		size = record_encode_session(&e->session, 1, bytes);
+		size = record_of_session(&e->session, 1, bytes);
 		break;
 	case EVENT_LINE_HEALTH:
 		inside(e->health.source, line, len);
 		inside(e->health.session_id, line, len);
 		kind = e->health.head.kind;
 		n_kv = e->health.n_kv;
-		size = record_encode_health(&e->health, 1, bytes);
+		size = record_of_health(&e->health, 1, bytes);
 		break;
 	default:
 		MUST(e->family == EVENT_LINE_ALERT);
@@ -44,7 +44,7 @@ static void event_must(const struct event_line *e, const char *line, size_t len)
 		inside(e->alert.instance, line, len);
 		kind = e->alert.head.kind;
 		n_kv = e->alert.n_kv;
-		size = record_encode_alert(&e->alert, 1, bytes);
+		size = record_of_alert(&e->alert, 1, bytes);
 	}
 	MUST(event_line_kind(e->family, kind, &member));
 	MUST(n_kv <= EVENT_LINE_KV_MAX);

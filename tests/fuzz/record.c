@@ -9,7 +9,7 @@
 #include <errno.h>
 
 #include "events.h"
-#include "record/record.h"
+#include "../record_bytes.h"
 
 static void same_cut(tocsin_str got, tocsin_str given, size_t max, const struct record *r)
 {
@@ -68,12 +68,11 @@ static void round_trip(const struct event *e)
 	MUST(bytes);
 	memset(bytes, 0xa5, RECORD_SIZE_MAX);
 	if (e->family == EVENT_SESSION)
-		len = record_encode_session((const tocsin_session_event *)(void *)e->head, 77,
-					    bytes);
+		len = record_of_session((const tocsin_session_event *)(void *)e->head, 77, bytes);
 	else if (e->family == EVENT_HEALTH)
-		len = record_encode_health((const tocsin_health_event *)(void *)e->head, 77, bytes);
+		len = record_of_health((const tocsin_health_event *)(void *)e->head, 77, bytes);
 	else
-		len = record_encode_alert((const tocsin_alert_event *)(void *)e->head, 77, bytes);
+		len = record_of_alert((const tocsin_alert_event *)(void *)e->head, 77, bytes);
 	MUST(len <= RECORD_SIZE_MAX);
 	exact = exact_copy(bytes, len);
 	free(bytes);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "pictures.h"
-#include "record/recorder_layout.h"
+#include "../record_bytes.h"
 
 #define STATE_REACH 8192 /* bytes of a checkpoint area that changes reach */
 #define RUN_EVENTS 30
@@ -50,6 +50,7 @@ static void push_record(struct recorder *r, struct picture *p, unsigned i)
 	char long_text[1500];
 	tocsin_kv kv = { STR("figures"), { long_text, sizeof long_text } };
 	uint64_t mono_ns = PICTURE_START_NS + i * NS_PER_S, position;
+	struct layout_record record;
 	uint8_t bytes[RECORD_SIZE_MAX];
 	struct record decoded;
 	tocsin_alert_event alert = {
@@ -73,12 +74,12 @@ static void push_record(struct recorder *r, struct picture *p, unsigned i)
 	};
 
 	memset(long_text, 'x', sizeof long_text);
-	size_t len = i % 7 == 3   ? record_encode_alert(&alert, mono_ns, bytes)
-		     : i % 7 == 5 ? record_encode_session(&session, mono_ns, bytes)
-				  : record_encode_health(&health, mono_ns, bytes);
+	size_t len = i % 7 == 3   ? record_encode_alert(&alert, mono_ns, &record)
+		     : i % 7 == 5 ? record_encode_session(&session, mono_ns, &record)
+				  : record_encode_health(&health, mono_ns, &record);
 	MUST(recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, RECORDER_LOSS_P1, mono_ns,
-			   bytes, len, &position) == 0);
-	MUST(record_decode(bytes, len, &decoded) == 0);
+			   record.slots, len, &position) == 0);
+	MUST(record_decode(bytes, record_flatten(&record, len, bytes), &decoded) == 0);
 	picture_apply(p, &decoded, position, picture_moment(mono_ns));
 }
 

@@ -40,6 +40,10 @@ inline fill(p, i, n)
 {
 	/* In use: released has not passed it, so the reader, or a recovery, may still want it. */
 	assert(p - released < SLOTS || !alive);
+	if
+	:: i > 0 -> stamp[SLOT(p)] = 0 /* it goes over with the rest of a long record */
+	:: else
+	fi;
 	part[SLOT(p)] = i;
 	parts[SLOT(p)] = n;
 	first_half[SLOT(p)] = p;

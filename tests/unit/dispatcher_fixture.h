@@ -8,7 +8,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "dispatcher.h"
-#include "record/record.h"
+#include "record/recorder_layout.h"
 
 struct engine {
 	struct settings *settings;
@@ -62,11 +62,11 @@ __attribute__((unused)) static int engine_say(struct engine *e, uint32_t kind, c
 		.message = STR("m"),
 		.instance = str(instance),
 	};
-	uint8_t bytes[RECORD_SIZE_MAX];
-	size_t size = record_encode_alert(&event, clock_monotonic_ns(), bytes);
+	struct layout_record record;
+	size_t size = record_encode_alert(&event, clock_monotonic_ns(), &record);
 
 	return recorder_push(recorder_producer(dispatcher_recorder(e->dispatcher)),
-			     RECORDER_CLASS_FIRST, RECORDER_LOSS_P1, 1, bytes, size, NULL);
+			     RECORDER_CLASS_FIRST, RECORDER_LOSS_P1, 1, record.slots, size, NULL);
 }
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "record/recorder.h"
 #include "record/recorder_layout.h"
+#include "../record_bytes.h"
 #include "tool/blackbox.h"
 #include "tool/event_line.h"
 
@@ -41,7 +42,7 @@ static void drop(struct recorder *r)
 
 static int push(struct recorder *r, const uint8_t *bytes, size_t len)
 {
-	return recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, 0, 1, bytes, len, NULL);
+	return record_push(r, RECORDER_CLASS_FIRST, 0, 1, bytes, len, NULL);
 }
 
 static int push_alert(struct recorder *r, uint64_t mono_ns, uint64_t wall_ns, const char *message)
@@ -53,7 +54,7 @@ static int push_alert(struct recorder *r, uint64_t mono_ns, uint64_t wall_ns, co
 		.message = str(message),
 	};
 
-	return push(r, bytes, record_encode_alert(&e, mono_ns, bytes));
+	return push(r, bytes, record_of_alert(&e, mono_ns, bytes));
 }
 
 static int push_health(struct recorder *r, uint32_t kind, double value, double limit)
@@ -70,7 +71,7 @@ static int push_health(struct recorder *r, uint32_t kind, double value, double l
 		.n_kv = 2,
 	};
 
-	return push(r, bytes, record_encode_health(&e, 1, bytes));
+	return push(r, bytes, record_of_health(&e, 1, bytes));
 }
 
 /* What blackbox prints, as lines. */
@@ -129,7 +130,7 @@ static void events_come_back_as_play_reads_them(void **state)
 	struct event_line e;
 	struct printed p;
 
-	push(r, bytes, record_encode_session(&session, 1, bytes));
+	push(r, bytes, record_of_session(&session, 1, bytes));
 	push_health(r, TOCSIN_HEALTH_RISK, 0.31, 0.25);
 	push_health(r, TOCSIN_HEALTH_RISK, (double)NAN, (double)INFINITY);
 	push_health(r, TOCSIN_HEALTH_DRIFT, 0.12, 0);

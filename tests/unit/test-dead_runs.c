@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "record/dead_runs.h"
+#include "../record_bytes.h"
 
 /* A run in a process of its own, which is then killed unless it ends in order. */
 static void run(const struct test_folder *f, uint64_t first, bool dies, bool stops_unsafe)
@@ -27,7 +28,7 @@ static void run(const struct test_folder *f, uint64_t first, bool dies, bool sto
 
 		if (recorder_create(&o, &r) < 0 || recorder_hold(r) < 0)
 			_exit(1);
-		recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, 0, 1, "x", 1, NULL);
+		record_push(r, RECORDER_CLASS_FIRST, 0, 1, "x", 1, NULL);
 		if (dies)
 			raise(SIGKILL);
 		recorder_release_hold(r, !stops_unsafe);

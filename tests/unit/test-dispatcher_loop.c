@@ -20,11 +20,11 @@ static int pulse(const struct recorder *r, uint64_t mono_ns)
 		.head = { sizeof event, TOCSIN_HEALTH_FEED_PULSE, 0 },
 		.source = STR("feed"),
 	};
-	uint8_t bytes[RECORD_SIZE_MAX];
-	size_t size = record_encode_health(&event, mono_ns, bytes);
+	struct layout_record record;
+	size_t size = record_encode_health(&event, mono_ns, &record);
 
 	return recorder_push(recorder_producer(r), RECORDER_CLASS_LEAST, RECORDER_LOSS_OTHER,
-			     mono_ns, bytes, size, NULL);
+			     mono_ns, record.slots, size, NULL);
 }
 
 static bool has_alert(struct engine *e, const char *code)

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "record/record.h"
+#include "../record_bytes.h"
 
 static uint8_t bytes[RECORD_SIZE_MAX];
 
@@ -34,7 +35,7 @@ static void a_session_event_comes_back_as_it_was(void **state)
 		.n_kv = 2,
 	};
 	struct record r;
-	size_t len = record_encode_session(&e, 42, bytes);
+	size_t len = record_of_session(&e, 42, bytes);
 
 	assert_int_equal(record_decode(bytes, len, &r), 0);
 	assert_int_equal(r.type, RECORD_SESSION);
@@ -61,7 +62,7 @@ static void a_health_event_keeps_its_figures(void **state)
 		.limit = -INFINITY,
 	};
 	struct record r;
-	size_t len = record_encode_health(&e, 1, bytes);
+	size_t len = record_of_health(&e, 1, bytes);
 
 	assert_int_equal(record_decode(bytes, len, &r), 0);
 	assert_str(r.source, "drawdown");
@@ -75,14 +76,14 @@ static void a_drift_report_without_a_limit_of_nan_has_a_value(void **state)
 	tocsin_health_event e = { .head = head_of(sizeof e, TOCSIN_HEALTH_DRIFT), .value = NAN };
 	struct record r;
 
-	assert_int_equal(record_decode(bytes, record_encode_health(&e, 1, bytes), &r), 0);
+	assert_int_equal(record_decode(bytes, record_of_health(&e, 1, bytes), &r), 0);
 	assert_true(r.has_value);
 	e.limit = NAN;
-	assert_int_equal(record_decode(bytes, record_encode_health(&e, 1, bytes), &r), 0);
+	assert_int_equal(record_decode(bytes, record_of_health(&e, 1, bytes), &r), 0);
 	assert_false(r.has_value);
 	e.head.kind = TOCSIN_HEALTH_FEED_PULSE;
 	e.limit = 0;
-	assert_int_equal(record_decode(bytes, record_encode_health(&e, 1, bytes), &r), 0);
+	assert_int_equal(record_decode(bytes, record_of_health(&e, 1, bytes), &r), 0);
 	assert_false(r.has_value);
 }
 
@@ -99,7 +100,7 @@ static void an_alert_event_comes_back_as_it_was(void **state)
 	};
 	struct record r;
 
-	assert_int_equal(record_decode(bytes, record_encode_alert(&e, 1, bytes), &r), 0);
+	assert_int_equal(record_decode(bytes, record_of_alert(&e, 1, bytes), &r), 0);
 	assert_int_equal(r.priority, 3);
 	assert_str(r.code, "DATA_FEED_DOWN");
 	assert_int_equal(r.message.len, 4);
@@ -121,7 +122,7 @@ static void long_texts_are_cut_at_a_character_and_marked(void **state)
 
 	for (size_t i = 0; i < sizeof long_text; i += 2)
 		memcpy(long_text + i, "\xc3\xa9", 2);
-	assert_int_equal(record_decode(bytes, record_encode_alert(&e, 1, bytes), &r), 0);
+	assert_int_equal(record_decode(bytes, record_of_alert(&e, 1, bytes), &r), 0);
 	assert_true(r.truncated);
 	assert_int_equal(r.session_id.len, TOCSIN_ID_MAX - 1);
 	assert_int_equal(r.message.len, TOCSIN_TEXT_MAX);
@@ -144,7 +145,7 @@ static void the_largest_event_of_each_kind_fits(void **state)
 				 .instance = id,
 				 .kv = kv,
 				 .n_kv = 200 };
-	size_t len = record_encode_alert(&a, 1, bytes);
+	size_t len = record_of_alert(&a, 1, bytes);
 	assert_true(len <= RECORD_SIZE_MAX);
 	assert_int_equal(record_decode(bytes, len, &r), 0);
 	assert_true(r.truncated);
@@ -156,9 +157,38 @@ static void the_largest_event_of_each_kind_fits(void **state)
 				   .status = id,
 				   .kv = kv,
 				   .n_kv = 200 };
-	len = record_encode_session(&s, 1, bytes);
+	len = record_of_session(&s, 1, bytes);
 	assert_true(len <= RECORD_SIZE_MAX);
 	assert_int_equal(record_decode(bytes, len, &r), 0);
+}
+
+/* Whatever of an event lies where a slot ends, it comes back. */
+static void an_event_is_spread_over_slots_wherever_they_end(void **state)
+{
+	(void)state;
+	static char text[2 * LAYOUT_PAYLOAD];
+	const tocsin_kv kv[] = { { STR("key"), STR("a value") }, { STR("n"), STR("1") } };
+	tocsin_alert_event e = { .head = head_of(sizeof e, TOCSIN_ALERT_RAISE),
+				 .code = STR("CODE"),
+				 .kv = kv,
+				 .n_kv = 2 };
+
+	for (size_t i = 0; i < sizeof text; i++)
+		text[i] = (char)('a' + i % 23);
+	for (size_t len = 0; len <= sizeof text; len++) {
+		struct record r;
+
+		e.message = (tocsin_str){ text, len };
+		assert_int_equal(record_decode(bytes, record_of_alert(&e, 1, bytes), &r), 0);
+		assert_int_equal(r.message.len, len);
+		if (len > 0)
+			assert_memory_equal(r.message.ptr, text, len);
+		assert_int_equal(r.n_kv, 2);
+		assert_str(r.kv[0].key, "key");
+		assert_str(r.kv[0].value, "a value");
+		assert_str(r.kv[1].key, "n");
+		assert_str(r.kv[1].value, "1");
+	}
 }
 
 static void damaged_bytes_are_refused_and_never_overread(void **state)
@@ -170,7 +200,7 @@ static void damaged_bytes_are_refused_and_never_overread(void **state)
 				 .message = STR("message"),
 				 .kv = kv,
 				 .n_kv = 1 };
-	size_t len = record_encode_alert(&e, 1, bytes);
+	size_t len = record_of_alert(&e, 1, bytes);
 	struct record r;
 
 	for (size_t cut = 0; cut < len; cut++) {
@@ -200,6 +230,7 @@ int main(void)
 		cmocka_unit_test(an_alert_event_comes_back_as_it_was),
 		cmocka_unit_test(long_texts_are_cut_at_a_character_and_marked),
 		cmocka_unit_test(the_largest_event_of_each_kind_fits),
+		cmocka_unit_test(an_event_is_spread_over_slots_wherever_they_end),
 		cmocka_unit_test(damaged_bytes_are_refused_and_never_overread),
 	};
 

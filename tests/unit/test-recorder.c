@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "record/recorder.h"
 #include "record/recorder_layout.h"
+#include "../record_bytes.h"
 
 #define SMALL (64 * RECORDER_SLOT_SIZE)
 
@@ -36,7 +37,7 @@ static void end(struct recorder *r, bool remove)
 static int push(struct recorder *r, enum recorder_class class, const void *bytes, size_t len,
 		uint64_t *ret)
 {
-	return recorder_push(recorder_producer(r), class, RECORDER_LOSS_OTHER, 1, bytes, len, ret);
+	return record_push(r, class, RECORDER_LOSS_OTHER, 1, bytes, len, ret);
 }
 
 /* A record of `len` bytes that tells its own length in each. */
@@ -96,8 +97,7 @@ static void a_full_ring_refuses_by_class_and_counts(void **state)
 		n++;
 	assert_int_equal(n, 64);
 	assert_int_equal(recorder_losses(r, RECORDER_LOSS_OTHER), 3);
-	assert_int_equal(recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, RECORDER_LOSS_P1,
-				       77, "x", 1, NULL),
+	assert_int_equal(record_push(r, RECORDER_CLASS_FIRST, RECORDER_LOSS_P1, 77, "x", 1, NULL),
 			 -ENOBUFS);
 	assert_int_equal(recorder_losses(r, RECORDER_LOSS_P1), 1);
 	assert_int_equal(recorder_last_loss(r), 77);
@@ -124,8 +124,8 @@ static void slots_are_reused_only_when_the_checkpoint_has_passed(void **state)
 }
 
 /*
- * A push that is stopped in the middle: of what it copies, a part lies in a page that cannot be
- * read, so that the signal comes when all before it is done and nothing after it.
+ * A push that is stopped in the middle: a page that it copies from or to cannot be touched until
+ * the reader has looked, so that the signal comes when all before it is done and nothing after it.
  */
 static struct {
 	struct recorder *r;
@@ -144,45 +144,73 @@ static void read_while_stopped(int signal _unused_)
 	mprotect(stopped.page, stopped.size, PROT_READ | PROT_WRITE);
 }
 
-/* Pushes `len` bytes, of which those from `from` on cannot be read until the reader has looked. */
-static int read_amid_push(struct recorder *r, size_t len, size_t from)
+static int read_amid_push(struct recorder *r, struct layout_slot *record, size_t len, void *page)
 {
 	struct sigaction look = { .sa_handler = read_while_stopped }, before;
-	size_t size = (size_t)sysconf(_SC_PAGESIZE);
-	uint8_t *two =
-		mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	assert_true(two != MAP_FAILED);
-	memset(two, 'x', 2 * size);
 	stopped.r = r;
-	stopped.page = two + size;
-	stopped.size = size;
+	stopped.page = page;
+	stopped.size = (size_t)sysconf(_SC_PAGESIZE);
 	stopped.found = -1;
-	assert_int_equal(mprotect(stopped.page, size, PROT_NONE), 0);
+	assert_int_equal(mprotect(page, stopped.size, PROT_NONE), 0);
 	assert_int_equal(sigaction(SIGSEGV, &look, &before), 0);
-	int pushed = push(r, RECORDER_CLASS_FIRST, two + size - from, len, NULL);
+	int pushed = recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, RECORDER_LOSS_OTHER,
+				   1, record, len, NULL);
 	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
 	assert_int_equal(pushed, 0);
-	munmap(two, 2 * size);
 	return stopped.found;
 }
 
-static void a_record_is_there_when_its_last_byte_is(void **state)
+static void assert_next(struct recorder *r, const uint8_t *want, size_t want_len)
 {
-	struct recorder *r = make(*state, SMALL, 1);
 	const uint8_t *bytes;
 	uint64_t position, next;
 	size_t len;
 
-	/* Stopped in a record of one slot, in the first slot of two and in the second. */
-	assert_int_equal(read_amid_push(r, 100, 50), -EAGAIN);
 	assert_int_equal(recorder_next(r, &bytes, &len, &position, &next), 1);
-	assert_int_equal(len, 100);
-	assert_int_equal(read_amid_push(r, 600, 10), -EAGAIN);
-	assert_int_equal(recorder_next(r, &bytes, &len, &position, &next), 1);
-	assert_int_equal(read_amid_push(r, 600, 550), -EAGAIN);
-	assert_int_equal(recorder_next(r, &bytes, &len, &position, &next), 1);
-	assert_int_equal(len, 600);
+	assert_int_equal(len, want_len);
+	assert_memory_equal(bytes, want, len);
+	assert_int_equal(recorder_checkpoint(r, next, 0, "", 0), 0);
+}
+
+static void a_record_is_there_when_its_last_byte_is(void **state)
+{
+	struct recorder *r = make(*state, SMALL, 64);
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t *two =
+		mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct layout_slot *within = (struct layout_slot *)(void *)(two + size - 64);
+
+	assert_true(two != MAP_FAILED);
+	memcpy(within->payload, pattern(100), 100);
+	assert_int_equal(read_amid_push(r, within, 100, two + size), -EAGAIN);
+	assert_next(r, pattern(100), 100);
+	munmap(two, 2 * size);
+	end(r, true);
+}
+
+/* The ring's slots lie in pages, so that between those of a long record it can be stopped. */
+static void a_long_record_is_there_when_its_last_slot_is(void **state)
+{
+	struct recorder *r = make(*state, SMALL, 64);
+	struct layout_slot *slots = recorder_producer(r)->slots;
+	size_t in_page = (size_t)sysconf(_SC_PAGESIZE) / sizeof *slots;
+	struct layout_record record;
+
+	/* Once in the ring, once where it goes on at the ring's begin. */
+	for (unsigned slot = 0; slot < 64; slot++) {
+		if (slot != in_page - 1 && slot != 63) {
+			assert_int_equal(push(r, RECORDER_CLASS_FIRST, "x", 1, NULL), 0);
+			assert_next(r, (const uint8_t *)"x", 1);
+			continue;
+		}
+		record_shape(pattern(600), 600, &record);
+		assert_int_equal(read_amid_push(r, record.slots, 600, &slots[(slot + 1) % 64]),
+				 -EAGAIN);
+		assert_next(r, pattern(600), 600);
+		slot++;
+	}
+	assert_int_equal(recorder_head(r), 64 + 65);
 	end(r, true);
 }
 
@@ -317,6 +345,7 @@ int main(void)
 		test_in_folder(a_full_ring_refuses_by_class_and_counts),
 		test_in_folder(slots_are_reused_only_when_the_checkpoint_has_passed),
 		test_in_folder(a_record_is_there_when_its_last_byte_is),
+		test_in_folder(a_long_record_is_there_when_its_last_slot_is),
 		test_in_folder(each_thread_s_records_arrive_whole_and_in_its_order),
 		test_in_folder(a_clean_end_leaves_no_file),
 		test_in_folder(a_file_is_not_seen_before_its_reader_holds_it),

@@ -10,6 +10,7 @@
 #include "base/lockfile.h"
 #include "record/recorder.h"
 #include "record/recorder_layout.h"
+#include "../record_bytes.h"
 
 #define SMALL (64 * RECORDER_SLOT_SIZE)
 
@@ -58,10 +59,9 @@ static void a_file_is_read_as_it_was_written(void **state)
 
 	assert_non_null(r);
 	memset(long_record, 'L', sizeof long_record);
-	recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, 0, 1, "one", 3, NULL);
-	recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, 0, 1, long_record,
-		      sizeof long_record, NULL);
-	recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, 0, 1, "two", 3, NULL);
+	record_push(r, RECORDER_CLASS_FIRST, 0, 1, "one", 3, NULL);
+	record_push(r, RECORDER_CLASS_FIRST, 0, 1, long_record, sizeof long_record, NULL);
+	record_push(r, RECORDER_CLASS_FIRST, 0, 1, "two", 3, NULL);
 	assert_int_equal(recorder_checkpoint(r, 101, -5, "the state", 9), 0);
 
 	struct recorder_image *i = open_image(f, recorder_name(r));
@@ -96,7 +96,7 @@ static void the_newer_whole_checkpoint_counts(void **state)
 
 	assert_non_null(r);
 	for (unsigned n = 0; n < 5; n++)
-		recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, 0, 1, "x", 1, NULL);
+		record_push(r, RECORDER_CLASS_FIRST, 0, 1, "x", 1, NULL);
 	recorder_checkpoint(r, 101, 0, "first", 5);
 	recorder_checkpoint(r, 102, 0, "second", 6);
 	struct recorder_image *i = open_image(f, recorder_name(r));
@@ -129,8 +129,7 @@ static void push_for_ever(const struct test_folder *f, int told)
 		uint64_t at, next;
 
 		memset(bytes, (int)(len % 251), sizeof bytes);
-		if (recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, 0, 1, bytes, len,
-				  &position) == 0 &&
+		if (record_push(r, RECORDER_CLASS_FIRST, 0, 1, bytes, len, &position) == 0 &&
 		    write(told, &position, sizeof position) < 0)
 			_exit(1);
 		if (n % 16 == 0) {
@@ -216,7 +215,7 @@ static struct recorder *make_with_event(const struct test_folder *f, int *ret_fd
 	struct recorder *r = make(f);
 
 	assert_non_null(r);
-	recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, 0, 1, "x", 1, NULL);
+	record_push(r, RECORDER_CLASS_FIRST, 0, 1, "x", 1, NULL);
 	*ret_fd = openat(f->fd, recorder_name(r), O_RDWR | O_CLOEXEC);
 	assert_true(*ret_fd >= 0);
 	return r;
