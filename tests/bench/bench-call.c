@@ -5,7 +5,9 @@
  * size), and the calls an engine would make instead. Calls and floor take turns, so that both meet
  * the same machine. Of each figure the timer's own cost, which is stated, has been taken off.
  * What the clock alone costs is stated too and not taken off: the floor's clock_gettime, and
- * base/tick_clock.h, which the calls read.
+ * base/tick_clock.h, which the calls read. Several threads call at the same time, and drain at the
+ * same time. Beside the floor stands there what it costs with one count that all of them share, as
+ * whatever numbers their events in one order must have one.
  *
  *	bench-call PLUGIN [CALLS [NAME]]
  *
@@ -14,6 +16,8 @@
 #include "config.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,47 +111,64 @@ static void clocks_print(void)
 
 /* --- Measuring --- */
 
+/* What is taken in turns. */
+enum { FLOOR, SHARED_FLOOR, CALL, TAKEN };
+
 struct run {
 	const struct subject *subject;
 	unsigned n;
 	uint64_t gap_ns;
 	int cpu;
+	bool shares; /* a count with other threads */
 	pthread_barrier_t *together;
-	uint64_t *floor_took, *call_took;
+	uint64_t *took[TAKEN];
 	unsigned refused;
-	bool failed;
 };
 
-/* Control calls come one at a time. */
+static _Alignas(64) _Atomic uint64_t shared_count;
+
 static void drain(void)
 {
-	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
-
-	pthread_mutex_lock(&one);
 	plugin->flush(instance, TOCSIN_FLUSH_DURABLE, NS_PER_S);
-	pthread_mutex_unlock(&one);
+}
+
+/* Control calls come one at a time; and all go on together, or they would hardly meet. */
+static void drain_together(pthread_barrier_t *together)
+{
+	if (pthread_barrier_wait(together) == PTHREAD_BARRIER_SERIAL_THREAD)
+		drain();
+	pthread_barrier_wait(together);
 }
 
 static void *run(void *arg)
 {
 	struct run *r = arg;
 	static _Thread_local struct floor floor;
+	size_t bytes = r->subject->encoded ? r->subject->encoded : SMALL;
 
 	pin(r->cpu);
-	r->failed = floor_make(&floor) < 0;
+	if (floor_make(&floor) < 0)
+		exit(1);
 	pthread_barrier_wait(r->together);
-	for (unsigned i = 0; i < r->n && !r->failed; i++) {
+	for (unsigned i = 0; i < r->n; i++) {
 		wait_ns(r->gap_ns);
 		uint64_t t = ticks_begin();
-		floor_take(&floor, r->subject->encoded ? r->subject->encoded : SMALL);
-		r->floor_took[i] = ticks_end() - t;
+		floor_take(&floor, bytes);
+		r->took[FLOOR][i] = ticks_end() - t;
+		if (r->shares) {
+			wait_ns(r->gap_ns);
+			t = ticks_begin();
+			atomic_fetch_add_explicit(&shared_count, 1, memory_order_relaxed);
+			floor_take(&floor, bytes);
+			r->took[SHARED_FLOOR][i] = ticks_end() - t;
+		}
 		wait_ns(r->gap_ns);
 		t = ticks_begin();
 		int rc = r->subject->call();
-		r->call_took[i] = ticks_end() - t;
+		r->took[CALL][i] = ticks_end() - t;
 		r->refused += rc < 0;
 		if (i % DRAIN_EVERY == DRAIN_EVERY - 1 && r->subject->encoded)
-			drain();
+			drain_together(r->together);
 	}
 	munmap(floor.memory, RING_BYTES);
 	return NULL;
@@ -164,30 +185,23 @@ static void line_print(const char *name, const struct distribution *d, double fl
 	printf("\n");
 }
 
-/* Returns the calls' middle. */
-static double measure(const struct subject *s, unsigned threads, unsigned calls, uint64_t gap_ns)
+/* Lets that many threads, or a single one, take it all; `took` has room for all of theirs. Returns
+ * how many calls were refused. */
+static unsigned threads_run(const struct run *as, unsigned threads, uint64_t *took[TAKEN])
 {
 	struct run runs[THREADS_MAX];
 	pthread_t ids[THREADS_MAX];
 	pthread_barrier_t together;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned n = gap_ns >= NS_PER_MS ? IDLE_CALLS : s->slow ? calls / 20 + 1 : calls;
-	uint64_t *floors = calloc((size_t)n * threads, sizeof *floors);
-	uint64_t *took = calloc((size_t)n * threads, sizeof *took);
 	unsigned refused = 0;
-	char name[64];
 
-	if (!floors || !took)
-		exit(1);
 	pthread_barrier_init(&together, NULL, threads);
 	for (unsigned t = 0; t < threads; t++) {
-		runs[t] = (struct run){ .subject = s,
-					.n = n,
-					.gap_ns = gap_ns,
-					.cpu = (int)(t % (unsigned)cpus),
-					.together = &together,
-					.floor_took = floors + (size_t)n * t,
-					.call_took = took + (size_t)n * t };
+		runs[t] = *as;
+		runs[t].cpu = (int)(t % (unsigned)cpus);
+		runs[t].together = &together;
+		for (unsigned k = 0; k < TAKEN; k++)
+			runs[t].took[k] = took[k] + (size_t)as->n * t;
 		if (pthread_create(&ids[t], NULL, run, &runs[t]) != 0)
 			exit(1);
 	}
@@ -196,20 +210,39 @@ static double measure(const struct subject *s, unsigned threads, unsigned calls,
 		refused += runs[t].refused;
 	}
 	pthread_barrier_destroy(&together);
+	return refused;
+}
+
+/* Returns the calls' middle. */
+static double measure(const struct subject *s, unsigned threads, unsigned calls, uint64_t gap_ns)
+{
+	struct run as = { .subject = s, .gap_ns = gap_ns, .shares = threads > 1 && s->encoded };
+	uint64_t *took[TAKEN];
+	struct distribution d[TAKEN];
+	char name[64];
+
+	as.n = gap_ns >= NS_PER_MS ? IDLE_CALLS : s->slow ? calls / 20 + 1 : calls;
+	size_t all = (size_t)as.n * threads;
+	for (unsigned k = 0; k < TAKEN; k++)
+		if (!(took[k] = calloc(all, sizeof *took[k])))
+			exit(1);
+	unsigned refused = threads_run(&as, threads, took);
 	if (s->encoded)
 		drain();
-	size_t all = (size_t)n * threads;
+	for (unsigned k = 0; k < TAKEN; k++) {
+		d[k] = distribution_of(took[k], all);
+		free(took[k]);
+	}
 	snprintf(name, sizeof name, "floor of %zu bytes", s->encoded);
-	struct distribution floor = distribution_of(floors, all), call = distribution_of(took, all);
 	if (s->encoded)
-		line_print(name, &floor, 0, 0);
-	line_print(s->name, &call, floor.p50, threads == 1 ? s->most : 0);
+		line_print(name, &d[FLOOR], 0, 0);
+	if (as.shares)
+		line_print("floor and a count that is shared", &d[SHARED_FLOOR], d[FLOOR].p50, 0);
+	line_print(s->name, &d[CALL], d[FLOOR].p50, threads == 1 ? s->most : 0);
 	if (refused > 0)
 		printf("  (%u of %zu were refused)\n", refused, all);
 	fflush(stdout);
-	free(floors);
-	free(took);
-	return call.p50;
+	return d[CALL].p50;
 }
 
 static void measure_all(const char *title, const char *only, unsigned threads, unsigned calls,
