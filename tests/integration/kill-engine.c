@@ -8,7 +8,8 @@
  *	            [--tell FD]
  *
  * What it raises is each known by a token of its own, "WORD-THREAD-N": an alert's instance, a
- * feed's or a risk's source, and in every raise's metadata. FILE has a line "KIND TOKEN" for each
+ * feed's or a risk's source, and in every raise's metadata. An alert's message says its promise
+ * once, or 70 times where the token ends with 0, 3, 6 or 9. FILE has a line "KIND TOKEN" for each
  * incident that is open from before and that this run shall clear.
  *
  *	random  two threads make N calls each: alerts, clears, feeds, risks, sessions, pulses; with
@@ -115,14 +116,29 @@ static void sleep_ns(uint64_t ns)
 
 /* --- P1s --- */
 
+#define PROMISE "A promise was made. "
+#define PROMISE_LEN (sizeof PROMISE - 1)
+#define PROMISES 70
+
+/* One, or so many that the record takes several slots, as the token has it. */
+static tocsin_str promises(const char *token, char text[static PROMISES * PROMISE_LEN])
+{
+	size_t n = (token[strlen(token) - 1] - '0') % 3 == 0 ? PROMISES : 1;
+
+	for (size_t i = 0; i < n; i++)
+		memcpy(text + i * PROMISE_LEN, PROMISE, PROMISE_LEN);
+	return (tocsin_str){ text, n * PROMISE_LEN };
+}
+
 static tocsin_rc call_alert(struct engine *e, const char *token, bool raise, uint64_t *ret_number)
 {
+	char text[PROMISES * PROMISE_LEN];
 	tocsin_kv token_kv = { STR("token"), str(token) };
 	tocsin_alert_event a = {
 		.head = { sizeof a, raise ? TOCSIN_ALERT_RAISE : TOCSIN_ALERT_CLEAR, 0 },
 		.priority = 1,
 		.code = STR("KILL_TEST"),
-		.message = STR("a promise was made"),
+		.message = promises(token, text),
 		.session_id = STR(SESSION),
 		.instance = str(token),
 		.kv = &token_kv,
