@@ -54,9 +54,10 @@ struct recorder {
  *   tell which slots may have been taken again; for it a release fence keeps the swap before the
  *   copy. On x86 that binds the compiler alone.
  * - The stamp's release store pairs with the reader's acquire load: a stamp seen is a slot whole.
- *   Slots of a former lap hold a stamp smaller by a multiple of the ring, or 0, never the expected
- *   one.
- * - A kill between two stores leaves a prefix of them in the shared mapping: no stamp, no record.
+ *   Slots of a former lap hold a stamp smaller by a multiple of the ring, never the expected one.
+ * - A kill between two stores leaves a prefix of them in the shared mapping: no stamp, no record. A
+ *   long record's copy puts 0 where its later slots' stamps will be; cut short amid one, it leaves
+ *   some bytes of the older stamp, which is smaller still.
  *
  * A producer that is preempted between swap and stamp stalls no other call; the others take the
  * next slots. It delays the reader, which takes records in order, until it runs again.
