@@ -38,7 +38,7 @@
 #define GAP_NS 2000
 #define IDLE_NS (3 * NS_PER_MS)
 #define IDLE_CALLS 1000
-#define DRAIN_EVERY 512 /* calls, so that what is slow to apply never fills the ring */
+#define DRAIN_EVERY 512 /* calls of all threads: what is slow to apply shall not fill the ring */
 #define THREADS_MAX 4
 
 static const tocsin_plugin *plugin;
@@ -116,7 +116,7 @@ enum { FLOOR, SHARED_FLOOR, CALL, TAKEN };
 
 struct run {
 	const struct subject *subject;
-	unsigned n;
+	unsigned n, drain_every;
 	uint64_t gap_ns;
 	int cpu;
 	bool shares; /* a count with other threads */
@@ -167,7 +167,7 @@ static void *run(void *arg)
 		int rc = r->subject->call();
 		r->took[CALL][i] = ticks_end() - t;
 		r->refused += rc < 0;
-		if (i % DRAIN_EVERY == DRAIN_EVERY - 1 && r->subject->encoded)
+		if (r->subject->encoded && (i + 1) % r->drain_every == 0)
 			drain_together(r->together);
 	}
 	munmap(floor.memory, RING_BYTES);
@@ -216,7 +216,12 @@ static unsigned threads_run(const struct run *as, unsigned threads, uint64_t *to
 /* Returns the calls' middle. */
 static double measure(const struct subject *s, unsigned threads, unsigned calls, uint64_t gap_ns)
 {
-	struct run as = { .subject = s, .gap_ns = gap_ns, .shares = threads > 1 && s->encoded };
+	struct run as = {
+		.subject = s,
+		.drain_every = DRAIN_EVERY / threads,
+		.gap_ns = gap_ns,
+		.shares = threads > 1 && s->encoded,
+	};
 	uint64_t *took[TAKEN];
 	struct distribution d[TAKEN];
 	char name[64];
