@@ -140,6 +140,8 @@ static void read_while_stopped(int signal _unused_)
 	uint64_t position, next;
 	size_t len;
 
+	if (stopped.found != -1)
+		_exit(1); /* it was another page, and would be for ever */
 	stopped.found = recorder_next(stopped.r, &bytes, &len, &position, &next);
 	mprotect(stopped.page, stopped.size, PROT_READ | PROT_WRITE);
 }
