@@ -19,7 +19,7 @@
  * Threads: above each slot stands who may call it.
  *
  *	[hot]     any number of threads at once; never blocks, allocates, locks or enters the
- *	          kernel
+ *	          kernel; takes at most 8 kB of the thread's stack
  *	[control] the host serialises these; they may block, allocate and enter the kernel
  *	[any]     any thread at any time; does not block
  *
