@@ -165,6 +165,7 @@ INLINE size_t writer_finish(struct writer w, const tocsin_kv *kv, size_t n_kv, s
 		w = writer_add_kv(w, kv, n_kv, room);
 	if (w.truncated)
 		w.head->flags = FLAG_TRUNCATED;
+	/* Without the heads of those slots that it goes on in. */
 	size_t spread = (size_t)(w.at - (uint8_t *)w.head);
 	return spread - (spread + LAYOUT_SLOT_HEAD - 1) / RECORDER_SLOT_SIZE * LAYOUT_SLOT_HEAD;
 }
