@@ -8,11 +8,17 @@
 
 #include "record/recorder_layout.h"
 
-/* Slots for `len` bytes, with something in each place that a push has to fill. */
+/* With something in each place: what was there before an event is encoded must not matter. */
+static struct layout_record *record_soil(struct layout_record *record)
+{
+	return memset(record, 0xa5, sizeof *record);
+}
+
+/* Slots for `len` bytes. */
 __attribute__((unused)) static void record_shape(const void *bytes, size_t len,
 						 struct layout_record *ret)
 {
-	memset(ret, 0xa5, sizeof *ret);
+	record_soil(ret);
 	for (size_t part = 0; part < layout_parts(len); part++) {
 		size_t from = part * LAYOUT_PAYLOAD, left = len - from;
 
@@ -54,8 +60,8 @@ __attribute__((unused)) static size_t record_of_session(const tocsin_session_eve
 {
 	struct layout_record record;
 
-	memset(&record, 0xa5, sizeof record);
-	return record_flatten(&record, record_encode_session(e, mono_ns, &record), ret);
+	return record_flatten(&record, record_encode_session(e, mono_ns, record_soil(&record)),
+			      ret);
 }
 
 __attribute__((unused)) static size_t record_of_health(const tocsin_health_event *e,
@@ -64,8 +70,7 @@ __attribute__((unused)) static size_t record_of_health(const tocsin_health_event
 {
 	struct layout_record record;
 
-	memset(&record, 0xa5, sizeof record);
-	return record_flatten(&record, record_encode_health(e, mono_ns, &record), ret);
+	return record_flatten(&record, record_encode_health(e, mono_ns, record_soil(&record)), ret);
 }
 
 __attribute__((unused)) static size_t record_of_alert(const tocsin_alert_event *e, uint64_t mono_ns,
@@ -73,8 +78,7 @@ __attribute__((unused)) static size_t record_of_alert(const tocsin_alert_event *
 {
 	struct layout_record record;
 
-	memset(&record, 0xa5, sizeof record);
-	return record_flatten(&record, record_encode_alert(e, mono_ns, &record), ret);
+	return record_flatten(&record, record_encode_alert(e, mono_ns, record_soil(&record)), ret);
 }
 
 #endif

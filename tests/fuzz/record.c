@@ -60,13 +60,10 @@ static void alert_same(const tocsin_alert_event *e, const struct record *r)
 
 static void round_trip(const struct event *e)
 {
-	/* As on a call's stack: what was there before must not matter. */
-	uint8_t *bytes = malloc(RECORD_SIZE_MAX), *exact;
+	uint8_t bytes[RECORD_SIZE_MAX], *exact;
 	struct record r;
 	size_t len;
 
-	MUST(bytes);
-	memset(bytes, 0xa5, RECORD_SIZE_MAX);
 	if (e->family == EVENT_SESSION)
 		len = record_of_session((const tocsin_session_event *)(void *)e->head, 77, bytes);
 	else if (e->family == EVENT_HEALTH)
@@ -75,7 +72,6 @@ static void round_trip(const struct event *e)
 		len = record_of_alert((const tocsin_alert_event *)(void *)e->head, 77, bytes);
 	MUST(len <= RECORD_SIZE_MAX);
 	exact = exact_copy(bytes, len);
-	free(bytes);
 	MUST(record_decode(exact, len, &r) == 0);
 	MUST(r.kind == e->head->kind && r.wall_ns == e->head->wall_ns && r.mono_ns == 77);
 	if (e->family == EVENT_SESSION)

@@ -13,7 +13,6 @@
 #include "base/text.h"
 #include "record/recorder.h"
 #include "record/recorder_layout.h"
-#include "../record_bytes.h"
 #include "tool/blackbox.h"
 #include "tool/event_line.h"
 
@@ -40,27 +39,28 @@ static void drop(struct recorder *r)
 	recorder_free(r, true);
 }
 
-static int push(struct recorder *r, const uint8_t *bytes, size_t len)
+static int push(struct recorder *r, struct layout_record *record, size_t len)
 {
-	return record_push(r, RECORDER_CLASS_FIRST, 0, 1, bytes, len, NULL);
+	return recorder_push(recorder_producer(r), RECORDER_CLASS_FIRST, 0, 1, record->slots, len,
+			     NULL);
 }
 
 static int push_alert(struct recorder *r, uint64_t mono_ns, uint64_t wall_ns, const char *message)
 {
-	uint8_t bytes[RECORD_SIZE_MAX];
+	struct layout_record record;
 	tocsin_alert_event e = {
 		.head = { sizeof e, TOCSIN_ALERT_RAISE, wall_ns },
 		.code = STR("DATA_FEED_DOWN"),
 		.message = str(message),
 	};
 
-	return push(r, bytes, record_of_alert(&e, mono_ns, bytes));
+	return push(r, &record, record_encode_alert(&e, mono_ns, &record));
 }
 
 static int push_health(struct recorder *r, uint32_t kind, double value, double limit)
 {
 	static const tocsin_kv kv[] = { { STR("mode"), STR("shadow") }, { STR("n"), STR("1") } };
-	uint8_t bytes[RECORD_SIZE_MAX];
+	struct layout_record record;
 	tocsin_health_event e = {
 		.head = { sizeof e, kind, UINT64_C(1785750996584631001) },
 		.source = STR("okx:ETH-USD"),
@@ -71,7 +71,7 @@ static int push_health(struct recorder *r, uint32_t kind, double value, double l
 		.n_kv = 2,
 	};
 
-	return push(r, bytes, record_of_health(&e, 1, bytes));
+	return push(r, &record, record_encode_health(&e, 1, &record));
 }
 
 /* What blackbox prints, as lines. */
@@ -121,7 +121,7 @@ static void events_come_back_as_play_reads_them(void **state)
 {
 	const struct test_folder *f = *state;
 	struct recorder *r = make(f, SLOTS);
-	uint8_t bytes[RECORD_SIZE_MAX];
+	struct layout_record record;
 	tocsin_session_event session = {
 		.head = { sizeof session, TOCSIN_SESSION_STATUS, UINT64_C(1785750996584631001) },
 		.session_id = STR("shadow_001"),
@@ -130,7 +130,7 @@ static void events_come_back_as_play_reads_them(void **state)
 	struct event_line e;
 	struct printed p;
 
-	push(r, bytes, record_of_session(&session, 1, bytes));
+	push(r, &record, record_encode_session(&session, 1, &record));
 	push_health(r, TOCSIN_HEALTH_RISK, 0.31, 0.25);
 	push_health(r, TOCSIN_HEALTH_RISK, (double)NAN, (double)INFINITY);
 	push_health(r, TOCSIN_HEALTH_DRIFT, 0.12, 0);
