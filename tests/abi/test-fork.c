@@ -169,23 +169,24 @@ static void children_made_while_threads_call_disturb_no_call(void **state)
 	w->plugin->destroy(i);
 }
 
-/* Cannot be tested everywhere. */
+static void skip_where(bool is_so, const char *why)
+{
+	if (!is_so)
+		return;
+	print_message("# %s\n", why);
+	skip();
+}
+
 static void needs_threads_in_children(void)
 {
-	if (!THREAD_SANITIZED)
-		return;
-	print_message("# the thread sanitizer ends a child that starts threads\n");
-	skip();
+	skip_where(THREAD_SANITIZED, "the thread sanitizer ends a child that starts threads");
 }
 
 /* In such a child the lock that another thread held when it was forked is held for ever. */
 static void needs_an_allocator_that_is_forked_whole(void)
 {
-	if (!SANITIZED)
-		return;
-	print_message("# a sanitizer's allocator is not made for a child that is forked while "
-		      "another thread allocates\n");
-	skip();
+	skip_where(SANITIZED, "a sanitizer's allocator is not made for a child that is forked "
+			      "while another thread allocates");
 }
 
 static int engine_of_a_child(struct world *w, tocsin_instance *parents)

@@ -86,7 +86,7 @@ static void *call(void *arg)
 
 static void a_hot_call_takes_no_more_of_the_stack_than_is_said(void **state)
 {
-	if (SANITIZED || getenv("UNDER_VALGRIND")) {
+	if (is_watched()) {
 		print_message("# under a sanitizer, or valgrind, a call takes more\n");
 		skip();
 	}
