@@ -41,6 +41,16 @@ present() {
 	LC_ALL=C grep -rqaF -e "$text" "$@" || fail "$what does not hold $text"
 }
 
+# What was told and kept by others than the receiver, so at a time of their own: the journal's
+# entries, each in its turn; the snapshot, written once a second at most.
+all_is_told() {
+	journalctl -o export >"$work/journal"
+	for text in "openly said" TOCSIN_ENDPOINT=unknown TOCSIN_RESULT=dead PAGER_DEGRADED; do
+		grep -qaF -e "$text" "$work/journal" || return
+	done
+	grep -qF PAGER_DEGRADED "$state/snapshot.json"
+}
+
 # --- what is wrong is told without them
 
 # wrong TEXT LINE...: the lines of a file are refused, which is told like that.
@@ -137,11 +147,7 @@ await told_of_files
 grep -qF "Bearer $token" "$work/came" || fail "the token did not come: $(head -n 1 "$work/came")"
 grep -qF "/hook/$path" "$work/came" || fail "the path did not come"
 
-journalctl -o export >"$work/journal"
-present "the journal" "openly said" "$work/journal"
-present "the journal" "TOCSIN_ENDPOINT=unknown" "$work/journal"
-present "the journal" "TOCSIN_RESULT=dead" "$work/journal"
-present "the journal" "PAGER_DEGRADED" "$work/journal"
+await all_is_told
 absent "the journal" "$work/journal"
 
 present "the outbox" "openly said" "$state/outbox"
