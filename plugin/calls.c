@@ -3,7 +3,7 @@
  * The hot calls: each reads the state word, checks the event, encodes it on the stack (the host's
  * memory may fault or block: never between reserve and commit) and pushes it. No syscall, lock,
  * allocation or thread-local word; what a push costs and why it is right stands in
- * record/recorder.c, how the time is read in base/tick_clock.h.
+ * record/recorder_push.c, how the time is read in base/tick_clock.h.
  */
 #include "config.h"
 #include "instance.h"

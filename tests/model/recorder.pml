@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The recorder's protocol, as src/record/recorder.c and recorder_image.c have it: two producers, the
- * reader with its checkpoints, a kill between any two steps of anybody, and the recovery.
+ * The recorder's protocol, as src/record/recorder_push.c, recorder.c and recorder_image.c have it:
+ * two producers, the reader with its checkpoints, a kill between any two steps of anybody, and the
+ * recovery.
  *
  * Claimed: no record whose push returned is lost, none is accepted torn, none is applied twice, and
  * no producer writes into a slot that is still in use.
@@ -9,7 +10,7 @@
  * Bounds: SLOTS slots, PUSHES pushes by each of PRODUCERS producers of one or two parts each, any
  * interleaving. Each store is a step, and stores become visible in the order in which a thread makes
  * them: what release stores give to whoever loads with acquire, and what a kill leaves in the shared
- * mapping. Positions are small and do not wrap; recorder.c's are 64 bits wide.
+ * mapping. Positions are small and do not wrap; the recorder's are 64 bits wide.
  */
 #define PRODUCERS 2
 #define PUSHES 2
