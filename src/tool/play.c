@@ -10,6 +10,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
+
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -22,8 +24,9 @@
  * asked again while threads still end. */
 #define STOP_NS NS_PER_S
 #define STOP_TRIES 5
-/* How often a wait for pages looks whether it was interrupted. */
+/* How often a wait for pages looks whether it was interrupted, and whether they are gone. */
 #define FLUSH_STEP_NS (100 * NS_PER_MS)
+#define DRAIN_PAUSE_NS (10 * (long)NS_PER_MS)
 
 static const char help[] =
 	"usage: tocsin play [OPTION]... FILE|-\n"
@@ -167,9 +170,21 @@ static void host_log(const tocsin_host *host, uint32_t level, const char *text, 
 	fprintf(stderr, "tocsin play: plugin: %s\n", line ? line : "?");
 }
 
-/* Waits for pages in steps, so that an interrupt ends it. */
-static tocsin_rc flush(const struct play *p, const struct player *player)
+static uint64_t pages_pending(const struct player *player)
 {
+	tocsin_stats stats = { .size = sizeof(stats) };
+
+	player->plugin->stats(player->instance, &stats);
+	return stats.pages_pending;
+}
+
+/*
+ * Waits for pages in steps, so that an interrupt ends it; also for those that an earlier run has
+ * left, which are none of a flush's.
+ */
+static tocsin_rc drain(const struct play *p, const struct player *player)
+{
+	const struct timespec pause = { .tv_nsec = DRAIN_PAUSE_NS };
 	uint64_t end = clock_monotonic_ns() + p->drain_ns;
 
 	for (;;) {
@@ -178,8 +193,14 @@ static tocsin_rc flush(const struct play *p, const struct player *player)
 		tocsin_rc rc = player->plugin->flush(player->instance, TOCSIN_FLUSH_DELIVERED,
 						     left < FLUSH_STEP_NS ? left : FLUSH_STEP_NS);
 
-		if (rc != TOCSIN_E_TIMEOUT || left == 0 || interrupted(p))
+		if (rc != TOCSIN_OK && rc != TOCSIN_E_TIMEOUT)
 			return rc;
+		if (rc == TOCSIN_OK && pages_pending(player) == 0)
+			return TOCSIN_OK;
+		if (left == 0 || interrupted(p))
+			return TOCSIN_E_TIMEOUT;
+		if (rc == TOCSIN_OK)
+			nanosleep(&pause, NULL);
 	}
 }
 
@@ -239,7 +260,7 @@ static int play_instance(struct play *p, struct player *player, int fd, bool *re
 		return tool_failed("play", "the plugin does not start: %s", plugin_rc_name(rc));
 	if (player_play(player, fd) < 0 || player->refused > 0)
 		status = TOOL_FAILED;
-	rc = flush(p, player);
+	rc = drain(p, player);
 	if (rc != TOCSIN_OK)
 		status =
 			tool_failed("play", "not everything was delivered: %s", plugin_rc_name(rc));

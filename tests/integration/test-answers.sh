@@ -60,6 +60,7 @@ after 2
 # Nobody listens there, then somebody does.
 script 200
 stop_receiver
+rm -f "$work/err"
 run "$work/raise" &
 player=$!
 tries=0
@@ -77,10 +78,23 @@ is 1 "$(grep -o ' page_id="[^"]*"' "$work/err" | sort -u | wc -l)" "page ids of 
 is 0 "$(waiting)" "files that wait once somebody listened"
 
 # A name that nobody has: tried more than once, and kept.
+cat >"$work/noting-pid" <<-END
+	echo \$\$ >"$work/pid"
+	exec "\$@"
+END
 url=https://tocsin.invalid/
-drain=2500ms run "$work/raise"
+rm -f "$work/err"
+as="sh $work/noting-pid" run "$work/raise" &
+player=$!
+tries=0
+until results 2>/dev/null | grep -q "retry retry"; do
+	tries=$((tries + 1))
+	[ $tries -lt 1000 ] || fail "an unknown name: $(results)"
+	sleep 0.02
+done
+kill "$(cat "$work/pid")"
+wait $player
 tells err "tocsin.invalid: "
-results | grep -qx "retry retry.*" || fail "an unknown name: $(results)"
 is 1 "$(waiting)" "files that wait for an unknown name"
 
 # Of an endpoint that fails one page knocks, the oldest; the others wait, and come in the end.
@@ -106,15 +120,15 @@ row redirect,301,307,308,200 "parked parked parked parked delivered"
 tells err "a redirect, which is not followed"
 row 404,503,410,200 "parked retry parked delivered"
 
-# Parked over a restart: the next run has it at once.
+# Parked over a restart: the next run has it at once, and waits for it as for its own.
 script 403
-drain=300ms run "$work/raise"
+drain=1s run "$work/raise"
 stop_receiver
 is 1 "$(waiting)" "files of a parked page"
 ids | sort -u >"$work/before"
 echo '{"at":2000,"health":"metadata","meta":{"run":"2"}}' >"$work/nothing"
-script 200
-keep_state=yes run "$work/nothing"
+script delay:1500
+keep_state=yes run "$work/nothing" || fail "the run did not wait for a page of the one before"
 stop_receiver
 ids >"$work/after"
 same "$work/before" "$work/after" "the parked page's id after a restart"
