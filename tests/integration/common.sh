@@ -36,7 +36,7 @@ end() {
 start_receiver() {
 	rm -f "$work/pages"
 	: >"$work/pages"
-	"$TOCSIN" receive --timeout 60s "$@" >"$work/pages" 2>"$work/receiver.err" &
+	"$TOCSIN" receive --timeout 1h "$@" >"$work/pages" 2>"$work/receiver.err" &
 	receiver=$!
 	tries=0
 	until url=$(sed -n 's/.*\(http:\/\/127[^"]*\).*/\1/p;q' "$work/pages") && [ -n "$url" ]; do

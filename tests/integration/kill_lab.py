@@ -453,6 +453,7 @@ class Lab:
 
     @staticmethod
     def _journal_entries():
+        subprocess.run(["journalctl", "--sync"], check=True)
         out = subprocess.run(
             ["journalctl", "-q", "-o", "json", "-t", "tocsin", "TOCSIN_EVENT=alert"],
             stdout=subprocess.PIPE, check=True).stdout

@@ -200,16 +200,26 @@ static void step_misbehave(const struct step *step, int fd)
 	}
 }
 
-static void retry_after_add(const struct step *step, struct MHD_Response *response)
+static void date_to_http(time_t t, char *ret, size_t size)
 {
-	time_t then = time(NULL) + (time_t)step->number;
-	char value[64];
 	struct tm tm;
 
-	if (step->kind == STEP_RETRY_AFTER)
+	strftime(ret, size, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&t, &tm));
+}
+
+static void retry_after_add(const struct step *step, struct MHD_Response *response)
+{
+	time_t now = time(NULL);
+	char value[64];
+
+	if (step->kind == STEP_RETRY_AFTER) {
 		snprintf(value, sizeof value, "%u", step->number);
-	else
-		strftime(value, sizeof value, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&then, &tm));
+	} else {
+		/* Who is asked to wait takes the one date from the other. */
+		date_to_http(now, value, sizeof value);
+		MHD_add_response_header(response, "Date", value);
+		date_to_http(now + (time_t)step->number, value, sizeof value);
+	}
 	MHD_add_response_header(response, "Retry-After", value);
 }
 

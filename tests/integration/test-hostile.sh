@@ -85,7 +85,7 @@ for view in alerts "alerts --json" status "status --json"; do
 done
 
 # Files: pages that nobody takes stay in the outbox, under names that stay in it.
-status 1 "$TOCSIN" play --drain 100ms -o webhook.url=http://127.0.0.1:1/ \
+status 1 "$TOCSIN" play --drain 2s -o webhook.url=http://127.0.0.1:1/ \
 	-o rules.feed_stale_after=0 -o paths.state_dir="$work/state" "$events"
 find "$work/state" -type f -name '*@webhook' >"$work/names"
 is $alerts "$(wc -l <"$work/names")" "pages in the outbox"

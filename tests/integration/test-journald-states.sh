@@ -39,6 +39,7 @@ kill_journald() {
 	wait "$listener" 2>/dev/null
 }
 
+# It has read what was sent before, too.
 answers() {
 	[ -S $socket ] && journalctl --sync 2>/dev/null
 }
@@ -46,6 +47,12 @@ answers() {
 start_journald() {
 	"$JOURNALD" 9>&- &
 	listener=$!
+	await answers
+}
+
+# The engine ends, and journald has all that it sent.
+end_in_order() {
+	stop_engine
 	await answers
 }
 
@@ -133,7 +140,7 @@ state() {
 		await logged $instance firing
 	done
 	await logged a resolved
-	stop_engine
+	end_in_order
 	is 1 "$(entries session | grep -c 's1')" "entries of the session ($1)"
 	is $lines "$(entries health | wc -l)" "health entries ($1)"
 	entries alert | cut -d ' ' -f 1,2 | sed 's/^-$//' >"$work/order"
@@ -198,7 +205,7 @@ continue_journald
 for instance in first second third last; do
 	await logged $instance firing
 done
-stop_engine
+end_in_order
 none_twice
 came=$(entries health | wc -l)
 lost=$(entries tocsin | sed -n 's/.* lost since .*, \([0-9]*\) of health and retry.*/\1/p' |
@@ -230,7 +237,7 @@ start_engine -o log.target=journal -o log.health=yes -o pages.page_after=0 \
 for instance in a b c; do
 	await logged $instance firing
 done
-stop_engine
+end_in_order
 is 3 "$(entries alert | grep -cE '^[abc] firing ')" "entries of P1 alerts"
 is 0 "$(entries alert | grep -E '^[abc] firing ' | grep -vc ' 1 \[P1\]')" "those not marked"
 none_twice
@@ -250,7 +257,7 @@ engine=
 continue_journald
 start_engine -o log.target=journal -o webhook.url="$url"
 await logged a firing
-stop_engine
+end_in_order
 entries alert | grep -q '^a firing .* 1 \[P1\]' || fail "it is not marked as recovered"
 entries tocsin | grep -q 'lost since .* of health and retry' || fail "what was lost is not told"
 none_twice

@@ -63,7 +63,7 @@ FailureAction=poweroff-force
 [Service]
 Type=oneshot
 ExecStart=/bin/sh /test/inside
-TimeoutStartSec=100s
+TimeoutStartSec=180s
 StandardOutput=file:/test/out
 StandardError=file:/test/err
 END
@@ -80,7 +80,7 @@ await() {
 	tries=0
 	until "$@"; do
 		tries=$((tries + 1))
-		[ $tries -lt 500 ] || { echo "waited in vain for: $*"; finish 1; }
+		[ $tries -lt 1500 ] || { echo "waited in vain for: $*"; finish 1; }
 		sleep 0.02
 	done
 }
@@ -124,7 +124,7 @@ set --
 for unit in "$units"/*; do
 	set -- "$@" "--bind-ro=$unit:/etc/systemd/system/${unit##*/}"
 done
-(exec_with_libraries timeout -k 10 150 "$server" --quiet --machine="tocsin-$$" -D / --volatile=yes \
+(exec_with_libraries timeout -k 10 220 "$server" --quiet --machine="tocsin-$$" -D / --volatile=yes \
 	--register=no --keep-unit --private-network --console=pipe "--bind=$share:/test" "$@" \
 	-b systemd.unit=tocsin-test.target systemd.show_status=no </dev/null >"$work/boot" 2>&1)
 status=$?

@@ -129,7 +129,9 @@ grep "seen by everybody" "$work/engine.err" | grep -q 'result="discarded"' ||
 	fail "the engine has not logged that it was discarded"
 tell_engine "$(raise RISK_LIMIT_BREACH "once more")"
 await waits 1
-# Whoever takes it for dead finds that somebody posts from there.
+# Whoever takes it for dead finds that somebody posts from there. (The engine writes its snapshot
+# once more; nothing changes after that.)
+await grep -q RISK_LIMIT_BREACH "$state/snapshot.json"
 mv "$state/snapshot.json" "$work/snapshot.json"
 rm -f "$state/pages.json"
 status 1 "$TOCSIN" pages --state-dir "$state" resend --all

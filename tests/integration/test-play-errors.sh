@@ -101,7 +101,7 @@ done
 
 # An endpoint that does not answer: the page is kept, and told where.
 lines "$created" '{"at":2,"alert":"raise","code":"X","priority":"P1","message":"m"}'
-status 1 play --drain 200ms -o webhook.url=http://127.0.0.1:1/ "$file"
+status 1 play --drain 1s -o webhook.url=http://127.0.0.1:1/ "$file"
 tells err "not everything was delivered"
 tells out "1 pending"
 kept=$(sed -n 's/.*delivered are kept in \(.*\);$/\1/p' "$work/err")

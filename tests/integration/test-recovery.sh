@@ -51,12 +51,14 @@ stop() {
 	engine=
 }
 
-# soon COMMAND...: becomes true within ten seconds.
+# soon COMMAND...: becomes true within ten seconds, under valgrind within a hundred.
+patience=500
+[ -z "${UNDER_VALGRIND:-}" ] || patience=5000
 soon() {
 	tries=0
 	until "$@"; do
 		tries=$((tries + 1))
-		if [ $tries -gt 500 ]; then
+		if [ $tries -gt "$patience" ]; then
 			for file in "$work"/*.log; do
 				echo "--- $file"
 				cut -c 1-400 "$file"

@@ -104,7 +104,7 @@ if "$journald" --probe >/dev/null 2>&1; then
 	export conf work id
 	# shellcheck disable=SC2016 # for the shell inside
 	status 0 "$journald" /bin/sh -c '"$TOCSIN" play -o config="$conf" "$work/events" >/dev/null &&
-		journalctl -q MESSAGE_ID="$id" -o cat --output-fields=TOCSIN_CODE'
+		journalctl --sync && journalctl -q MESSAGE_ID="$id" -o cat --output-fields=TOCSIN_CODE'
 	is GATEWAY_DOWN "$(cat "$work/out")" "the code found by the message id"
 fi
 

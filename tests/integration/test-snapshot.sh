@@ -48,7 +48,10 @@ cat >&3 <<'END'
 {"at":"2026-03-01T10:00:02Z","alert":"raise","code":"RISK_LIMIT_BREACH","message":"too much","session_id":"shadow_001","meta":{"a":"b"}}
 END
 until_true grep -q RISK_LIMIT_BREACH "$state/snapshot.json"
-journalctl --sync
+in_journal() {
+	journalctl -q -o cat | grep -q RISK_LIMIT_BREACH
+}
+until_true in_journal
 
 # Alive.
 status 0 "$TOCSIN" snapshot

@@ -61,7 +61,7 @@ check 2 "replayed: 1 open P1" --engine replayed
 # A page that waits.
 printf '%s\n' "$created" "$p1" "$clear" |
 	"$TOCSIN" play -o engine.name=mute -o engine.replay=no -o webhook.url=http://127.0.0.1:1/ \
-		-o paths.state_dir="$work/mute" --drain 200ms - >/dev/null 2>&1
+		-o paths.state_dir="$work/mute" --drain 2s - >/dev/null 2>&1
 journalctl --sync
 check 1 "mute: 1 page waiting" --engine mute
 

@@ -42,8 +42,14 @@ start_rsyslogd() {
 	done
 }
 
-# What it has taken is in its file once it has ended.
+# stop_rsyslogd TEXT: once it has told that. What it has not taken out of its socket is lost then.
 stop_rsyslogd() {
+	tries=0
+	until grep -qF -e "$1" "$work/log" 2>/dev/null; do
+		tries=$((tries + 1))
+		[ $tries -gt 500 ] && fail "this does not come: $1"
+		sleep 0.02
+	done
 	kill $listener
 	wait $listener
 	rm -f /dev/log
@@ -73,7 +79,7 @@ cat >"$work/hostile" <<'END'
 END
 status 0 "$TOCSIN" play -o log.target=syslog "$work/hostile"
 is "" "$(cat "$work/err")" "on stderr"
-stop_rsyslogd
+stop_rsyslogd third
 
 logged daemon.notice "log to syslog"
 logged daemon.crit '[P1] DATA_FEED_DOWN: no data from demo:ETH-USD for 5.0 s [tocsin '
@@ -94,18 +100,12 @@ exec 3<>"$work/events"
 "$TOCSIN" play "$work/events" >"$work/out" 2>"$work/err" 3>&- &
 player=$!
 echo '{"at":1000,"alert":"raise","code":"GENERAL","message":"before"}' >&3
-tries=0
-until grep -q before "$work/log" 2>/dev/null; do
-	tries=$((tries + 1))
-	[ $tries -gt 500 ] && fail "the first entry does not come"
-	sleep 0.02
-done
-stop_rsyslogd
+stop_rsyslogd before
 echo '{"at":1001,"alert":"raise","code":"GENERAL","message":"while away","instance":"x"}' >&3
 start_rsyslogd
 exec 3>&-
 wait $player || fail "the player has failed"
-stop_rsyslogd
+stop_rsyslogd "while away"
 logged daemon.warning 'GENERAL: before'
 logged daemon.warning 'GENERAL: while away'
 is 1 "$(grep -c 'while away' "$work/log")" "entries for it"

@@ -130,7 +130,7 @@ delivered delivered
 status 0 check -o webhook.ca_file="$work/ours.pem"
 tells out "warning  webhook: its certificate ends on $(date -u -d +5day +%F)"
 
-drain=400ms
+drain=1s
 for host in expired early other unknown; do
 	to $host
 	refused "parked"
@@ -191,7 +191,7 @@ cat "$work/client.key" "$work/client.pem" >"$work/both.pem"
 to mutual "$tls" -o webhook.cert_file="$work/both.pem"
 delivered delivered
 # nginx says 400 to who shows none, or a stranger's; the page is not to blame for that.
-drain=400ms
+drain=1s
 for host in mutual optional; do
 	to $host
 	refused "parked"
