@@ -27,8 +27,8 @@ enum state { STATE_FORKED = 0, STATE_CREATED, STATE_ACTIVE, STATE_STOPPING, STAT
 struct tocsin_instance {
 	_Atomic uint32_t state;
 	struct recorder_producer producer; /* of the recorder */
-	struct tick_clock clock;
 	const struct runbooks *runbooks;
+	struct tick_clock clock;
 	struct refusals refusals;
 	struct dispatcher *dispatcher;
 	struct settings *settings;

@@ -18,6 +18,8 @@
 
 #include "base/moment.h"
 
+#define CACHE_LINE 64 /* bytes */
+
 /* The counter and the clock, read at one time. */
 struct tick_pair {
 	uint64_t ticks;
@@ -30,10 +32,11 @@ struct tick_clock {
 	_Atomic uint64_t base_ns;
 	uint64_t base_ticks; /* not changed once base_ns is set */
 	uint64_t pace;       /* ns a tick, in 2^-32: less than one; as base_ticks */
-	/* The owner's own. */
+	/* The owner's own, written at each look: in a cache line of their own, or each look would
+	 * take the readers' away from them. */
+	_Alignas(CACHE_LINE) struct tick_pair looked; /* when it was compared last */
 	bool trusted;
-	struct tick_pair looked; /* when it was compared last */
-	unsigned vain;           /* looks since then that gave nothing to compare */
+	unsigned vain; /* looks since then that gave nothing to compare */
 };
 
 /* [owner] The first look, at a clock that is all zero: is there a counter that can be trusted? */
