@@ -47,6 +47,11 @@ results() {
 		sed 's/ $//'
 }
 
+# ended RESULTS: attempts have ended so, one after the other.
+ended() {
+	[ -e "$work/err" ] && results | grep -qF -e "$1"
+}
+
 # came: how many requests.
 came() {
 	wc -l <"$work/came"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
 #
-# Sourced by tests that run the tool: a folder of the test's own, a receiver, and ways to fail.
+# Sourced by tests that run the tool: a folder of the test's own, a receiver, ways to wait and to fail.
 # From the environment: top_srcdir, top_builddir, and TOCSIN, TOCSIN_PLUGIN where they differ.
 set -u
 : "${top_srcdir:?}" "${top_builddir:?}"
@@ -53,6 +53,18 @@ stop_receiver() {
 	kill "$receiver" 2>/dev/null
 	wait "$receiver" 2>/dev/null
 	receiver=
+}
+
+# await COMMAND...: until it succeeds, for some twenty seconds; for longer under valgrind.
+patience=1000
+[ -z "${UNDER_VALGRIND:-}" ] || patience=10000
+await() {
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ $tries -lt "$patience" ] || fail "waited in vain for: $*"
+		sleep 0.02
+	done
 }
 
 # status EXPECTED COMMAND...: output to $work/out and $work/err.

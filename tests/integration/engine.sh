@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 #
 # Sourced after common.sh by tests that let engines die: an engine that lives as long as it is to,
-# its folders, and ways to wait.
+# its folders, and what it told.
 
 # begin_engine NAME [ROOT]: $run and $state will be the folders of the engine of that name, $run on a
 # tmpfs where there is one. ROOT: where those of all engines are, else a folder of the test's own.
@@ -63,18 +63,6 @@ stop_engine() {
 	wait "$engine"
 	is 0 $? "the engine's exit status"
 	engine=
-}
-
-# await COMMAND...: until it succeeds, for some twenty seconds; for longer under valgrind.
-patience=1000
-[ -z "${UNDER_VALGRIND:-}" ] || patience=10000
-await() {
-	tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		[ $tries -lt "$patience" ] || fail "waited in vain for: $*"
-		sleep 0.02
-	done
 }
 
 # arrived N: so many pages.

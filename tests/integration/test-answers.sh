@@ -63,12 +63,7 @@ stop_receiver
 rm -f "$work/err"
 run "$work/raise" &
 player=$!
-tries=0
-until grep -q 'result="retry"' "$work/err" 2>/dev/null; do
-	tries=$((tries + 1))
-	[ $tries -lt 500 ] || fail "no attempt"
-	sleep 0.02
-done
+await ended retry
 script 200 --port "$port"
 wait $player
 stop_receiver
@@ -86,12 +81,7 @@ url=https://tocsin.invalid/
 rm -f "$work/err"
 as="sh $work/noting-pid" run "$work/raise" &
 player=$!
-tries=0
-until results 2>/dev/null | grep -q "retry retry"; do
-	tries=$((tries + 1))
-	[ $tries -lt 1000 ] || fail "an unknown name: $(results)"
-	sleep 0.02
-done
+await ended "retry retry"
 kill "$(cat "$work/pid")"
 wait $player
 tells err "tocsin.invalid: "

@@ -38,12 +38,10 @@ stop_receiver
 : >"$work/ids"
 run linger >"$work/ids" 2>"$work/err" &
 shell=$!
-tries=0
-until read -r parent child <"$work/ids"; do
-	tries=$((tries + 1))
-	[ $tries -gt 500 ] && fail "the engine does not start"
-	sleep 0.02
-done
+begun() {
+	read -r parent child <"$work/ids"
+}
+await begun
 kill -KILL "$parent"
 wait "$shell" 2>/dev/null
 kill -0 "$child" || fail "the worker did not outlive its engine"

@@ -51,9 +51,7 @@ stop() {
 	engine=
 }
 
-# soon COMMAND...: becomes true within ten seconds, under valgrind within a hundred.
-patience=500
-[ -z "${UNDER_VALGRIND:-}" ] || patience=5000
+# soon COMMAND...: as await; where it does not become true, the logs are shown.
 soon() {
 	tries=0
 	until "$@"; do

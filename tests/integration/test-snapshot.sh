@@ -24,16 +24,6 @@ start() {
 	engine=$!
 }
 
-# until_true COMMAND...
-until_true() {
-	tries=0
-	until "$@" >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		[ $tries -gt 500 ] && fail "never true: $*"
-		sleep 0.02
-	done
-}
-
 # member NAME: of $work/out, as it is written; the last of that name.
 member() {
 	grep -o "\"$1\": *[^,}]*" "$work/out" | grep -v ': *null$' | tail -n 1 | sed 's/^[^:]*: *//'
@@ -47,11 +37,11 @@ cat >&3 <<'END'
 {"at":"2026-03-01T10:00:01Z","session":"status","session_id":"shadow_001","status":"running"}
 {"at":"2026-03-01T10:00:02Z","alert":"raise","code":"RISK_LIMIT_BREACH","message":"too much","session_id":"shadow_001","meta":{"a":"b"}}
 END
-until_true grep -q RISK_LIMIT_BREACH "$state/snapshot.json"
+await grep -qs RISK_LIMIT_BREACH "$state/snapshot.json"
 in_journal() {
 	journalctl -q -o cat | grep -q RISK_LIMIT_BREACH
 }
-until_true in_journal
+await in_journal
 
 # Alive.
 status 0 "$TOCSIN" snapshot

@@ -73,13 +73,11 @@ mkfifo "$work/events"
 pid=$!
 exec 3>"$work/events"
 printf '%s\n' "$created" "$running" >&3
-tries=0
-until grep -q '"status":"running"' "$XDG_STATE_HOME/tocsin/shadow/snapshot.json" 2>/dev/null &&
-	"$TOCSIN" sessions --engine shadow --status running 2>/dev/null | grep -q running; do
-	tries=$((tries + 1))
-	[ $tries -gt 500 ] && fail "the engine does not begin"
-	sleep 0.02
-done
+session_runs() {
+	grep -qs '"status":"running"' "$XDG_STATE_HOME/tocsin/shadow/snapshot.json" &&
+		"$TOCSIN" sessions --engine shadow --status running 2>/dev/null | grep -q running
+}
+await session_runs
 check 0 "TOCSIN OK - 1 of 1 engine running, 1 session, " --engine shadow
 kill -9 $pid
 wait $pid 2>/dev/null

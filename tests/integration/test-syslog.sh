@@ -44,12 +44,7 @@ start_rsyslogd() {
 
 # stop_rsyslogd TEXT: once it has told that. What it has not taken out of its socket is lost then.
 stop_rsyslogd() {
-	tries=0
-	until grep -qF -e "$1" "$work/log" 2>/dev/null; do
-		tries=$((tries + 1))
-		[ $tries -gt 500 ] && fail "this does not come: $1"
-		sleep 0.02
-	done
+	await grep -qsF -e "$1" "$work/log"
 	kill $listener
 	wait $listener
 	rm -f /dev/log

@@ -216,12 +216,7 @@ tells last '"authorization":"Bearer token-of-this-test"'
 during() {
 	result=$1
 	shift
-	tries=0
-	until grep -q "result=\"$result\"" "$work/err" 2>/dev/null; do
-		tries=$((tries + 1))
-		[ $tries -lt 500 ] || fail "no attempt is $result"
-		sleep 0.02
-	done
+	await ended "$result"
 	is 0 "$(came)" "requests before it was mended"
 	"$@" || fail "could not: $*"
 	wait $player || fail "the engine"
