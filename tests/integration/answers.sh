@@ -49,7 +49,7 @@ results() {
 
 # ended RESULTS: attempts have ended so, one after the other.
 ended() {
-	[ -e "$work/err" ] && results | grep -qF -e "$1"
+	[ -e "$work/err" ] && results | grep -qwF -e "$1"
 }
 
 # came: how many requests.

@@ -85,6 +85,7 @@ await ended "retry retry"
 kill "$(cat "$work/pid")"
 wait $player
 tells err "tocsin.invalid: "
+results | grep -qx "retry retry.*" || fail "an unknown name: $(results)"
 is 1 "$(waiting)" "files that wait for an unknown name"
 
 # Of an endpoint that fails one page knocks, the oldest; the others wait, and come in the end.
