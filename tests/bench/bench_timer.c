@@ -55,8 +55,7 @@ double timer_measure(void)
 	while (clock_monotonic_ns() - from_ns < 100 * NS_PER_MS)
 		;
 	ns_per_tick = (double)(clock_monotonic_ns() - from_ns) / (double)(ticks_end() - from);
-	/* The least of several, the machine having slow moments: too much taken off would flatter.
-	 */
+	/* The least of several: in a slow moment too much would be taken off, which flatters. */
 	for (unsigned batch = 0; batch < BATCHES; batch++) {
 		uint64_t took[N];
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
 #
-# Sourced by tests that run the tool: a folder of the test's own, a receiver, ways to wait and to fail.
-# From the environment: top_srcdir, top_builddir, and TOCSIN, TOCSIN_PLUGIN where they differ.
+# Sourced by tests that run the tool: a folder of the test's own, a receiver, ways to wait and to
+# fail. From the environment: top_srcdir, top_builddir, and TOCSIN, TOCSIN_PLUGIN where they differ.
 set -u
 : "${top_srcdir:?}" "${top_builddir:?}"
 TOCSIN=${TOCSIN:-$top_builddir/tocsin}

@@ -53,18 +53,12 @@ stop() {
 
 # soon COMMAND...: as await; where it does not become true, the logs are shown.
 soon() {
-	tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		if [ $tries -gt "$patience" ]; then
-			for file in "$work"/*.log; do
-				echo "--- $file"
-				cut -c 1-400 "$file"
-			done
-			fail "never came true: $*"
-		fi
-		sleep 0.02
+	(await "$@") && return
+	for file in "$work"/*.log; do
+		echo "--- $file"
+		cut -c 1-400 "$file"
 	done
+	exit 1
 }
 
 # page CODE KIND: the lines of such pages at the receiver, as "raised" or "resolved".
