@@ -255,18 +255,13 @@ static int file_take(const struct control *c, const char *name,
 	_cleanup_(cleanup_json) json_t *root = NULL;
 	_cleanup_free_ char *text = NULL;
 	struct control_request request_of_file;
-	struct stat st, again;
+	struct stat st = { 0 };
 	size_t len;
-	int r;
+	uid_t uid = 0;
+	int r = file_read_of(c->folder, name, CONTROL_FILE_MAX, &text, &len, &uid);
 
-	/* Whose it is counts: it must be the one that was read. */
 	if (fstatat(c->folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	r = file_read(c->folder, name, CONTROL_FILE_MAX, &text, &len);
-	if (fstatat(c->folder, name, &again, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	if (r == 0 && (st.st_ino != again.st_ino || st.st_uid != again.st_uid))
-		r = -EBADMSG;
 	int removed = file_remove(c->folder, name, S_ISDIR(st.st_mode));
 	if (removed < 0 || r < 0)
 		return removed < 0 ? removed : r;
@@ -278,7 +273,7 @@ static int file_take(const struct control *c, const char *name,
 		r = -EBADMSG;
 	if (r < 0)
 		return r;
-	request_of_file.uid = st.st_uid;
+	request_of_file.uid = uid;
 	request(userdata, &request_of_file);
 	return 0;
 }

@@ -33,7 +33,7 @@ struct control_request {
 	const char *page_id;  /* NULL: each page there is; only of a resend */
 	const char *endpoint; /* NULL: at each endpoint */
 	const char *reason;   /* UTF-8; NULL when none was given */
-	uid_t uid;            /* whose file it was */
+	uid_t uid;            /* whose file it was that was read */
 };
 
 const char *control_verb_name(enum control_verb verb);

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "base/moment.h"
+#include "base/owner.h"
 #include "base/text.h"
 
 #define FORMAT 1
@@ -174,13 +175,17 @@ int pages_file_read(const char *state_dir, struct pages_list *ret)
 {
 	_cleanup_(cleanup_json) json_t *root = NULL;
 	_cleanup_(pages_list_done) struct pages_list l = { 0 };
+	struct owner_rights rights = { 0 };
 	_cleanup_close_ int folder = -1;
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
 	int r = folder_open(state_dir, false, &folder);
 
 	if (r == 0)
+		r = owner_enter(folder, &rights);
+	if (r == 0)
 		r = file_read(folder, PAGES_FILE, PAGES_FILE_BYTES_MAX, &text, &len);
+	owner_leave(&rights);
 	if (r < 0)
 		return r == -EFBIG || r == -EINVAL || r == -ELOOP ? -EBADMSG : r;
 	if (!json_nests_within(text, len, NESTING_MAX))

@@ -21,6 +21,7 @@
 /* Paths to try in order; NULL ones do not apply here. */
 struct candidates {
 	char *path[CANDIDATES_MAX];
+	enum folder_trust trust[CANDIDATES_MAX];
 	size_t n;
 };
 
@@ -39,18 +40,32 @@ static void candidates_add(struct candidates *c, const char *base, const char *s
 	if (!base || base[0] != '/')
 		return;
 	text_buffer_printf(&b, "%s%s%s%s", base, suffix, name ? "/" : "", name ? name : "");
-	if (b.failed)
+	if (b.failed) {
 		text_buffer_done(&b);
-	else
-		c->path[c->n++] = b.ptr;
+		return;
+	}
+	c->trust[c->n] = FOLDER_SAFE;
+	c->path[c->n++] = b.ptr;
 }
 
-/* Opens the folder, made when missing; one that another user owns or may write is refused. */
-static int place_open(const char *path, int *ret_fd)
+/* A base that the environment names; root may have another user's environment. */
+static void candidates_add_own(struct candidates *c, const char *base, const char *suffix,
+			       const char *name)
+{
+	if (base && !folder_is_foreign(base))
+		candidates_add(c, base, suffix, name);
+}
+
+/*
+ * Opens the folder, made when missing; one that another user owns or may write is refused, for root
+ * too where everybody could have made it. Nor may a group write it: it is to hold locks, and who
+ * removes one makes two engines of one name.
+ */
+static int place_open(const char *path, enum folder_trust trust, int *ret_fd)
 {
 	struct stat st;
 	_cleanup_close_ int fd = -1;
-	int r = folder_open(path, true, &fd);
+	int r = folder_open_trusted(path, trust, true, &fd);
 
 	if (r < 0)
 		return r;
@@ -58,7 +73,7 @@ static int place_open(const char *path, int *ret_fd)
 		return -errno;
 	if (st.st_uid != geteuid() && geteuid() != 0)
 		return -EPERM;
-	if (st.st_mode & S_IWOTH)
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
 		return -EPERM;
 	if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
 		return -errno;
@@ -74,7 +89,10 @@ static char *trouble(const char *what, const char *path, const char *predicate, 
 	struct text_buffer b = { 0 };
 
 	text_buffer_printf(&b, "%s folder %s %s", what, path, predicate);
-	if (error < 0)
+	if (error == -EPERM)
+		text_buffer_add(&b, STR(": it or a folder above it is another user's, or others "
+					"than its owner may write it"));
+	else if (error < 0)
 		text_buffer_printf(&b, ": %s", strerror(-error));
 	text_buffer_printf(&b, "; %s", consequence);
 	if (b.failed) {
@@ -100,7 +118,7 @@ static void runtime_find(const struct candidates *c, struct places *p)
 
 	for (size_t i = 0; i < c->n && !p->runtime_is_tmpfs; i++) {
 		int fd;
-		int r = place_open(c->path[i], &fd);
+		int r = place_open(c->path[i], c->trust[i], &fd);
 
 		if (r < 0) {
 			error = r;
@@ -130,7 +148,7 @@ static void state_find(const struct candidates *c, struct places *p)
 	int error = -ENOENT;
 
 	for (size_t i = 0; i < c->n && p->state < 0; i++) {
-		int r = place_open(c->path[i], &p->state);
+		int r = place_open(c->path[i], c->trust[i], &p->state);
 
 		if (r < 0)
 			error = r;
@@ -157,7 +175,7 @@ static char *home_folder(void)
 	struct passwd entry, *found = NULL;
 	char buf[4096];
 
-	if (home && home[0] == '/')
+	if (home && home[0] == '/' && !folder_is_foreign(home))
 		return strdup(home);
 	if (getpwuid_r(geteuid(), &entry, buf, sizeof buf, &found) != 0 || !found)
 		return NULL;
@@ -176,17 +194,20 @@ int places_find(const struct settings *s, struct places *ret)
 		candidates_add(&runtime, s->runtime_dir, "", NULL);
 	} else {
 		candidates_add(&runtime, installed("/run/tocsin"), "", s->engine_name);
-		candidates_add(&runtime, secure_getenv("XDG_RUNTIME_DIR"), "/tocsin",
-			       s->engine_name);
+		candidates_add_own(&runtime, secure_getenv("XDG_RUNTIME_DIR"), "/tocsin",
+				   s->engine_name);
 		text_buffer_printf(&shm, "/dev/shm/tocsin-%u", (unsigned)geteuid());
 		candidates_add(&runtime, shm.ptr, "", s->engine_name);
+		if (runtime.n > 0)
+			runtime.trust[runtime.n - 1] = FOLDER_OURS;
 		text_buffer_done(&shm);
 	}
 	if (s->state_dir) {
 		candidates_add(&state, s->state_dir, "", NULL);
 	} else {
 		candidates_add(&state, installed("/var/lib/tocsin"), "", s->engine_name);
-		candidates_add(&state, secure_getenv("XDG_STATE_HOME"), "/tocsin", s->engine_name);
+		candidates_add_own(&state, secure_getenv("XDG_STATE_HOME"), "/tocsin",
+				   s->engine_name);
 		candidates_add(&state, home, "/.local/state/tocsin", s->engine_name);
 	}
 	runtime_find(&runtime, &p);

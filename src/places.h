@@ -29,8 +29,10 @@ struct places {
  *	         first that can be written and is a tmpfs, else the first that can be written
  *	state    /var/lib/tocsin/NAME, $XDG_STATE_HOME/tocsin/NAME, ~/.local/state/tocsin/NAME
  *
- * /run/tocsin and /var/lib/tocsin only where the installation has made them. Only -ENOMEM
- * is an error: a folder that cannot be had is told in its trouble.
+ * /run/tocsin and /var/lib/tocsin only where the installation has made them; what the environment
+ * names only where it is ours or root's; in /dev/shm only where both folders are ours and nobody
+ * else may write them. A folder that its group or everybody may write is not used.
+ * Only -ENOMEM is an error: a folder that cannot be had is told in its trouble.
  */
 int places_find(const struct settings *s, struct places *ret);
 /*

@@ -4,19 +4,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "base/lockfile.h"
 #include "base/moment.h"
+#include "base/owner.h"
 #include "base/text.h"
 #include "picture/metadata.h"
 
@@ -26,7 +25,6 @@
 #define STAT_MAX 4096
 
 DEFINE_CLEANUP(json_t *, json_decref, cleanup_json)
-DEFINE_CLEANUP(struct lockfile *, lockfile_free, cleanup_lockfile)
 
 /* --- Writing --- */
 
@@ -89,9 +87,6 @@ int snapshot_file_write(int state, gid_t group, const json_t *json)
 
 /* --- Reading --- */
 
-/* What the child that tries the lock says by its exit status. */
-enum lock_answer { LOCK_HELD = 10, LOCK_FREE = 11, LOCK_NOT_TOLD = 12 };
-
 /* The lock beside the recorder; its name comes from a file that others may have written. */
 static bool lock_name(const char *recorder, char name[static sizeof LOCK_PREFIX + EPOCH_DIGITS])
 {
@@ -104,65 +99,28 @@ static bool lock_name(const char *recorder, char name[static sizeof LOCK_PREFIX 
 	return true;
 }
 
-/* What one user has laid out is not mapped with another's rights. */
-static bool become_owner(int folder)
-{
-	struct stat st;
-
-	if (fstat(folder, &st) < 0)
-		return false;
-	if (geteuid() != 0 || st.st_uid == 0)
-		return st.st_uid == geteuid();
-	return setgroups(0, NULL) == 0 && setresgid(st.st_gid, st.st_gid, st.st_gid) == 0 &&
-	       setresuid(st.st_uid, st.st_uid, st.st_uid) == 0;
-}
-
-/* In the child. */
-static enum lock_answer try_lock(const char *runtime_dir, const char *name)
-{
-	_cleanup_(cleanup_lockfile) struct lockfile *lock = NULL;
-	_cleanup_close_ int folder = -1;
-	int r = folder_open(runtime_dir, false, &folder);
-
-	if (r == -ENOENT)
-		return LOCK_FREE;
-	if (r < 0 || !become_owner(folder))
-		return LOCK_NOT_TOLD;
-	r = lockfile_open(folder, name, false, &lock);
-	/* A clean stop has removed it; from before the boot it is worth nothing. */
-	if (r == -ENOENT || r == -EBADMSG)
-		return LOCK_FREE;
-	if (r < 0)
-		return LOCK_NOT_TOLD;
-	r = lockfile_try(lock);
-	if (r == -EBUSY)
-		return LOCK_HELD;
-	if (r < 0)
-		return LOCK_NOT_TOLD;
-	/* That its holder died is for the next run to learn: by our death it stays marked. */
-	if (r == 1)
-		_exit(LOCK_FREE);
-	lockfile_release(lock);
-	return LOCK_FREE;
-}
-
-static enum lock_answer ask_lock(const char *runtime_dir, const char *recorder)
+/* Does somebody alive hold the recorder's lock? 1, 0, or -errno: that may not be asked. The folder
+ * must belong to whose snapshot names it, or to root. */
+static int lock_ask(const char *runtime_dir, const char *recorder, uid_t uid)
 {
 	char name[sizeof LOCK_PREFIX + EPOCH_DIGITS];
-	int status;
-	pid_t pid;
+	_cleanup_close_ int folder = -1;
+	struct stat st;
 
 	if (!runtime_dir || !recorder || !lock_name(recorder, name))
-		return LOCK_NOT_TOLD;
-	pid = fork();
-	if (pid == 0)
-		_exit(try_lock(runtime_dir, name));
-	if (pid < 0)
-		return LOCK_NOT_TOLD;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return LOCK_NOT_TOLD;
-	return WIFEXITED(status) ? (enum lock_answer)WEXITSTATUS(status) : LOCK_NOT_TOLD;
+		return -EINVAL;
+	int r = folder_open(runtime_dir, false, &folder);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	if (fstat(folder, &st) < 0)
+		return -errno;
+	if (st.st_uid != uid && st.st_uid != 0)
+		return -EPERM;
+	r = lockfile_is_held(folder, name);
+	/* A clean stop has removed it; from before the boot it is worth nothing. */
+	return r == -ENOENT || r == -EBADMSG ? 0 : r;
 }
 
 /* Is there such a process, and is it still the same one? */
@@ -178,37 +136,48 @@ static bool process_lives(const json_t *json)
 	return now == 0 || ticks == 0 || now == (uint64_t)ticks;
 }
 
-static bool engine_lives(const json_t *json)
+static bool engine_lives(const json_t *json, uid_t uid)
 {
 	if (json_is_string(json_object_get(json, "stopped_at")))
 		return false;
-	switch (ask_lock(json_string_value(json_object_get(json, "runtime_dir")),
-			 json_string_value(json_object_get(json, "recorder")))) {
-	case LOCK_HELD:
-		return true;
-	case LOCK_FREE:
-		return false;
-	default:
-		return process_lives(json);
-	}
+	int held = lock_ask(json_string_value(json_object_get(json, "runtime_dir")),
+			    json_string_value(json_object_get(json, "recorder")), uid);
+	return held < 0 ? process_lives(json) : held > 0;
 }
 
-int snapshot_file_read(const char *state_dir, json_t **ret, bool *ret_alive)
+/* With the rights of the state folder's owner. */
+static int snapshot_read(int folder, uid_t uid, json_t **ret, bool *ret_alive)
 {
 	_cleanup_(cleanup_json) json_t *json = NULL;
-	_cleanup_close_ int folder = -1;
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
-	int r = folder_open(state_dir, false, &folder);
+	int r = file_read(folder, SNAPSHOT_FILE, SNAPSHOT_FILE_MAX, &text, &len);
 
-	if (r == 0)
-		r = file_read(folder, SNAPSHOT_FILE, SNAPSHOT_FILE_MAX, &text, &len);
 	if (r < 0)
 		return r;
 	json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_object(json))
 		return -EBADMSG;
-	*ret_alive = engine_lives(json);
+	*ret_alive = engine_lives(json, uid);
 	*ret = TAKE(json);
 	return 0;
+}
+
+int snapshot_file_read(const char *state_dir, json_t **ret, bool *ret_alive)
+{
+	struct owner_rights rights = { 0 };
+	_cleanup_close_ int folder = -1;
+	struct stat st;
+	int r = folder_open(state_dir, false, &folder);
+
+	if (r < 0)
+		return r;
+	if (fstat(folder, &st) < 0)
+		return -errno;
+	r = owner_enter(folder, &rights);
+	if (r < 0)
+		return r;
+	r = snapshot_read(folder, st.st_uid, ret, ret_alive);
+	owner_leave(&rights);
+	return r;
 }

@@ -24,12 +24,13 @@ int snapshot_file_sign(json_t *json, const char *runtime_dir, const char *record
 int snapshot_file_write(int state, gid_t group, const json_t *json);
 
 /*
- * Reads the file; the caller owns *ret. -ENOENT: no engine has been here; -EACCES; -EBADMSG: it is
- * no snapshot.
+ * Reads the file; the caller owns *ret. Root reads it with the rights of the folder's owner, whose
+ * or root's it must be. -ENOENT: no engine has been here; -EACCES; -EPERM: it is another user's;
+ * -EBADMSG: it is no snapshot.
  *
- * *ret_alive: does the engine live? Its recorder's lock tells: a child process, as the lock's
- * owner, tries it, and leaves it as it was. Where that may not be asked or there is no such file,
- * the process's number and start must do, which holds in one PID namespace alone.
+ * *ret_alive: does the engine live? Its recorder's lock tells, which is read and never mapped or
+ * locked. Where it may not be read or there is no such file, the process's number and start must
+ * do, which holds in one PID namespace alone.
  */
 int snapshot_file_read(const char *state_dir, json_t **ret, bool *ret_alive);
 

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/owner.h"
 
 #define TEMPORARY_SIZE (sizeof FILE_TEMPORARY_PREFIX + 16)
 #define TEMPORARY_TRIES 16
@@ -30,68 +32,147 @@ static int folder_sync(int folder)
 	return 0;
 }
 
-/*
- * Is `name` a symbolic link that somebody else has put there? In a folder that everyone may write,
- * such as /dev/shm, it would lead our files elsewhere. The system's own links (/var/run) are fine.
- */
-static bool is_foreign_link(int folder, const char *name)
-{
-	struct stat st;
+#define LINKS_MAX 40
 
-	return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode) &&
-	       st.st_uid != 0 && st.st_uid != geteuid();
+/* The way to a folder, one component at a time: no race between a look at one and its opening. */
+struct walk {
+	enum folder_trust trust;
+	bool create;
+	int fd;
+	bool shared; /* everybody may make files in the folder it has come to, or in one above */
+	unsigned links;
+	char *rest; /* of the path; heap */
+};
+
+static void walk_done(struct walk *w)
+{
+	if (w->fd >= 0)
+		close(w->fd);
+	free(w->rest);
+}
+
+/* The system's own links (/var/run) and our own are followed, nobody else's: in a folder that
+ * everyone may write, such as /dev/shm, they would lead our files elsewhere. */
+static int link_follow(struct walk *w, int link, const struct stat *st, const char *behind)
+{
+	char target[PATH_MAX];
+	char *rest;
+
+	if ((st->st_uid != 0 && st->st_uid != geteuid()) || ++w->links > LINKS_MAX)
+		return -ELOOP;
+	ssize_t len = readlinkat(link, "", target, sizeof target - 1);
+	if (len < 0)
+		return -errno;
+	target[len] = 0;
+	if (asprintf(&rest, "%s/%s", target, behind) < 0)
+		return -ENOMEM;
+	if (*target == '/') {
+		int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		if (root < 0) {
+			free(rest);
+			return -errno;
+		}
+		close(w->fd);
+		w->fd = root;
+		w->shared = false;
+	}
+	free(w->rest);
+	w->rest = rest;
+	return 0;
+}
+
+/* May the folder stand where it does? */
+static int walk_judge(struct walk *w, const struct stat *st)
+{
+	bool ours = st->st_uid == geteuid();
+
+	if (w->trust == FOLDER_ANY)
+		return 0;
+	if (w->shared && !ours && (st->st_uid != 0 || w->trust == FOLDER_OURS))
+		return -EPERM;
+	if (w->shared && w->trust == FOLDER_OURS && (st->st_mode & (S_IWGRP | S_IWOTH)))
+		return -EPERM;
+	if (st->st_mode & S_IWOTH)
+		w->shared = true;
+	else if (w->trust != FOLDER_OURS)
+		w->shared = false;
+	/* Without the sticky bit anybody could put another folder in the place of ours. */
+	return (st->st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH ? -EPERM : 0;
 }
 
 /* Opens one component, making it when it is missing and `create`. */
-static int component_open(int folder, const char *name, bool create, bool last, int *ret_fd)
+static int walk_step(struct walk *w, const char *name, const char *behind)
 {
-	int flags = O_DIRECTORY | O_CLOEXEC | (last ? O_RDONLY | O_NOFOLLOW : O_PATH);
-	int fd;
+	bool last = behind[strspn(behind, "/")] == 0;
+	struct stat st;
 
-	if (create && mkdirat(folder, name, 0700) == 0)
-		folder_sync(folder); /* else a power cut may take what was made durable in it */
-	else if (create && errno != EEXIST && errno != EROFS && errno != EACCES)
+	if (w->create && mkdirat(w->fd, name, 0700) == 0)
+		folder_sync(w->fd); /* else a power cut may take what was made durable in it */
+	else if (w->create && errno != EEXIST && errno != EROFS && errno != EACCES)
 		return -errno;
-	if (is_foreign_link(folder, name))
-		return -ELOOP;
-	fd = openat(folder, name, flags);
-	if (fd < 0)
+	_cleanup_close_ int fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	*ret_fd = fd;
+	if (S_ISLNK(st.st_mode) && last)
+		return st.st_uid != 0 && st.st_uid != geteuid() ? -ELOOP : -ENOTDIR;
+	if (S_ISLNK(st.st_mode))
+		return link_follow(w, fd, &st, behind);
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	int r = walk_judge(w, &st);
+	int opened = r < 0 ? r : fd;
+	if (r == 0 && last && (opened = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	if (!last)
+		fd = -1;
+	close(w->fd);
+	w->fd = opened;
+	return 0;
+}
+
+int folder_open_trusted(const char *path, enum folder_trust trust, bool create, int *ret_fd)
+{
+	_cleanup_(walk_done) struct walk w = { .trust = trust, .create = create, .fd = -1 };
+	int r = 0;
+
+	if (*path == 0)
+		return -ENOENT;
+	w.rest = strdup(path);
+	if (!w.rest)
+		return -ENOMEM;
+	w.fd = open(*path == '/' ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (w.fd < 0)
+		return -errno;
+	while (r == 0 && w.rest[strspn(w.rest, "/")]) {
+		_cleanup_free_ char *path_left = TAKE(w.rest);
+		char *name = path_left + strspn(path_left, "/");
+		char *behind = name + strcspn(name, "/");
+
+		if (*behind)
+			*behind++ = 0;
+		w.rest = strdup(behind);
+		r = w.rest ? walk_step(&w, name, behind) : -ENOMEM;
+	}
+	if (r < 0)
+		return r;
+	*ret_fd = w.fd;
+	w.fd = -1;
 	return 0;
 }
 
 int folder_open(const char *path, bool create, int *ret_fd)
 {
-	_cleanup_free_ char *copy = strdup(path);
-	_cleanup_close_ int fd = -1;
-	char *rest = copy;
+	return folder_open_trusted(path, FOLDER_ANY, create, ret_fd);
+}
 
-	if (!copy)
-		return -ENOMEM;
-	if (*path == 0)
-		return -ENOENT;
-	fd = open(*path == '/' ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	for (;;) {
-		char *name = rest + strspn(rest, "/");
-		int next = -1, r;
+bool folder_is_foreign(const char *path)
+{
+	struct stat st;
 
-		if (*name == 0)
-			break;
-		rest = name + strcspn(name, "/");
-		if (*rest != 0)
-			*rest++ = 0;
-		r = component_open(fd, name, create, rest[strspn(rest, "/")] == 0, &next);
-		if (r < 0)
-			return r;
-		close(fd);
-		fd = next;
-	}
-	*ret_fd = fd;
-	fd = -1;
-	return 0;
+	return stat(path, &st) == 0 && st.st_uid != 0 && st.st_uid != geteuid();
 }
 
 bool folder_is_tmpfs(int fd)
@@ -187,7 +268,7 @@ int file_replace_readable(int folder, const char *name, const void *bytes, size_
 }
 
 static int read_regular(int folder, const char *name, int flags, size_t max, char **ret,
-			size_t *ret_len)
+			size_t *ret_len, uid_t *ret_uid)
 {
 	_cleanup_close_ int fd = -1;
 	_cleanup_free_ char *bytes = NULL;
@@ -222,17 +303,40 @@ static int read_regular(int folder, const char *name, int flags, size_t max, cha
 	bytes[len] = 0;
 	*ret = TAKE(bytes);
 	*ret_len = len;
+	*ret_uid = st.st_uid;
 	return 0;
+}
+
+int file_read_of(int folder, const char *name, size_t max, char **ret, size_t *ret_len,
+		 uid_t *ret_uid)
+{
+	return read_regular(folder, name, O_NOFOLLOW, max, ret, ret_len, ret_uid);
 }
 
 int file_read(int folder, const char *name, size_t max, char **ret, size_t *ret_len)
 {
-	return read_regular(folder, name, O_NOFOLLOW, max, ret, ret_len);
+	_cleanup_free_ char *bytes = NULL;
+	struct stat st;
+	size_t len;
+	uid_t uid;
+	int r = file_read_of(folder, name, max, &bytes, &len, &uid);
+
+	if (r < 0)
+		return r;
+	if (fstat(folder, &st) < 0)
+		return -errno;
+	if (!owner_is_trusted(uid, st.st_uid))
+		return -EPERM;
+	*ret = TAKE(bytes);
+	*ret_len = len;
+	return 0;
 }
 
 int file_read_followed(int folder, const char *name, size_t max, char **ret, size_t *ret_len)
 {
-	return read_regular(folder, name, 0, max, ret, ret_len);
+	uid_t uid;
+
+	return read_regular(folder, name, 0, max, ret, ret_len, &uid);
 }
 
 void folder_tidy(int folder)

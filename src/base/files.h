@@ -17,6 +17,22 @@
  */
 int folder_open(const char *path, bool create, int *ret_fd);
 
+/* What a path's folders must be for us to keep files of ours in the last one. */
+enum folder_trust {
+	FOLDER_ANY,
+	/* In a folder that everybody may write, such as /tmp, the next one must be ours or root's,
+	 * and nobody but an owner may rename there (the sticky bit). */
+	FOLDER_SAFE,
+	/* Below such a folder each one must be ours, and nobody else may write it. */
+	FOLDER_OURS,
+};
+/* As folder_open; -EPERM: somebody else could have made one of the folders, or put it there. */
+int folder_open_trusted(const char *path, enum folder_trust trust, bool create, int *ret_fd);
+
+/* Is there such a folder, and it is neither ours nor root's? What the environment names (HOME) may
+ * be another user's when root has that user's environment. */
+bool folder_is_foreign(const char *path);
+
 /* Is the folder on memory only (tmpfs or ramfs)? */
 bool folder_is_tmpfs(int fd);
 
@@ -36,8 +52,12 @@ int file_replace_shared(int folder, const char *name, const void *bytes, size_t 
 /* The same, readable by whoever may enter the folder: mode 0644. */
 int file_replace_readable(int folder, const char *name, const void *bytes, size_t len);
 
-/* Reads a whole regular file of at most `max` bytes; *ret has a NUL after it. -EFBIG, -EINVAL. */
+/* Reads a whole regular file of at most `max` bytes; *ret has a NUL after it. The file must belong
+ * to the folder's owner, to root or to us: -EPERM. -EFBIG, -EINVAL. */
 int file_read(int folder, const char *name, size_t max, char **ret, size_t *ret_len);
+/* The same, whoever the file belongs to: *ret_uid, of the very file that was read. */
+int file_read_of(int folder, const char *name, size_t max, char **ret, size_t *ret_len,
+		 uid_t *ret_uid);
 /* The same through symbolic links: for what an administrator has laid out. */
 int file_read_followed(int folder, const char *name, size_t max, char **ret, size_t *ret_len);
 

@@ -16,6 +16,7 @@
 #include "base/boot.h"
 #include "base/cleanup.h"
 #include "base/files.h"
+#include "base/owner.h"
 
 #define LOCKFILE_MAGIC "tocsinlk"
 #define LOCKFILE_SIZE 4096
@@ -95,6 +96,9 @@ static int content_map(int fd, struct content **ret)
 		return -errno;
 	if (!S_ISREG(st.st_mode) || st.st_size < LOCKFILE_SIZE)
 		return -EBADMSG;
+	/* glibc follows the pointers in a robust mutex: who may write them may write our memory. */
+	if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)))
+		return -EPERM;
 	void *p = mmap(NULL, LOCKFILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
 		return -errno;
@@ -138,7 +142,8 @@ static int lockfile_make(int folder, const char *name, bool replace)
 static int content_open(int folder, const char *name, struct content **ret)
 {
 	struct content *c;
-	_cleanup_close_ int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd =
+		openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
@@ -189,10 +194,16 @@ static int lockfile_taken(struct lockfile *l, int error)
 int lockfile_is_held(int folder, const char *name)
 {
 	struct content c;
-	_cleanup_close_ int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st, folder_st;
+	_cleanup_close_ int fd =
+		openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || fstat(folder, &folder_st) < 0)
 		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EBADMSG;
+	if (!owner_is_trusted(st.st_uid, folder_st.st_uid))
+		return -EPERM;
 	ssize_t n = pread(fd, &c, sizeof c, 0);
 	if (n < 0)
 		return -errno;

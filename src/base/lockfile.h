@@ -14,7 +14,8 @@ struct lockfile;
 
 /*
  * Opens the lock, making it when `create`. A file from before the machine's last boot, or damaged,
- * is is made anew when `create`. -ENOENT, -EBADMSG without.
+ * is made anew when `create`. -ENOENT, -EBADMSG without. -EPERM: the file is another user's, or
+ * others may write it; it is not mapped then, for root neither.
  */
 int lockfile_open(int folder, const char *name, bool create, struct lockfile **ret);
 
@@ -27,7 +28,8 @@ int lockfile_wait(struct lockfile *l);
 void lockfile_release(struct lockfile *l);
 
 /* Does somebody alive hold it? 1 or 0, by reading alone: nobody who asks for it meanwhile is turned
- * away. -errno of opening it, -EBADMSG. */
+ * away, and nothing that another user may write is mapped. -errno of opening it, -EBADMSG; -EPERM:
+ * it belongs neither to the folder's owner nor to root nor to us. */
 int lockfile_is_held(int folder, const char *name);
 
 /* Unmaps; not while held by a living thread of this process. Takes NULL. */

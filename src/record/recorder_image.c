@@ -320,6 +320,7 @@ int recorder_image_begin(int folder, const char *name, uint64_t *ret_first_posit
 	if (!i)
 		return -ENOMEM;
 	i->fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	/* A pipe in its place gives nothing, at once: it was opened without waiting. */
 	r = i->fd < 0 ? -errno : image_read_header(i);
 	if (r == -EPROTONOSUPPORT)
 		return r;

@@ -9,9 +9,12 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "base/cleanup.h"
+#include "base/files.h"
 #include "base/lockfile.h"
 #include "base/moment.h"
+#include "base/owner.h"
 #include "base/text.h"
 #include "record/recorder.h"
 #include "tool/tool.h"
@@ -296,22 +299,47 @@ static const char *trouble(int error)
 	}
 }
 
+/* The folder that the recorder is in and its name there. A link of another user's is not followed;
+ * root's and one's own are. The caller closes and frees. */
+static int locate(const char *file, int *ret_folder, char **ret_name)
+{
+	_cleanup_free_ char *path = NULL;
+	struct stat st;
+
+	if (lstat(file, &st) < 0)
+		return -errno;
+	if (S_ISLNK(st.st_mode) && st.st_uid != 0 && st.st_uid != geteuid())
+		return -ELOOP;
+	path = realpath(file, NULL);
+	char *slash = path ? strrchr(path, '/') : NULL;
+	if (!slash)
+		return -errno;
+	*slash = 0;
+	char *name = strdup(slash + 1);
+	int r = name ? folder_open(path[0] ? path : "/", false, ret_folder) : -ENOMEM;
+	if (r < 0)
+		free(name);
+	else
+		*ret_name = name;
+	return r;
+}
+
 int blackbox_main(int argc, char **argv)
 {
 	struct blackbox_options o = { 0 };
+	struct owner_rights rights = { 0 };
 	const char *file = NULL;
-	_cleanup_free_ char *path = NULL;
+	_cleanup_free_ char *name = NULL;
 	_cleanup_close_ int folder = -1;
 	int r = parse_arguments(&o, &file, argc, argv);
 
 	if (r >= 0)
 		return r;
-	path = realpath(file, NULL);
-	char *slash = path ? strrchr(path, '/') : NULL;
-	if (!slash)
-		return tool_failed("blackbox", "%s: %s", file, strerror(errno));
-	*slash = 0;
-	folder = open(path[0] ? path : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = folder < 0 ? -errno : blackbox_print(folder, slash + 1, &o, stdout, stderr);
+	r = locate(file, &folder, &name);
+	if (r == 0)
+		r = owner_enter(folder, &rights);
+	if (r == 0)
+		r = blackbox_print(folder, name, &o, stdout, stderr);
+	owner_leave(&rights);
 	return r < 0 ? tool_failed("blackbox", "%s: %s", file, trouble(r)) : TOOL_FINE;
 }

@@ -4,14 +4,17 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/cleanup.h"
+#include "base/files.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "snapshot_file.h"
+#include "tool/rescue_engine.h"
+#include "tool/tool.h"
+
+#define ROOTS_MAX 3
 
 DEFINE_CLEANUP(DIR *, closedir, cleanup_dir)
 
@@ -35,7 +38,19 @@ const char *engine_snapshot_name(const struct engine_snapshot *s)
 	return name ? name : "";
 }
 
-static int add_folder(struct engine_snapshots *s, const char *folder, const char *engine)
+/* May what lies in a folder of that name speak for that engine? Its own may; another engine's
+ * only where it is root's or ours: else any engine's user could speak for all engines. */
+static bool may_speak(const char *folder, const char *engine)
+{
+	_cleanup_free_ char *own = text_to_filename(str(engine), TOCSIN_ID_MAX);
+	const char *slash = strrchr(folder, '/');
+
+	return (own && slash && strcmp(slash + 1, own) == 0) || !folder_is_foreign(folder);
+}
+
+/* any_name: the folder was named by whoever asks. */
+static int add_folder(struct engine_snapshots *s, const char *folder, const char *engine,
+		      bool any_name)
 {
 	struct engine_snapshot *new = &s->list[s->n];
 	int r;
@@ -49,6 +64,13 @@ static int add_folder(struct engine_snapshots *s, const char *folder, const char
 	if (r < 0) {
 		if (r != -ENOENT && r != -ENOTDIR)
 			s->unreadable++;
+		return 0;
+	}
+	if (!any_name && !may_speak(folder, engine_snapshot_name(new))) {
+		tool_failed("status", "%s says that it is of engine %s; that is not believed",
+			    folder, engine_snapshot_name(new));
+		s->unreadable++;
+		json_decref(new->json);
 		return 0;
 	}
 	if (engine && strcmp(engine_snapshot_name(new), engine) != 0) {
@@ -68,52 +90,39 @@ static int add_folder(struct engine_snapshots *s, const char *folder, const char
 	return 0;
 }
 
-/* Each folder in base + suffix is one engine's. */
-static int add_folders(struct engine_snapshots *s, const char *base, const char *suffix,
-		       const char *engine)
+/* Each folder in it is one engine's. */
+static int add_root(struct engine_snapshots *s, const char *root, const char *engine)
 {
-	_cleanup_(text_buffer_done) struct text_buffer parent = { 0 };
-	_cleanup_(cleanup_dir) DIR *dir = NULL;
+	_cleanup_(cleanup_dir) DIR *dir = rescue_root_list(root);
 	struct dirent *entry;
 	int r = 0;
 
-	if (!base || base[0] != '/')
-		return 0;
-	text_buffer_printf(&parent, "%s%s", base, suffix);
-	if (parent.failed)
-		return -ENOMEM;
-	dir = opendir(parent.ptr);
-	if (!dir) {
-		if (errno == EACCES)
-			s->unreadable++;
-		return 0;
-	}
-	while (r == 0 && (entry = readdir(dir))) {
+	if (!dir && (errno == EACCES || errno == EPERM))
+		s->unreadable++;
+	while (dir && r == 0 && (entry = readdir(dir))) {
 		_cleanup_(text_buffer_done) struct text_buffer folder = { 0 };
 
 		if (entry->d_name[0] == '.')
 			continue;
-		text_buffer_printf(&folder, "%s/%s", parent.ptr, entry->d_name);
-		r = folder.failed ? -ENOMEM : add_folder(s, folder.ptr, engine);
+		text_buffer_printf(&folder, "%s/%s", root, entry->d_name);
+		r = folder.failed ? -ENOMEM : add_folder(s, folder.ptr, engine, false);
 	}
 	return r;
 }
 
-static int add_all_folders(struct engine_snapshots *s, const char *engine)
+static int add_roots(struct engine_snapshots *s, const char *engine)
 {
-	const char *home = secure_getenv("HOME");
-	const char *state_home = secure_getenv("XDG_STATE_HOME");
-	int r = add_folders(s, "/var/lib/tocsin", "", engine);
+	char *roots[ROOTS_MAX];
+	size_t n;
+	int r = rescue_state_roots(roots, ROOTS_MAX, &n);
 
-	if (r == 0)
-		r = add_folders(s, state_home, "/tocsin", engine);
-	if (r == 0 && (!home || home[0] != '/')) {
-		const struct passwd *user = getpwuid(geteuid());
-
-		home = user ? user->pw_dir : NULL;
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		if (r == 0)
+			r = add_root(s, roots[i], engine);
+		free(roots[i]);
 	}
-	if (r == 0)
-		r = add_folders(s, home, "/.local/state/tocsin", engine);
 	return r;
 }
 
@@ -133,7 +142,7 @@ int engine_snapshots_read(const char *engine, const char *state_dir, struct engi
 
 	if (!s)
 		return -ENOMEM;
-	r = state_dir ? add_folder(s, state_dir, NULL) : add_all_folders(s, engine);
+	r = state_dir ? add_folder(s, state_dir, NULL, true) : add_roots(s, engine);
 	if (r < 0)
 		return r;
 	if (s->n > 0)

@@ -217,11 +217,17 @@ static int open_folder(const char *path, int *ret_fd)
 	_cleanup_close_ int fd = -1;
 	_cleanup_(cleanup_dir) DIR *dir = NULL;
 	const struct dirent *entry;
+	struct stat st;
 	int r = mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
 
-	if (r == 0 && (fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		r = -errno;
-	if (r == 0 && !(dir = opendir(path)))
+	/* Evidence in a folder that another user owns or has put there is no evidence. */
+	if (r == 0)
+		r = folder_open_trusted(path, FOLDER_SAFE, false, &fd);
+	if (r == 0 && (fstat(fd, &st) < 0 || st.st_uid != geteuid()))
+		r = -EPERM;
+	if (r == 0)
+		dir = fdopendir(dup(fd));
+	if (r == 0 && !dir)
 		r = -errno;
 	if (r < 0)
 		return r;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "tool/clean_output.h"
 #include "tool/tool.h"
 
 const struct verb verb_table[] = {
@@ -100,6 +101,7 @@ int main(int argc, char **argv)
 	const struct verb *verb;
 
 	setlocale(LC_CTYPE, "");
+	clean_output_begin();
 	if (argc < 2) {
 		print_help(stderr);
 		return TOOL_WRONG_USE;

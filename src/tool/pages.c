@@ -156,11 +156,13 @@ static int list(const struct pages_engines *all, const struct query *q)
 static struct page *page_read(const struct pages_engine *e, const struct page_row *row)
 {
 	_cleanup_(cleanup_outbox) struct outbox *o = NULL;
+	struct owner_rights rights = { 0 };
 	struct page *page = NULL;
 
-	if (outbox_open_existing(e->state_dir, &o) < 0 ||
+	if (pages_outbox_open(e->state_dir, &rights, &o) < 0 ||
 	    outbox_find(o, row->id, row->endpoint, &page) < 0)
-		return NULL;
+		page = NULL;
+	owner_leave(&rights);
 	return page;
 }
 

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/cleanup.h"
+#include "base/files.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "deliver/outbox.h"
 #include "snapshot_file.h"
 #include "tool/rescue_engine.h"
 #include "tool/tool.h"
@@ -100,6 +100,16 @@ static void tell_unreadable_part(struct pages_engines *all, const char *state_di
 
 /* --- Reading --- */
 
+int pages_outbox_open(const char *state_dir, struct owner_rights *rights, struct outbox **ret)
+{
+	_cleanup_close_ int state = -1;
+	int r = folder_open(state_dir, false, &state);
+
+	if (r == 0)
+		r = outbox_open_existing(state_dir, ret);
+	return r < 0 ? r : owner_enter(state, rights);
+}
+
 struct looking {
 	struct pages_engine *engine;
 	const char *state; /* of what is found */
@@ -140,7 +150,8 @@ static int look(struct pages_engine *e)
 	_cleanup_(cleanup_outbox) struct outbox *o = NULL;
 	struct looking l = { .engine = e, .state = PAGE_STATE_WAITING };
 	struct outbox_cursor waiting = { 0 }, dead = { 0 };
-	int r = outbox_open_existing(e->state_dir, &o);
+	struct owner_rights rights = { 0 };
+	int r = pages_outbox_open(e->state_dir, &rights, &o);
 
 	do
 		r = r < 0 ? r : outbox_look(o, &waiting, looked, looked_bad, &l);
@@ -149,6 +160,7 @@ static int look(struct pages_engine *e)
 	do
 		r = r < 0 ? r : outbox_scan_dead(o, &dead, looked, looked_bad, &l);
 	while (r >= 0 && dead.left > 0);
+	owner_leave(&rights);
 	return r < 0 ? r : l.error;
 }
 
@@ -230,12 +242,12 @@ static int add_engine(struct pages_engines *all, const char *name, const char *s
 
 static int add_root(struct pages_engines *all, const char *root, const char *engine)
 {
-	_cleanup_(cleanup_dir) DIR *dir = opendir(root);
+	_cleanup_(cleanup_dir) DIR *dir = rescue_root_list(root);
 	struct dirent *entry;
 	int r = 0;
 
-	if (!dir && errno == EACCES)
-		tell_unreadable(all, root, -EACCES);
+	if (!dir && (errno == EACCES || errno == EPERM))
+		tell_unreadable(all, root, -errno);
 	while (dir && r == 0 && (entry = readdir(dir))) {
 		_cleanup_free_ char *path = NULL;
 

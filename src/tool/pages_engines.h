@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/owner.h"
+#include "deliver/outbox.h"
 #include "pages_file.h"
 
 /* More are not looked at. */
@@ -32,6 +34,12 @@ struct pages_engines {
 int pages_engines_read(const char *engine, const char *state_dir, struct pages_engines **ret);
 /* Takes NULL. */
 void pages_engines_free(struct pages_engines *e);
+
+/*
+ * Opens the outbox of a state folder to read in it with the rights of the folder's owner, until
+ * owner_leave. Frees as outbox_free. -ENOENT: there is none; -EPERM: root may not become the owner.
+ */
+int pages_outbox_open(const char *state_dir, struct owner_rights *rights, struct outbox **ret);
 
 /* "user live and group tocsin", those who may read what is at the path; heap, NULL when that cannot
  * be told. */

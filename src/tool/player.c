@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "tool/line_reader.h"
@@ -114,7 +115,7 @@ static void show_progress(const struct player *p, uint64_t *shown_ns)
 	if (!p->progress || now - *shown_ns < NS_PER_S)
 		return;
 	*shown_ns = now;
-	fprintf(stderr, "\r%" PRIu64 " events, now at %s \033[K", player_events(p),
+	dprintf(STDERR_FILENO, "\r%" PRIu64 " events, now at %s \033[K", player_events(p),
 		time_to_local(p->last_ns, false, time));
 }
 
@@ -162,6 +163,6 @@ int player_play(struct player *p, int fd)
 	line_reader_done(&reader);
 	p->took_ns = clock_monotonic_ns() - started_ns;
 	if (shown_ns != started_ns)
-		fputs("\r\033[K", stderr);
+		dprintf(STDERR_FILENO, "\r\033[K");
 	return r;
 }

@@ -55,7 +55,7 @@ static void roots_add(struct roots *r, const char *base, const char *suffix)
 {
 	struct text_buffer b = { 0 };
 
-	if (!base || base[0] != '/')
+	if (!base || base[0] != '/' || folder_is_foreign(base))
 		return;
 	text_buffer_printf(&b, "%s%s", base, suffix);
 	r->failed |= b.failed;
@@ -78,7 +78,8 @@ static void roots_of_runtime(struct roots *r)
 static void roots_of_state(struct roots *r)
 {
 	const char *home = secure_getenv("HOME");
-	const struct passwd *user = home && home[0] == '/' ? NULL : getpwuid(geteuid());
+	bool usable = home && home[0] == '/' && !folder_is_foreign(home);
+	const struct passwd *user = usable ? NULL : getpwuid(geteuid());
 
 	roots_add(r, "/var/lib/tocsin", "");
 	roots_add(r, secure_getenv("XDG_STATE_HOME"), "/tocsin");
@@ -109,6 +110,16 @@ int rescue_state_roots(char **roots, size_t size, size_t *ret_n)
 	return roots_give(roots_of_state, roots, size, ret_n);
 }
 
+/* Where everybody may make folders ours are told from others'. */
+#define SHARED_ROOT "/dev/shm/"
+
+int rescue_root_open(const char *path, int *ret_fd)
+{
+	bool shared = strncmp(path, SHARED_ROOT, sizeof(SHARED_ROOT) - 1) == 0;
+
+	return folder_open_trusted(path, shared ? FOLDER_OURS : FOLDER_SAFE, false, ret_fd);
+}
+
 /* The first that has the engine's folder, one that we may use. -ENOENT, -ENOMEM. */
 static int roots_find(const struct roots *r, const char *name, char **ret)
 {
@@ -123,7 +134,7 @@ static int roots_find(const struct roots *r, const char *name, char **ret)
 			text_buffer_done(&b);
 			return -ENOMEM;
 		}
-		if (folder_open(b.ptr, false, &fd) == 0 &&
+		if (rescue_root_open(b.ptr, &fd) == 0 &&
 		    faccessat(fd, ".", R_OK | X_OK, AT_EACCESS) == 0) {
 			*ret = b.ptr;
 			return 0;
@@ -214,9 +225,22 @@ static int names_add(char **names, size_t *n, const char *name)
 	return 0;
 }
 
+DIR *rescue_root_list(const char *path)
+{
+	_cleanup_close_ int fd = -1;
+	int r = rescue_root_open(path, &fd);
+	DIR *dir = r < 0 ? NULL : fdopendir(fd);
+
+	if (r < 0)
+		errno = -r;
+	if (dir)
+		fd = -1;
+	return dir;
+}
+
 static int names_add_root(char **names, size_t *n, const char *root)
 {
-	_cleanup_(cleanup_dir) DIR *dir = opendir(root);
+	_cleanup_(cleanup_dir) DIR *dir = rescue_root_list(root);
 	struct dirent *entry;
 	int r = 0;
 
@@ -422,10 +446,14 @@ bool rescue_lock_name(const char *recorder, char ret[static RESCUE_LOCK_SIZE])
 
 bool rescue_engine_has_recorder(const struct rescue_engine *e)
 {
-	_cleanup_(cleanup_dir) DIR *dir = e->runtime_path ? opendir(e->runtime_path) : NULL;
+	_cleanup_close_ int fd = -1;
+	int r = e->runtime_path ? folder_open(e->runtime_path, false, &fd) : -ENOENT;
+	_cleanup_(cleanup_dir) DIR *dir = r < 0 ? NULL : fdopendir(fd);
 	char lock[RESCUE_LOCK_SIZE];
 	struct dirent *entry;
 
+	if (dir)
+		fd = -1;
 	while (dir && (entry = readdir(dir)))
 		if (rescue_lock_name(entry->d_name, lock))
 			return true;

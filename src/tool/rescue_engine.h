@@ -6,6 +6,7 @@
 #ifndef TOCSIN_TOOL_RESCUE_ENGINE_H
 #define TOCSIN_TOOL_RESCUE_ENGINE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -30,6 +31,14 @@ int rescue_engine_of_options(const struct tool_options *o, struct rescue_engine 
 int rescue_runtime_roots(char **roots, size_t size, size_t *ret_n);
 /* The same of state folders. */
 int rescue_state_roots(char **roots, size_t size, size_t *ret_n);
+
+/*
+ * Opens such a parent, or an engine's folder in it; the second lists it. In a folder that everybody
+ * may write what others have made is refused, in /dev/shm all that is not ours: -EPERM. NULL with
+ * errno. The caller closes.
+ */
+int rescue_root_open(const char *path, int *ret_fd);
+DIR *rescue_root_list(const char *path);
 
 /* More are not looked at. */
 #define RESCUE_ENGINES_MAX 256

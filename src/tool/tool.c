@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -151,13 +152,19 @@ int tool_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *re
 	return 0;
 }
 
+/* The cleaner in front of these has no descriptor of its own. */
+static int descriptor_of(FILE *f)
+{
+	return f == stdout ? STDOUT_FILENO : f == stderr ? STDERR_FILENO : fileno(f);
+}
+
 unsigned tool_columns(FILE *f)
 {
 	struct winsize size;
 
-	if (!isatty(fileno(f)))
+	if (!isatty(descriptor_of(f)))
 		return 0;
-	if (ioctl(fileno(f), TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+	if (ioctl(descriptor_of(f), TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
 		return 80;
 	return size.ws_col;
 }
@@ -166,7 +173,7 @@ bool tool_colours(FILE *f)
 {
 	const char *no = secure_getenv("NO_COLOR");
 
-	return isatty(fileno(f)) && !(no && no[0]);
+	return isatty(descriptor_of(f)) && !(no && no[0]);
 }
 
 void tool_print_text(FILE *f, tocsin_str text)

@@ -46,6 +46,32 @@ FILES = [
     fault("a link is followed where a file is read", "src/base/files.c",
           "return read_regular(folder, name, O_NOFOLLOW, max,", "return read_regular(folder, name, 0, max,",
           unit("files")),
+    fault("another user's file is read as the folder's owner's", "src/base/files.c",
+          "	if (!owner_is_trusted(uid, st.st_uid))\n		return -EPERM;\n", "",
+          unit("files")),
+    fault("another user's folder is used where everybody may make one", "src/base/files.c",
+          "	if (w->shared && !ours && (st->st_uid != 0 || w->trust == FOLDER_OURS))\n"
+          "		return -EPERM;\n", "",
+          unit("files")),
+    fault("a folder that a group may write is ours in a shared one", "src/base/files.c",
+          "w->trust == FOLDER_OURS && (st->st_mode & (S_IWGRP | S_IWOTH))",
+          "w->trust == FOLDER_OURS && (st->st_mode & S_IWOTH)",
+          unit("files")),
+    fault("anybody's link in the middle of a path is followed", "src/base/files.c",
+          "(st->st_uid != 0 && st->st_uid != geteuid()) || ++w->links", "++w->links",
+          unit("files")),
+    fault("a lock that another user may write is mapped", "src/base/lockfile.c",
+          "	if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)))\n		return -EPERM;\n", "",
+          unit("lockfile")),
+    fault("a lock is asked about though somebody else put it there", "src/base/lockfile.c",
+          "	if (!owner_is_trusted(st.st_uid, folder_st.st_uid))\n		return -EPERM;\n", "",
+          unit("lockfile")),
+    fault("root reads a snapshot with root's rights", "src/snapshot_file.c",
+          "	r = owner_enter(folder, &rights);\n", "	r = 0;\n",
+          unit("snapshot_file")),
+    fault("a request is whose name it has now", "src/control.c",
+          "	request_of_file.uid = uid;", "	request_of_file.uid = st.st_uid;",
+          unit("control")),
 ]
 
 RECORDER = [
@@ -180,6 +206,13 @@ ANSWERS = [
 ]
 
 SECURITY = [
+    fault("what is printed may act on the terminal", "src/tool/clean_output.c",
+          "	_cleanup_free_ char *line = text_to_line((tocsin_str){ text, len });\n",
+          "	_cleanup_free_ char *line = strndup(text, len);\n",
+          unit("clean_output")),
+    fault("any escape that begins like a colour passes", "src/tool/clean_output.c",
+          "return len < n ? -1 : (int)n;", "return len < n ? -1 : (int)len;",
+          unit("clean_output")),
     fault("the other side's certificate is not looked at", "src/deliver/pager_request.c",
           "CURLOPT_SSL_VERIFYPEER, 1L", "CURLOPT_SSL_VERIFYPEER, 0L",
           unit("pager_tls")),

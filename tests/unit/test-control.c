@@ -294,6 +294,49 @@ static void a_folder_that_was_removed_is_made_again(void **state)
 	control_free(c);
 }
 
+/* Between the first and the second look at x.json, while it is read, y.json has its name. */
+static unsigned looks = 2;
+
+static void swap(int folder, const char *from, const char *to, const char *away)
+{
+	assert_int_equal(renameat(folder, to, folder, away), 0);
+	assert_int_equal(renameat(folder, from, folder, to), 0);
+}
+
+int __real_fstatat(int folder, const char *name, struct stat *st, int flags);
+int __wrap_fstatat(int folder, const char *name, struct stat *st, int flags);
+int __wrap_fstatat(int folder, const char *name, struct stat *st, int flags)
+{
+	bool watched = looks < 2 && strcmp(name, "x.json") == 0;
+
+	if (watched && looks == 1)
+		swap(folder, ".x", "x.json", "y.json");
+	int r = __real_fstatat(folder, name, st, flags);
+	if (watched && looks++ == 0)
+		swap(folder, "y.json", "x.json", ".x");
+	return r;
+}
+
+static void a_request_is_whose_file_was_read_whatever_its_name(void **state)
+{
+	static const char text[] = "{\"format\":1,\"verb\":\"resend\",\"all\":true}";
+	const struct test_folder *f = *state;
+	struct control *c = opened(f);
+	struct seen s;
+
+	if (geteuid() != 0)
+		skip();
+	write_raw(f, "x.json", text);
+	write_raw(f, "y.json", text);
+	assert_int_equal(fchownat(f->fd, CONTROL_FOLDER "/y.json", 12345, 12345, 0), 0);
+	looks = 0;
+	take(c, &s);
+	assert_int_equal(looks, 2);
+	assert_true(s.n > 0);
+	assert_int_equal(s.uid[0], 12345);
+	control_free(c);
+}
+
 static void a_link_is_not_taken_for_the_folder(void **state)
 {
 	const struct test_folder *f = *state;
@@ -319,6 +362,7 @@ int main(void)
 		test_in_folder(so_many_are_taken_at_a_time),
 		test_in_folder(the_folder_is_for_those_it_is_meant_for),
 		test_in_folder(a_folder_that_was_removed_is_made_again),
+		test_in_folder(a_request_is_whose_file_was_read_whatever_its_name),
 		test_in_folder(a_link_is_not_taken_for_the_folder),
 	};
 

@@ -86,6 +86,122 @@ static void links_in_parents_are_followed_only_when_trusted(void **state)
 	assert_int_equal(none, -7);
 }
 
+#define OTHER 12345
+
+/* Skips the test where we may not give files to others. */
+static void give(int folder, const char *name, uid_t uid)
+{
+	if (geteuid() != 0 || fchownat(folder, name, uid, uid, AT_SYMLINK_NOFOLLOW) < 0)
+		skip();
+}
+
+static void links_lead_on_to_links_and_round_in_circles_to_an_error(void **state)
+{
+	struct test_folder *p = *state;
+	char path[128], target[128];
+	_cleanup_close_ int fd = -1;
+	int none = -7;
+
+	assert_int_equal(mkdirat(p->fd, "real", 0700), 0);
+	assert_int_equal(mkdirat(p->fd, "real/deep", 0700), 0);
+	assert_int_equal(symlinkat("second/deep/../", p->fd, "first"), 0);
+	snprintf(target, sizeof target, "%s/real/", p->path);
+	assert_int_equal(symlinkat(target, p->fd, "second"), 0);
+	snprintf(path, sizeof path, "%s/first/deep", p->path);
+	assert_int_equal(folder_open(path, false, &fd), 0);
+	assert_int_equal(symlinkat("round", p->fd, "round"), 0);
+	snprintf(path, sizeof path, "%s/round/x", p->path);
+	assert_int_equal(folder_open(path, false, &none), -ELOOP);
+	assert_int_equal(none, -7);
+}
+
+static void a_folder_is_trusted_for_where_it_stands(void **state)
+{
+	static const struct {
+		mode_t parent_mode, mode;
+		uid_t uid;
+		enum folder_trust trust;
+		int error;
+	} cases[] = {
+		/* Whoever's it is and wherever: for what is read as its owner. */
+		{ 0777, 0777, OTHER, FOLDER_ANY, 0 },
+		/* Nobody else could have made it. */
+		{ 0755, 0700, OTHER, FOLDER_SAFE, 0 },
+		{ 0755, 0700, 0, FOLDER_OURS, 0 },
+		{ 0755, 0770, 0, FOLDER_OURS, -EPERM }, /* all this is below /tmp */
+		/* Everybody could. */
+		{ 01777, 0700, 0, FOLDER_SAFE, 0 },
+		{ 01777, 0700, OTHER, FOLDER_SAFE, -EPERM },
+		{ 01777, 0755, OTHER, FOLDER_OURS, -EPERM },
+		{ 01777, 0700, 0, FOLDER_OURS, -EPERM }, /* for its parent, below /tmp */
+		{ 01777, 0770, 0, FOLDER_OURS, -EPERM },
+		{ 01777, 0702, 0, FOLDER_OURS, -EPERM },
+		/* And everybody could rename it. */
+		{ 0777, 0700, 0, FOLDER_SAFE, -EPERM },
+		{ 0777, 0700, 0, FOLDER_OURS, -EPERM },
+	};
+	struct test_folder *p = *state;
+	char path[128];
+
+	assert_int_equal(mkdirat(p->fd, "parent", 0700), 0);
+	assert_int_equal(mkdirat(p->fd, "parent/own", 0700), 0);
+	assert_int_equal(mkdirat(p->fd, "parent/own/deep", 0700), 0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		_cleanup_close_ int fd = -1;
+
+		give(p->fd, "parent/own", cases[i].uid);
+		assert_int_equal(fchmodat(p->fd, "parent", cases[i].parent_mode, 0), 0);
+		assert_int_equal(fchmodat(p->fd, "parent/own", cases[i].mode, 0), 0);
+		snprintf(path, sizeof path, "%s/parent/own", p->path);
+		assert_int_equal(folder_open_trusted(path, cases[i].trust, false, &fd),
+				 cases[i].error);
+	}
+	/* Below one that is another's nothing is ours either. */
+	give(p->fd, "parent/own", OTHER);
+	assert_int_equal(fchmodat(p->fd, "parent", 01777, 0), 0);
+	snprintf(path, sizeof path, "%s/parent/own/deep", p->path);
+	int fd = -7;
+	assert_int_equal(folder_open_trusted(path, FOLDER_SAFE, true, &fd), -EPERM);
+	assert_int_equal(folder_open_trusted(path, FOLDER_OURS, true, &fd), -EPERM);
+	assert_int_equal(fd, -7);
+}
+
+static void a_file_of_somebody_else_s_is_not_read(void **state)
+{
+	struct test_folder *p = *state;
+	_cleanup_free_ char *bytes = NULL, *again = NULL;
+	uid_t uid = 0;
+	size_t len;
+
+	assert_int_equal(file_replace(p->fd, "f", "x", 1, false), 0);
+	give(p->fd, "f", OTHER);
+	assert_int_equal(file_read(p->fd, "f", 9, &bytes, &len), -EPERM);
+	assert_null(bytes);
+	assert_int_equal(file_read_of(p->fd, "f", 9, &bytes, &len, &uid), 0);
+	assert_int_equal(uid, OTHER);
+	/* It is its owner's in that owner's folder, and root's anywhere. */
+	give(p->fd, ".", OTHER);
+	assert_int_equal(file_read(p->fd, "f", 9, &again, &len), 0);
+	give(p->fd, "f", OTHER + 1);
+	assert_int_equal(file_read(p->fd, "f", 9, &again, &len), -EPERM);
+	give(p->fd, ".", 0);
+}
+
+static void what_is_no_file_is_refused_at_once(void **state)
+{
+	struct test_folder *p = *state;
+	_cleanup_free_ char *bytes = NULL;
+	size_t len;
+
+	assert_int_equal(mkfifoat(p->fd, "pipe", 0600), 0);
+	assert_int_equal(mkdirat(p->fd, "folder", 0700), 0);
+	assert_int_equal(symlinkat("pipe", p->fd, "link"), 0);
+	assert_int_equal(file_read(p->fd, "pipe", 9, &bytes, &len), -EINVAL);
+	assert_int_equal(file_read(p->fd, "folder", 9, &bytes, &len), -EINVAL);
+	assert_int_equal(file_read(p->fd, "link", 9, &bytes, &len), -ELOOP);
+	assert_null(bytes);
+}
+
 static void a_file_in_the_way_is_an_error(void **state)
 {
 	struct test_folder *p = *state;
@@ -217,6 +333,10 @@ int main(void)
 		TEST(missing_parents_are_made_private),
 		TEST(a_link_is_not_taken_for_the_folder),
 		TEST(links_in_parents_are_followed_only_when_trusted),
+		TEST(links_lead_on_to_links_and_round_in_circles_to_an_error),
+		TEST(a_folder_is_trusted_for_where_it_stands),
+		TEST(a_file_of_somebody_else_s_is_not_read),
+		TEST(what_is_no_file_is_refused_at_once),
 		TEST(a_file_in_the_way_is_an_error),
 		TEST(the_memory_file_system_is_recognised),
 		TEST(what_is_written_is_read_back),

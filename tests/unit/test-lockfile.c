@@ -252,6 +252,48 @@ static void a_short_file_is_no_lock(void **state)
 	lockfile_free(l);
 }
 
+static void what_another_may_write_is_not_mapped(void **state)
+{
+	static const struct {
+		uid_t uid;
+		mode_t mode;
+	} cases[] = { { 12345, 0600 }, { 12345, 0666 }, { 0, 0620 }, { 0, 0602 }, { 12345, 0400 } };
+	const struct test_folder *f = *state;
+	struct lockfile *l = NULL;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(lockfile_open(f->fd, "lock", true, &l), 0);
+	lockfile_free(TAKE(l));
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_int_equal(fchownat(f->fd, "lock", cases[i].uid, 0, 0), 0);
+		assert_int_equal(fchmodat(f->fd, "lock", cases[i].mode, 0), 0);
+		assert_int_equal(lockfile_open(f->fd, "lock", false, &l), -EPERM);
+		assert_int_equal(lockfile_open(f->fd, "lock", true, &l), -EPERM);
+		assert_null(l);
+		/* To be read it must be the folder's owner's. */
+		assert_int_equal(lockfile_is_held(f->fd, "lock"),
+				 cases[i].uid == geteuid() ? 0 : -EPERM);
+	}
+	assert_int_equal(fchownat(f->fd, ".", 12345, 0, 0), 0);
+	assert_int_equal(lockfile_is_held(f->fd, "lock"), 0);
+	assert_int_equal(fchownat(f->fd, ".", 0, 0, 0), 0);
+}
+
+static void what_is_no_file_is_no_lock_and_keeps_nobody_waiting(void **state)
+{
+	const struct test_folder *f = *state;
+	struct lockfile *l = NULL;
+
+	assert_int_equal(mkfifoat(f->fd, "pipe", 0600), 0);
+	assert_int_equal(symlinkat("lock", f->fd, "link"), 0);
+	assert_int_equal(lockfile_is_held(f->fd, "pipe"), -EBADMSG);
+	assert_int_equal(lockfile_open(f->fd, "pipe", false, &l), -EBADMSG);
+	assert_int_equal(lockfile_is_held(f->fd, "link"), -ELOOP);
+	assert_int_equal(lockfile_open(f->fd, "link", false, &l), -ELOOP);
+	assert_null(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +306,8 @@ int main(void)
 		test_in_folder(a_lock_is_made_though_others_tidy_the_folder),
 		cmocka_unit_test(on_a_tmpfs_a_holder_lives_whatever_the_boot_s_id),
 		test_in_folder(a_short_file_is_no_lock),
+		test_in_folder(what_another_may_write_is_not_mapped),
+		test_in_folder(what_is_no_file_is_no_lock_and_keeps_nobody_waiting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,6 +181,75 @@ static void a_lock_that_is_none_tells_of_no_life(void **state)
 	assert_false(is_alive(f));
 }
 
+static void lock_read(const struct test_folder *f, char bytes[static 4096])
+{
+	int fd = openat(f->fd, "lock-" EPOCH, O_RDONLY | O_CLOEXEC);
+
+	assert_int_equal(pread(fd, bytes, 4096, 0), 4096);
+	close(fd);
+}
+
+/* A mutex of another user's, in a folder of root's that everybody may write: with pointers of that
+ * user's choosing, its last holder dead, so that who locks it would follow them. */
+static void another_users_lock_is_read_and_never_locked(void **state)
+{
+	const struct test_folder *f = *state;
+	struct lockfile *lock = NULL;
+	char before[4096], after[4096];
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(lockfile_open(f->fd, "lock-" EPOCH, true, &lock), 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(lockfile_try(lock) == 0 ? 0 : 1);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	lockfile_free(lock);
+	assert_int_equal(fchmodat(f->fd, ".", 01777, 0), 0);
+	for (unsigned who = 0; who < 3; who++) {
+		/* The lock alone, then the snapshot too, then all. */
+		write_picture(f, picture_of(f->path, "ring-" EPOCH, 0));
+		assert_int_equal(fchownat(f->fd, "lock-" EPOCH, 12345, 12345, 0), 0);
+		if (who > 0)
+			assert_int_equal(fchownat(f->fd, ".", 12345, 12345, 0), 0);
+		if (who > 1)
+			assert_int_equal(fchownat(f->fd, SNAPSHOT_FILE, 12345, 12345, 0), 0);
+		lock_read(f, before);
+		json_t *json = NULL;
+		bool alive = true;
+		int r = snapshot_file_read(f->path, &json, &alive);
+		/* Root's own file, 0600, is not that user's to read. */
+		assert_int_equal(r, who == 1 ? -EACCES : 0);
+		if (who > 1)
+			assert_false(alive);
+		json_decref(json);
+		lock_read(f, after);
+		assert_memory_equal(before, after, 4096);
+		assert_int_equal(geteuid(), 0);
+		assert_int_equal(getegid(), 0);
+		assert_int_equal(fchownat(f->fd, ".", 0, 0, 0), 0);
+	}
+}
+
+static void another_users_snapshot_is_not_believed(void **state)
+{
+	const struct test_folder *f = *state;
+	json_t *json = NULL;
+	bool alive;
+
+	if (geteuid() != 0)
+		skip();
+	write_picture(f, picture_of(NULL, NULL, 0));
+	assert_int_equal(fchownat(f->fd, SNAPSHOT_FILE, 12345, 12345, 0), 0);
+	assert_int_equal(snapshot_file_read(f->path, &json, &alive), -EPERM);
+	assert_int_equal(fchownat(f->fd, ".", 12346, 12346, 0), 0);
+	assert_int_equal(snapshot_file_read(f->path, &json, &alive), -EACCES);
+	assert_int_equal(fchmodat(f->fd, SNAPSHOT_FILE, 0644, 0), 0);
+	assert_int_equal(snapshot_file_read(f->path, &json, &alive), -EPERM);
+	assert_null(json);
+	assert_int_equal(fchownat(f->fd, ".", 0, 0, 0), 0);
+}
+
 static void what_is_no_snapshot_is_refused(void **state)
 {
 	static const char *const texts[] = { "",  "null",       "[]",
@@ -215,6 +284,8 @@ int main(void)
 		test_in_folder(stopped_it_lives_no_more),
 		test_in_folder(a_recorders_name_leads_nowhere_else),
 		test_in_folder(a_lock_that_is_none_tells_of_no_life),
+		test_in_folder(another_users_lock_is_read_and_never_locked),
+		test_in_folder(another_users_snapshot_is_not_believed),
 		test_in_folder(what_is_no_snapshot_is_refused),
 	};
 
