@@ -305,8 +305,11 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 
 	refusals_tell(d);
 	losses_tell(d, now_ns);
-	if (pace->stop_seen && empty && d->picture)
+	if (pace->stop_seen && empty && d->picture) {
+		if (!d->rescue)
+			picture_stop(d->picture, dispatcher_now(d));
 		picture_tell_summary(d->picture, dispatcher_now(d));
+	}
 	if (empty && d->picture && d->settings->clock_source == CLOCK_SOURCE_SYSTEM) {
 		recorder_note_advance(d->recorder, now_ns);
 		picture_advance(d->picture,

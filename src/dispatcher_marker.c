@@ -49,6 +49,7 @@ static void marker_fill(const struct dispatcher *d, struct marker *m, uint64_t *
 				text_cut((tocsin_str){ s->id, s->id_len }, MARKER_ID_SIZE - 1);
 
 			memcpy(m->session_ids[m->sessions], id.ptr, id.len);
+			m->session_starts_ns[m->sessions] = s->started.wall_ns;
 		}
 		m->sessions++;
 		sum = sum * 31 + hash_text((tocsin_str){ s->id, s->id_len });

@@ -211,6 +211,7 @@ bool dispatcher_is_over(struct dispatcher *d);
 void dispatcher_pause(struct dispatcher *d, uint64_t ns);
 
 /* dispatcher_recover_run.c: what is known of the end of a run. */
+#define SESSIONS_NAMED 8 /* by ENGINE_DOWN; the others are counted */
 struct death {
 	uint8_t epoch[RECORDER_EPOCH_SIZE];
 	bool unclean;

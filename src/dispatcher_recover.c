@@ -178,8 +178,10 @@ static void run_take(struct dispatcher *d, struct dead_run *run)
 			"a former run's recorder %s/%s is damaged: what could be read of it is "
 			"told, and it is kept as NAME.corrupt",
 			d->places.runtime_path, run->name);
-	if (death.unclean)
+	if (death.unclean) {
 		dispatcher_tell_death(d, &death);
+		picture_lose_sessions(d->picture, dispatcher_found_at(d));
+	}
 	death_done(&death);
 }
 
@@ -222,17 +224,30 @@ static void marker_death(const struct marker *m, struct death *death)
 	death->started_wall_ns = m->started_wall_ns;
 	death->last_event_wall_ns = m->last_event_wall_ns;
 	death->sessions = m->sessions;
-	for (size_t i = 0; i < m->sessions && i < MARKER_SESSIONS_MAX; i++) {
+	for (size_t i = 0; i < m->sessions && i < SESSIONS_NAMED; i++) {
 		text_buffer_add(&death->session_ids, i > 0 ? STR(", ") : STR(""));
 		text_buffer_add(&death->session_ids, str(m->session_ids[i]));
 	}
 }
 
+/* When they began is known by the real clock alone. */
+static void marker_lose_sessions(struct dispatcher *d, const struct marker *m)
+{
+	struct moment now = dispatcher_now(d);
+
+	for (size_t i = 0; i < m->sessions && i < MARKER_SESSIONS_MAX; i++) {
+		struct moment started = { now.clock_ns, m->session_starts_ns[i] };
+
+		if (m->session_ids[i][0])
+			picture_lose_session(d->picture, str(m->session_ids[i]), started, now);
+	}
+}
+
 static void marker_take(struct dispatcher *d, const uint8_t *carried_epoch)
 {
+	_cleanup_free_ struct marker *m = calloc(1, sizeof *m);
 	struct death death = { 0 };
-	struct marker m = { 0 };
-	int r = d->places.state >= 0 ? marker_read(d->places.state, &m) : -ENOENT;
+	int r = !m ? -ENOMEM : d->places.state >= 0 ? marker_read(d->places.state, m) : -ENOENT;
 
 	if (r == -ENOENT)
 		return;
@@ -242,17 +257,18 @@ static void marker_take(struct dispatcher *d, const uint8_t *carried_epoch)
 				"%s/" MARKER_FILE " cannot be read: %s; a run before this one may "
 				"have ended without a clean stop",
 				d->places.state_path, strerror(-r));
-	if (r < 0 || d->recovery.runs.busy > 0 || run_was_taken(d, m.epoch) ||
-	    memcmp(m.epoch, carried_epoch, sizeof m.epoch) == 0)
+	if (r < 0 || d->recovery.runs.busy > 0 || run_was_taken(d, m->epoch) ||
+	    memcmp(m->epoch, carried_epoch, sizeof m->epoch) == 0)
 		return;
 	if (d->picture)
-		picture_resume(d->picture, m.epoch, dispatcher_now(d));
-	else if (dispatcher_picture_new(d, m.epoch, dispatcher_now(d), &d->picture) < 0)
+		picture_resume(d->picture, m->epoch, dispatcher_now(d));
+	else if (dispatcher_picture_new(d, m->epoch, dispatcher_now(d), &d->picture) < 0)
 		return;
-	marker_death(&m, &death);
+	marker_death(m, &death);
 	d->recovery.n_runs++;
-	memcpy(d->recovery.last_epoch, m.epoch, sizeof m.epoch);
+	memcpy(d->recovery.last_epoch, m->epoch, sizeof m->epoch);
 	dispatcher_tell_death(d, &death);
+	marker_lose_sessions(d, m);
 	death_done(&death);
 }
 

@@ -12,8 +12,6 @@
 
 #include "base/cleanup.h"
 
-#define SESSIONS_NAMED 8
-
 DEFINE_CLEANUP(struct recorder_image *, recorder_image_free, cleanup_image)
 
 struct reading {
@@ -266,6 +264,8 @@ static void message_make(const struct dispatcher *d, const struct death *death,
 	if (death->session_ids.len > 0)
 		text_buffer_printf(b, " (%s%s)", death->session_ids.ptr,
 				   death->sessions > SESSIONS_NAMED ? ", ..." : "");
+	if (death->sessions > 0)
+		text_buffer_printf(b, " and %s lost", death->sessions == 1 ? "is" : "are");
 	if (!death->how)
 		text_buffer_printf(b, ", %" PRIu64 " records recovered, %" PRIu64 " torn",
 				   death->recovered, death->torn);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,7 +16,8 @@
 #include "picture/metadata.h"
 
 #define MARKER_FORMAT 1
-#define MARKER_FILE_MAX 65536
+/* Each byte of an id may need six in JSON. */
+#define MARKER_FILE_MAX (1024 * 1024)
 #define MARKER_NESTING_MAX 4
 #define EPOCH_DIGITS ((size_t)2 * RECORDER_EPOCH_SIZE)
 
@@ -25,19 +27,21 @@ int marker_write(int folder, const struct marker *m)
 {
 	_cleanup_(cleanup_json) json_t *root = NULL;
 	_cleanup_free_ char *bytes = NULL;
-	json_t *ids = json_array();
+	json_t *ids = json_array(), *starts = json_array();
 	char epoch[EPOCH_DIGITS + 1], boot_id[BOOT_ID_SIZE];
 
 	for (size_t i = 0; i < RECORDER_EPOCH_SIZE; i++)
 		snprintf(epoch + 2 * i, 3, "%02x", m->epoch[i]);
 	boot_id_read(boot_id);
-	for (size_t i = 0; i < m->sessions && i < MARKER_SESSIONS_MAX; i++)
+	for (size_t i = 0; i < m->sessions && i < MARKER_SESSIONS_MAX; i++) {
 		json_array_append_new(ids, text_to_json(str(m->session_ids[i])));
-	root = json_pack("{s:i,s:s,s:s,s:I,s:I,s:I,s:I,s:o}", "format", MARKER_FORMAT, "epoch",
+		json_array_append_new(starts, json_integer((json_int_t)m->session_starts_ns[i]));
+	}
+	root = json_pack("{s:i,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:o}", "format", MARKER_FORMAT, "epoch",
 			 epoch, "boot_id", boot_id, "pid", (json_int_t)m->pid, "started_wall_ns",
 			 (json_int_t)m->started_wall_ns, "last_event_wall_ns",
 			 (json_int_t)m->last_event_wall_ns, "sessions", (json_int_t)m->sessions,
-			 "session_ids", ids);
+			 "session_ids", ids, "session_starts_ns", starts);
 	bytes = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	if (!bytes)
 		return -ENOMEM;
@@ -63,8 +67,12 @@ static int marker_unpack(const json_t *root, struct marker *ret)
 {
 	json_int_t format = 0, pid, started, last, sessions;
 	const char *epoch, *boot_id;
-	struct marker m = { 0 };
+	_cleanup_free_ struct marker *m = calloc(1, sizeof *m);
+	const json_t *starts = json_object_get(root, "session_starts_ns");
 	json_t *ids;
+
+	if (!m)
+		return -ENOMEM;
 
 	if (json_unpack((json_t *)(uintptr_t)root, "{s:I}", "format", &format) < 0 || format < 1)
 		return -EBADMSG;
@@ -74,19 +82,23 @@ static int marker_unpack(const json_t *root, struct marker *ret)
 			"boot_id", &boot_id, "pid", &pid, "started_wall_ns", &started,
 			"last_event_wall_ns", &last, "sessions", &sessions, "session_ids",
 			&ids) < 0 ||
-	    started < 0 || last < 0 || sessions < 0 || epoch_parse(epoch, m.epoch) < 0)
+	    started < 0 || last < 0 || sessions < 0 || epoch_parse(epoch, m->epoch) < 0)
 		return -EBADMSG;
-	snprintf(m.boot_id, sizeof m.boot_id, "%s", boot_id);
-	m.pid = (uint32_t)pid;
-	m.started_wall_ns = (uint64_t)started;
-	m.last_event_wall_ns = (uint64_t)last;
-	m.sessions = (uint64_t)sessions;
+	snprintf(m->boot_id, sizeof m->boot_id, "%s", boot_id);
+	m->pid = (uint32_t)pid;
+	m->started_wall_ns = (uint64_t)started;
+	m->last_event_wall_ns = (uint64_t)last;
+	m->sessions = (uint64_t)sessions;
 	for (size_t i = 0; i < MARKER_SESSIONS_MAX; i++) {
 		const char *id = json_string_value(json_array_get(ids, i));
 
-		snprintf(m.session_ids[i], sizeof m.session_ids[i], "%s", id ? id : "");
+		/* Earlier versions have not written when they began. */
+		json_int_t start = json_integer_value(json_array_get(starts, i));
+
+		snprintf(m->session_ids[i], sizeof m->session_ids[i], "%s", id ? id : "");
+		m->session_starts_ns[i] = start > 0 ? (uint64_t)start : 0;
 	}
-	*ret = m;
+	*ret = *m;
 	return 0;
 }
 

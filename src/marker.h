@@ -12,9 +12,10 @@
 #include "record/recorder.h"
 
 #define MARKER_FILE "running"
-#define MARKER_SESSIONS_MAX 16 /* that are named; the others are counted */
-#define MARKER_ID_SIZE 256     /* of a session's id, cut and made clean */
+#define MARKER_SESSIONS_MAX 256 /* all that the picture keeps */
+#define MARKER_ID_SIZE 256      /* of a session's id, cut and made clean */
 
+/* Some 70 kB: not for a thread's stack. */
 struct marker {
 	uint8_t epoch[RECORDER_EPOCH_SIZE];
 	char boot_id[BOOT_ID_SIZE]; /* marker_write fills this in by itself */
@@ -22,6 +23,7 @@ struct marker {
 	uint64_t started_wall_ns, last_event_wall_ns;
 	uint64_t sessions; /* running ones */
 	char session_ids[MARKER_SESSIONS_MAX][MARKER_ID_SIZE];
+	uint64_t session_starts_ns[MARKER_SESSIONS_MAX]; /* on the wall; 0: not known */
 };
 
 /* Replaces the file, durably. -errno. */

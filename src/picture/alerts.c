@@ -195,8 +195,12 @@ int alerts_raise(struct alerts *a, const struct raise *raise, struct moment at)
 	return n ? raise_again(a, n, raise, &j, at) : raise_first(a, raise, &j, at);
 }
 
-static void resolve(struct alerts *a, struct incident_node *n, struct moment at)
+/* `said` may be NULL. */
+static void resolve(struct alerts *a, struct incident_node *n, const struct raise *said,
+		    struct moment at)
 {
+	if (said)
+		incident_set_resolution(&n->incident, said);
 	n->incident.resolved = at;
 	incidents_resolve(&a->incidents, n);
 	a->tell(a->userdata, &n->incident,
@@ -205,36 +209,71 @@ static void resolve(struct alerts *a, struct incident_node *n, struct moment at)
 		incidents_forget_resolved(&a->incidents);
 }
 
-int alerts_clear(struct alerts *a, bool by_rule, tocsin_str code, tocsin_str session_id,
-		 tocsin_str source, tocsin_str instance, struct moment at)
+int alerts_clear_saying(struct alerts *a, const struct raise *clear, struct moment at)
 {
-	struct incident_identity identity = identity_of(code, session_id, source, instance);
-	struct incident_node *n = incidents_find(&a->incidents, by_rule, &identity);
+	struct incident_identity identity =
+		identity_of(clear->code, clear->session_id, clear->source, clear->instance);
+	struct incident_node *n = incidents_find(&a->incidents, clear->by_rule, &identity);
 
 	if (!n)
 		return -ENOENT;
-	resolve(a, n, at);
+	resolve(a, n, clear, at);
 	return 0;
 }
 
-static struct incident_node *oldest_open_of(struct alerts *a, tocsin_str code)
+int alerts_clear(struct alerts *a, bool by_rule, tocsin_str code, tocsin_str session_id,
+		 tocsin_str source, tocsin_str instance, struct moment at)
+{
+	return alerts_clear_saying(a,
+				   &(struct raise){
+					   .by_rule = by_rule,
+					   .code = code,
+					   .session_id = session_id,
+					   .source = source,
+					   .instance = instance,
+				   },
+				   at);
+}
+
+/* Of any session when session_id is NULL. */
+static struct incident_node *oldest_open_of(struct alerts *a, tocsin_str code,
+					    const tocsin_str *session_id)
 {
 	struct incident_node *n = a->incidents.oldest;
 
-	while (n && !(n->incident.open && n->incident.by_rule && str_is(code, n->incident.code)))
-		n = n->prev;
-	return n;
+	for (; n; n = n->prev) {
+		const struct incident *i = &n->incident;
+
+		if (i->open && i->by_rule && str_is(code, i->code) &&
+		    (!session_id || str_equal(incident_session(n), *session_id)))
+			return n;
+	}
+	return NULL;
 }
 
-size_t alerts_clear_all(struct alerts *a, tocsin_str code, struct moment at)
+static size_t clear_each(struct alerts *a, tocsin_str code, const tocsin_str *session_id,
+			 tocsin_str why, struct moment at)
 {
+	const struct raise said = { .message = why };
 	struct incident_node *n;
 	size_t cleared = 0;
 
 	/* From the start each time: what is resolved may push another out. */
-	for (; (n = oldest_open_of(a, code)); cleared++)
-		resolve(a, n, at);
+	for (; (n = oldest_open_of(a, code, session_id)); cleared++)
+		resolve(a, n, &said, at);
 	return cleared;
+}
+
+size_t alerts_clear_all(struct alerts *a, tocsin_str code, tocsin_str why, struct moment at)
+{
+	return clear_each(a, code, NULL, why, at);
+}
+
+size_t alerts_clear_session(struct alerts *a, tocsin_str code, tocsin_str session_id,
+			    tocsin_str why, struct moment at)
+{
+	session_id = text_cut(session_id, TOCSIN_ID_MAX);
+	return clear_each(a, code, &session_id, why, at);
 }
 
 static struct incident *newest_of(struct alerts *a)

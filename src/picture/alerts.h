@@ -41,8 +41,10 @@ struct incident {
 	char *code;
 	char *raw_code; /* as given, when `code` became GENERAL; else NULL */
 	char *message;  /* of the last raise; all texts with their bytes as given, cut at NUL */
+	/* What was said when it ended, by whoever ended it; NULL: nothing. */
+	char *resolution;
 	char *session_id, *source, *instance; /* NULL when absent */
-	struct metadata metadata;
+	struct metadata metadata;             /* of the last raise, or what its end was told with */
 	double value, limit;
 	bool has_value, has_limit, truncated;
 	bool open;
@@ -107,9 +109,17 @@ int alerts_raise(struct alerts *a, const struct raise *raise, struct moment at);
 /* Resolves the incident of that key, and tells; -ENOENT when none is open. */
 int alerts_clear(struct alerts *a, bool by_rule, tocsin_str code, tocsin_str session_id,
 		 tocsin_str source, tocsin_str instance, struct moment at);
+/*
+ * The same of the incident that this would raise again, saying so: its message and its metadata,
+ * where it has any, are the resolution's. Without memory it is resolved all the same.
+ */
+int alerts_clear_saying(struct alerts *a, const struct raise *clear, struct moment at);
 /* Resolves each open incident of that code that a rule opened, that raised longest ago first, and
- * tells; how many there were. */
-size_t alerts_clear_all(struct alerts *a, tocsin_str code, struct moment at);
+ * tells; how many there were. `why` may be absent. */
+size_t alerts_clear_all(struct alerts *a, tocsin_str code, tocsin_str why, struct moment at);
+/* The same of those in that session alone. */
+size_t alerts_clear_session(struct alerts *a, tocsin_str code, tocsin_str session_id,
+			    tocsin_str why, struct moment at);
 /* The summary of that number told of those `held`, at these endpoints: they are held no more. */
 void alerts_note_summary(struct alerts *a, uint64_t number, uint32_t endpoints);
 /* A page with that alert_id, an incident's or a summary's, goes to these endpoints as well. */

@@ -107,7 +107,11 @@ static void item_add_metadata(struct encoder *e, uint16_t tag, const struct meta
 
 static void encode_session(struct encoder *e, const struct session *s)
 {
-	struct session_fixed fixed = { s->started, s->updated };
+	struct session_fixed fixed = {
+		.started = s->started,
+		.updated = s->updated,
+		.flags = s->former ? SESSION_FORMER : 0,
+	};
 	size_t begin = item_begin(e, TAG_SESSION);
 
 	item_add(e, TAG_FIXED, &fixed, sizeof fixed);
@@ -183,6 +187,7 @@ static void encode_picture(struct encoder *e, const struct picture *p)
 		.last_drift_report = p->status.last_drift_report,
 		.last_heartbeat = p->status.last_heartbeat,
 		.last_heartbeat_position = p->status.last_heartbeat_position,
+		.beat_position = p->rules.beat_position,
 		.beat_from_ns = p->rules.beat_from_ns,
 		.losses = { p->rules.losses[0], p->rules.losses[1] },
 		.raised = { alerts_raised(p->alerts, 1), alerts_raised(p->alerts, 2),

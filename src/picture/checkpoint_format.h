@@ -2,11 +2,13 @@
 /*
  * The bytes of a checkpoint: a head, then items of tag, length and content; sessions, feeds and
  * incidents hold items in turn. An unknown tag is stepped over. A fixed part may grow at its end:
- * a reader takes what it knows. Numbers are the machine's; tags are never given again.
+ * a reader takes what it knows, and what an earlier version did not write is 0. Numbers are the
+ * machine's; tags are never given again.
  */
 #ifndef TOCSIN_PICTURE_CHECKPOINT_FORMAT_H
 #define TOCSIN_PICTURE_CHECKPOINT_FORMAT_H
 
+#include <stddef.h>
 #include "picture/picture.h"
 #include "picture/rules.h"
 #include "picture/storm.h"
@@ -53,6 +55,7 @@ enum checkpoint_tag {
 };
 
 enum { PICTURE_STARTED = 1, PICTURE_STALLED = 2 };
+enum { SESSION_FORMER = 1 };
 enum { FEED_UP = 1, FEED_PULSED = 2, FEED_ALARMED = 4 };
 enum {
 	INCIDENT_BY_RULE = 1,
@@ -72,11 +75,15 @@ struct picture_fixed {
 	struct loss_time losses[2];
 	uint64_t raised[3];
 	uint64_t flags;
+	uint64_t beat_position; /* since 1.1 */
 };
+#define PICTURE_FIXED_LEAST offsetof(struct picture_fixed, beat_position)
 
 struct session_fixed {
 	struct moment started, updated;
+	uint64_t flags; /* since 1.1 */
 };
+#define SESSION_FIXED_LEAST offsetof(struct session_fixed, flags)
 
 struct feed_fixed {
 	struct moment up_since, last_pulse, last_sign;
@@ -105,8 +112,8 @@ struct held_fixed {
 };
 
 _Static_assert(sizeof(struct item_head) == 6, "no hole");
-_Static_assert(sizeof(struct picture_fixed) == 184, "no hole");
-_Static_assert(sizeof(struct session_fixed) == 32, "no hole");
+_Static_assert(sizeof(struct picture_fixed) == 192, "no hole");
+_Static_assert(sizeof(struct session_fixed) == 40, "no hole");
 _Static_assert(sizeof(struct feed_fixed) == 80, "no hole");
 _Static_assert(sizeof(struct incident_fixed) == 112, "no hole");
 _Static_assert(sizeof(struct storm_fixed) == 80, "no hole");

@@ -241,6 +241,10 @@ static int fire_beat(struct rules *rules, uint64_t deadline_ns, struct moment at
 		.cause = rules->status->last_heartbeat_position,
 	};
 
+	/* From a heartbeat that opened one already, another one needs another name. */
+	if (rules->beat_position > raise.cause)
+		raise.cause = rules->beat_position;
+
 	text_buffer_printf(&message, "no heartbeat for %s ", duration_to_text(timeout, silence));
 	say_sessions(&message, rules->sessions);
 	if (lost)

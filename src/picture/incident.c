@@ -141,6 +141,7 @@ void incident_free(struct incident_node *n)
 	free(n->incident.code);
 	free(n->incident.raw_code);
 	free(n->incident.message);
+	free(n->incident.resolution);
 	free(n->incident.session_id);
 	free(n->incident.source);
 	free(n->incident.instance);
@@ -177,4 +178,32 @@ int incident_set(struct incident *i, const struct raise *raise, tocsin_str raw_c
 	i->has_limit = raise->has_limit;
 	i->truncated = raise->truncated || r == -E2BIG || cut.len < raise->message.len;
 	return 0;
+}
+
+void incident_set_resolution(struct incident *i, const struct raise *said)
+{
+	struct incident end = { 0 };
+
+	if (said->message.len == 0 && said->n_kv == 0)
+		return;
+	if (incident_set(&end, said, (tocsin_str){ NULL, 0 }) < 0)
+		return;
+	if (said->message.len > 0) {
+		free(i->resolution);
+		i->resolution = TAKE(end.message);
+	}
+	if (said->n_kv > 0) {
+		struct metadata before = i->metadata;
+
+		i->metadata = end.metadata;
+		end.metadata = before;
+	}
+	i->truncated |= end.truncated;
+	free(end.message);
+	metadata_done(&end.metadata);
+}
+
+tocsin_str incident_session(const struct incident_node *n)
+{
+	return (tocsin_str){ n->incident.session_id, n->session_len };
 }

@@ -197,6 +197,15 @@ uint64_t picture_next_deadline(const struct picture *p)
 	return earliest(p, rules_next_deadline(&p->rules));
 }
 
+static void tell_session(const struct picture *p, const struct session *session, struct moment at)
+{
+	picture_tell_news(p, &(struct news){
+				     .kind = NEWS_SESSION,
+				     .at = at,
+				     .session = session,
+			     });
+}
+
 static void apply_session(struct picture *p, const struct record *r, struct moment at)
 {
 	const struct session *session = NULL;
@@ -214,11 +223,7 @@ static void apply_session(struct picture *p, const struct record *r, struct mome
 	else if (error < 0)
 		tell_no_memory(p, at);
 	else
-		picture_tell_news(p, &(struct news){
-					     .kind = NEWS_SESSION,
-					     .at = at,
-					     .session = session,
-				     });
+		tell_session(p, session, at);
 }
 
 static void apply_health(struct picture *p, const struct record *r, struct moment at)
@@ -274,6 +279,7 @@ void picture_resume(struct picture *p, const uint8_t epoch[static RECORDER_EPOCH
 {
 	rules_disarm(&p->rules);
 	picture_advance(p, at);
+	sessions_end_run(p->sessions);
 	memcpy(p->settings.alerts.epoch, epoch, RECORDER_EPOCH_SIZE);
 	alerts_set_epoch(p->alerts, epoch);
 	status_resume(&p->status, at);
@@ -285,6 +291,33 @@ static struct moment picture_not_before(const struct picture *p, struct moment a
 	if (at.clock_ns < p->now.clock_ns)
 		at.clock_ns = p->now.clock_ns;
 	return at;
+}
+
+void picture_lose_sessions(struct picture *p, struct moment at)
+{
+	const struct session *lost;
+
+	at = picture_not_before(p, at);
+	while ((lost = sessions_lose_one(p->sessions, at)))
+		tell_session(p, lost, at);
+	rules_end_sessions(&p->rules, p->position, at);
+}
+
+int picture_lose_session(struct picture *p, tocsin_str id, struct moment started, struct moment at)
+{
+	const struct session *lost;
+	int r = sessions_create(p->sessions, id, STR(SESSION_LOST), NULL, 0, started, &lost);
+
+	if (r == -EEXIST)
+		return 0;
+	if (r == 0)
+		tell_session(p, lost, picture_not_before(p, at));
+	return r;
+}
+
+void picture_stop(struct picture *p, struct moment at)
+{
+	rules_end_engine(&p->rules, picture_not_before(p, at));
 }
 
 int picture_raise(struct picture *p, const struct raise *raise, struct moment at)

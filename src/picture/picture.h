@@ -82,12 +82,21 @@ struct moment picture_now(const struct picture *p);
 
 /*
  * A later run goes on from here: its incidents are named by its own epoch and its uptime counts
- * from `at`. Sessions, counts and open incidents stay; what watches for silence is armed again by
- * the first sign of life, since a dead run's silence is told as ENGINE_DOWN. Pages that fell due at
- * or before `at` are told, each at its own time.
+ * from `at`. Counts and open incidents stay, and sessions as those of a former run; what watches
+ * for silence is armed again by the first sign of life, since a dead run's silence is told as
+ * ENGINE_DOWN. Pages that fell due at or before `at` are told, each at its own time.
  */
 void picture_resume(struct picture *p, const uint8_t epoch[static RECORDER_EPOCH_SIZE],
 		    struct moment at);
+/*
+ * The run has ended without a clean stop: each session that ran is lost, and told, and nothing is
+ * awaited of them.
+ */
+void picture_lose_sessions(struct picture *p, struct moment at);
+/* The same of one that is known from elsewhere: since `started`, which may be zero. -ENOMEM. */
+int picture_lose_session(struct picture *p, tocsin_str id, struct moment started, struct moment at);
+/* The engine is stopped cleanly: incidents of what watches the engine itself end. */
+void picture_stop(struct picture *p, struct moment at);
 /*
  * Incidents of tocsin's own (raise->by_rule is set). As alerts_raise and alerts_clear. They come
  * from beside the events, so no deadline fires first and the clock stays where it is. The first

@@ -96,7 +96,7 @@ static int restore_session(struct restoring *to, const struct parts *parts)
 	struct session_fixed fixed;
 	int r;
 
-	if (!read_fixed(parts->fixed, &fixed, sizeof fixed))
+	if (!read_fixed(parts->fixed, &fixed, sizeof fixed, SESSION_FIXED_LEAST))
 		return -EBADMSG;
 	if (!id || !status)
 		return -ENOMEM;
@@ -112,6 +112,7 @@ static int restore_session(struct restoring *to, const struct parts *parts)
 					.started = restored_moment(to, fixed.started),
 					.updated = restored_moment(to, fixed.updated),
 					.metadata = metadata,
+					.former = fixed.flags & SESSION_FORMER,
 				});
 }
 
@@ -122,8 +123,9 @@ static int restore_feed(struct restoring *to, const struct parts *parts)
 	struct feed_fixed fixed;
 	struct feed *f;
 
-	if (!read_fixed(parts->fixed, &fixed, sizeof fixed) || parts->source.len > TOCSIN_ID_MAX ||
-	    s->n_feeds == STATUS_FEEDS_MAX || status_find_feed(s, parts->source))
+	if (!read_fixed(parts->fixed, &fixed, sizeof fixed, sizeof fixed) ||
+	    parts->source.len > TOCSIN_ID_MAX || s->n_feeds == STATUS_FEEDS_MAX ||
+	    status_find_feed(s, parts->source))
 		return -EBADMSG;
 	f = status_feed(s, parts->source);
 	if (!f)
@@ -194,10 +196,10 @@ static int restore_incident(struct restoring *to, const struct parts *parts)
 	struct incident_fixed fixed;
 	int r;
 
-	if (!read_fixed(parts->fixed, &fixed, sizeof fixed) || parts->id.len >= sizeof i.id ||
-	    parts->id.len == 0 || parts->session_id.len > TOCSIN_ID_MAX ||
-	    parts->source.len > TOCSIN_ID_MAX || parts->instance.len > TOCSIN_ID_MAX ||
-	    !parts->code.ptr || !parts->message.ptr)
+	if (!read_fixed(parts->fixed, &fixed, sizeof fixed, sizeof fixed) ||
+	    parts->id.len >= sizeof i.id || parts->id.len == 0 ||
+	    parts->session_id.len > TOCSIN_ID_MAX || parts->source.len > TOCSIN_ID_MAX ||
+	    parts->instance.len > TOCSIN_ID_MAX || !parts->code.ptr || !parts->message.ptr)
 		return -EBADMSG;
 	memcpy(i.id, parts->id.ptr, parts->id.len);
 	incident_take_fixed(&i, &fixed, to);
@@ -248,6 +250,7 @@ static void restore_rules(struct restoring *to, const struct picture_fixed *f)
 
 	rules->stalled = f->flags & PICTURE_STALLED;
 	rules->down = true;
+	rules->beat_position = f->beat_position;
 	rules->beat_from_ns = restored_time(to, f->beat_from_ns);
 	for (size_t i = 0; i < sizeof f->losses / sizeof *f->losses; i++)
 		rules->losses[i] = (struct loss_time){
@@ -327,8 +330,9 @@ uint64_t checkpoint_latest(const uint8_t *bytes, size_t len)
 		return 0;
 	while (cursor_next(&c, &item) > 0)
 		if (item.tag == TAG_PICTURE)
-			return read_fixed(item.content, &fixed, sizeof fixed) ? fixed.now.clock_ns
-									      : 0;
+			return read_fixed(item.content, &fixed, sizeof fixed, PICTURE_FIXED_LEAST)
+				       ? fixed.now.clock_ns
+				       : 0;
 	return 0;
 }
 
@@ -346,7 +350,7 @@ int checkpoint_decode(struct picture *p, const uint8_t *bytes, size_t len, int64
 	while ((r = cursor_next(&c, &item)) > 0) {
 		if (item.tag != TAG_PICTURE)
 			r = restore_item(&to, &item);
-		else if (read_fixed(item.content, &fixed, sizeof fixed))
+		else if (read_fixed(item.content, &fixed, sizeof fixed, PICTURE_FIXED_LEAST))
 			have_fixed = true;
 		else
 			r = -EBADMSG;

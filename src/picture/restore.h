@@ -25,8 +25,8 @@ bool cursor_take(struct cursor *c, size_t len, tocsin_str *ret);
 bool cursor_copy(struct cursor *c, void *to, size_t len);
 /* 1 with an item, 0 at the end, -EBADMSG. */
 int cursor_next(struct cursor *c, struct item *ret);
-/* A fixed part: a later version's may be longer, never shorter. */
-bool read_fixed(tocsin_str content, void *to, size_t size);
+/* A fixed part: a later version's may be longer, an earlier one's as short as `least`. */
+bool read_fixed(tocsin_str content, void *to, size_t size, size_t least);
 
 /* A picture that is being put back. */
 struct restoring {

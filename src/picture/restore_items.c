@@ -42,11 +42,12 @@ struct cursor cursor_of(tocsin_str s)
 	return (struct cursor){ (const uint8_t *)s.ptr, s.len };
 }
 
-bool read_fixed(tocsin_str content, void *to, size_t size)
+bool read_fixed(tocsin_str content, void *to, size_t size, size_t least)
 {
-	if (content.len < size)
+	if (content.len < least)
 		return false;
-	memcpy(to, content.ptr, size);
+	memset(to, 0, size);
+	memcpy(to, content.ptr, content.len < size ? content.len : size);
 	return true;
 }
 

@@ -22,7 +22,7 @@ static int read_group(struct restoring *to, tocsin_str content)
 {
 	struct storm_group group;
 
-	if (!read_fixed(content, &group, sizeof group))
+	if (!read_fixed(content, &group, sizeof group, sizeof group))
 		return -EBADMSG;
 	group.last_ns = restored_time(to, group.last_ns);
 	return storm_restore_group(&to->picture->storm, &group);
@@ -64,7 +64,7 @@ static int read_part(struct restoring *to, const struct item *item, struct storm
 
 	switch (item->tag) {
 	case TAG_FIXED:
-		fine = read_fixed(item->content, fixed, sizeof *fixed);
+		fine = read_fixed(item->content, fixed, sizeof *fixed, sizeof *fixed);
 		break;
 	case TAG_ID:
 		fine = copy_text(item->content, held->id, sizeof held->id);

@@ -29,6 +29,7 @@ struct rule {
 	enum record_type type;
 	uint32_t kind; /* 0: any of the type */
 	unsigned key;
+	bool of_session; /* what it opened in a session ends when that completes */
 	/* *limit gets the threshold where there is one. */
 	enum verdict (*judge)(const struct rules *rules, const struct record *r, double *limit);
 	void (*say)(struct text_buffer *b, const struct record *r, double limit);
@@ -160,17 +161,18 @@ static void say_session(struct text_buffer *b, const struct record *r, double li
 }
 
 static const struct rule table[] = {
-	{ "feed", "DATA_FEED_DOWN", RECORD_HEALTH, TOCSIN_HEALTH_FEED_DOWN, KEY_SOURCE,
+	{ "feed", "DATA_FEED_DOWN", RECORD_HEALTH, TOCSIN_HEALTH_FEED_DOWN, KEY_SOURCE, false,
 	  judge_feed_down, say_feed_down },
 	{ "drift-critical", "DRIFT_CRITICAL", RECORD_HEALTH, TOCSIN_HEALTH_DRIFT,
-	  KEY_SESSION | KEY_SOURCE, judge_drift_critical, say_drift },
+	  KEY_SESSION | KEY_SOURCE, true, judge_drift_critical, say_drift },
 	{ "drift-high", "DRIFT_HIGH", RECORD_HEALTH, TOCSIN_HEALTH_DRIFT, KEY_SESSION | KEY_SOURCE,
-	  judge_drift_high, say_drift },
+	  true, judge_drift_high, say_drift },
 	{ "risk", "RISK_LIMIT_BREACH", RECORD_HEALTH, TOCSIN_HEALTH_RISK, KEY_SESSION | KEY_SOURCE,
-	  judge_risk, say_risk },
+	  true, judge_risk, say_risk },
 	{ "execution", "EXECUTION_ERROR", RECORD_HEALTH, TOCSIN_HEALTH_EXECUTION_ERROR,
-	  KEY_SESSION | KEY_SOURCE, judge_execution, say_execution },
-	{ "session", "SESSION_FAILED", RECORD_SESSION, 0, KEY_SESSION, judge_session, say_session },
+	  KEY_SESSION | KEY_SOURCE, false, judge_execution, say_execution },
+	{ "session", "SESSION_FAILED", RECORD_SESSION, 0, KEY_SESSION, false, judge_session,
+	  say_session },
 };
 
 static void index_fill(struct rules *rules)
@@ -312,6 +314,60 @@ static void judge_heartbeat(struct rules *rules, struct moment at)
 	rules->beat_from_ns = 0;
 }
 
+static void clear_saying(struct rules *rules, tocsin_str code, tocsin_str why, struct moment at,
+			 bool *ret_cleared)
+{
+	const struct raise clear = { .by_rule = true, .code = code, .message = why };
+
+	*ret_cleared |= alerts_clear_saying(rules->alerts, &clear, at) == 0;
+}
+
+void rules_end_sessions(struct rules *rules, uint64_t position, struct moment at)
+{
+	static const tocsin_str why = STR("no session runs any more");
+	bool stalled = false, dropped = false;
+
+	clear_saying(rules, STALLED, why, at, &stalled);
+	clear_saying(rules, DROPPED, why, at, &dropped);
+	if (stalled) {
+		/* The next session is watched again, and what it opens is another incident. */
+		rules->stalled = false;
+		rules->beat_position = position;
+	}
+	rules->beat_from_ns = 0;
+}
+
+void rules_end_engine(struct rules *rules, struct moment at)
+{
+	static const tocsin_str why = STR("the engine was stopped");
+	static const tocsin_str codes[] = { STALLED, FEED_DOWN, DROPPED };
+
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+		alerts_clear_all(rules->alerts, codes[i], why, at);
+	rules_disarm(rules);
+}
+
+/* What depends on a session that runs; sessions have taken the event already. */
+static void judge_session_end(struct rules *rules, const struct record *r, uint64_t position,
+			      struct moment at)
+{
+	_cleanup_(text_buffer_done) struct text_buffer why = { 0 };
+	const struct session *s = sessions_get(rules->sessions, r->session_id);
+	struct moment since;
+
+	if (!sessions_running_since(rules->sessions, &since))
+		rules_end_sessions(rules, position, at);
+	if (!s || s->former || !str_is((tocsin_str){ s->status, s->status_len }, "completed"))
+		return;
+	text_buffer_add(&why, STR("session "));
+	text_buffer_add(&why, r->session_id);
+	text_buffer_add(&why, STR(" completed"));
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (table[i].of_session)
+			alerts_clear_session(rules->alerts, str(table[i].code), r->session_id,
+					     why.failed ? NOTHING : str(why.ptr), at);
+}
+
 /* Does it show that the engine runs, and not only that it was started? */
 static bool is_sign_of_life(const struct record *r)
 {
@@ -325,7 +381,7 @@ int rules_judge(struct rules *rules, const struct record *r, uint64_t position, 
 	int result = 0;
 
 	if (rules->down && is_sign_of_life(r)) {
-		alerts_clear_all(rules->alerts, DOWN, at);
+		alerts_clear_all(rules->alerts, DOWN, NOTHING, at);
 		rules->down = false;
 	}
 	if (r->type == RECORD_HEALTH && r->kind >= TOCSIN_HEALTH_FEED_UP &&
@@ -333,6 +389,8 @@ int rules_judge(struct rules *rules, const struct record *r, uint64_t position, 
 		judge_feed(rules, r, at);
 	else if (r->type == RECORD_HEALTH && r->kind == TOCSIN_HEALTH_HEARTBEAT)
 		judge_heartbeat(rules, at);
+	else if (r->type == RECORD_SESSION)
+		judge_session_end(rules, r, position, at);
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		if (table[i].type != r->type || (table[i].kind && table[i].kind != r->kind))
 			continue;

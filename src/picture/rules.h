@@ -30,6 +30,7 @@ struct rules {
 	struct alerts *alerts;
 	uint64_t feeds_due_ns;      /* no feed's deadline is earlier; UINT64_MAX: none is armed */
 	bool stalled;               /* no heartbeat is awaited until one comes */
+	uint64_t beat_position;     /* of the event since which it is awaited anew, else 0 */
 	bool down;                  /* an ENGINE_DOWN may be open: the next sign of life looks */
 	uint64_t beat_from_ns;      /* where the interval begins after one with losses, else 0 */
 	struct loss_time losses[2]; /* the latest, and the one before it */
@@ -54,6 +55,10 @@ const struct thresholds *rules_feed_thresholds(const struct rules *rules, const 
 void rules_note_loss(struct rules *rules, uint64_t first_ns, uint64_t last_ns);
 /* Nothing is awaited any more until it gives a sign of life again. */
 void rules_disarm(struct rules *rules);
+/* No session runs any more: no heartbeat is awaited, and what was raised for want of one ends. */
+void rules_end_sessions(struct rules *rules, uint64_t position, struct moment at);
+/* The engine is stopped: what watches the engine itself ends, saying so. */
+void rules_end_engine(struct rules *rules, struct moment at);
 /* No deadline is earlier than that. */
 void rules_put_off(struct rules *rules, uint64_t clock_ns);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -94,7 +95,7 @@ static bool status_runs(tocsin_str status)
 
 bool session_runs(const struct session *session)
 {
-	return status_runs(session_status_of(session));
+	return !session->former && status_runs(session_status_of(session));
 }
 
 /* Keeps the count of those that run, when one changes from `before` to `after`. */
@@ -118,23 +119,28 @@ static bool goes_before(const struct session *a, const struct session *b)
 	return a->updated.clock_ns <= b->updated.clock_ns;
 }
 
-static void sessions_forget_one(struct sessions *s, struct moment at)
+static void sessions_remove(struct sessions *s, struct session *gone, struct moment at)
 {
-	struct session **victim = &s->newest;
+	struct session **i = &s->newest;
 
-	/* Later ones in the list are older: of two updated at once, the older goes. */
-	for (struct session **i = &s->newest; *i; i = &(*i)->older)
-		if (goes_before(*i, *victim))
-			victim = i;
-
-	struct session *gone = *victim;
-
-	if (!gone)
-		return;
-	*victim = gone->older;
+	while (*i != gone)
+		i = &(*i)->older;
+	*i = gone->older;
 	sessions_note_running(s, session_runs(gone), false, at);
 	s->n--;
 	session_free(gone);
+}
+
+static void sessions_forget_one(struct sessions *s, struct moment at)
+{
+	struct session *victim = s->newest;
+
+	/* Later ones in the list are older: of two updated at once, the older goes. */
+	for (struct session *i = s->newest; i; i = i->older)
+		if (goes_before(i, victim))
+			victim = i;
+	if (victim)
+		sessions_remove(s, victim, at);
 }
 
 int sessions_create(struct sessions *s, tocsin_str id, tocsin_str status, const tocsin_kv *kv,
@@ -147,7 +153,7 @@ int sessions_create(struct sessions *s, tocsin_str id, tocsin_str status, const 
 
 	id = text_cut(id, TOCSIN_ID_MAX);
 	known = sessions_find(s, id);
-	if (known) {
+	if (known && !known->former) {
 		if (ret)
 			*ret = known;
 		return -EEXIST;
@@ -159,6 +165,8 @@ int sessions_create(struct sessions *s, tocsin_str id, tocsin_str status, const 
 		return -ENOMEM;
 	new->started = new->updated = at;
 
+	if (known)
+		sessions_remove(s, known, at);
 	if (s->n == SESSIONS_MAX)
 		sessions_forget_one(s, at);
 	new->older = s->newest;
@@ -190,6 +198,7 @@ int sessions_update(struct sessions *s, tocsin_str id, tocsin_str status, const 
 		known->status = copy;
 		known->status_len = status.len;
 	}
+	known->former = false;
 	sessions_note_running(s, ran, session_runs(known), at);
 	known->updated = at;
 	if (metadata_merge(&known->metadata, kv, n_kv) == -ENOMEM)
@@ -197,6 +206,31 @@ int sessions_update(struct sessions *s, tocsin_str id, tocsin_str status, const 
 	if (ret)
 		*ret = known;
 	return 0;
+}
+
+void sessions_end_run(struct sessions *s)
+{
+	for (struct session *i = s->newest; i; i = i->older)
+		i->former = true;
+	s->n_running = 0;
+}
+
+const struct session *sessions_lose_one(struct sessions *s, struct moment at)
+{
+	struct session *i = s->newest;
+
+	while (i && !session_runs(i))
+		i = i->older;
+	if (!i)
+		return NULL;
+	/* Whatever it says now, the word is one of these two. */
+	_Static_assert(sizeof SESSION_LOST <= sizeof "started", "it fits");
+	_Static_assert(sizeof SESSION_LOST <= sizeof "running", "it fits");
+	memcpy(i->status, SESSION_LOST, sizeof SESSION_LOST);
+	i->status_len = strlen(SESSION_LOST);
+	i->updated = at;
+	sessions_note_running(s, true, false, at);
+	return i;
 }
 
 const struct session *sessions_get(const struct sessions *s, tocsin_str id)
@@ -247,6 +281,7 @@ int sessions_restore(struct sessions *s, const struct session *session)
 		return r == -E2BIG ? -EBADMSG : r;
 	new->started = session->started;
 	new->updated = session->updated;
+	new->former = session->former;
 
 	while (*end)
 		end = &(*end)->older;

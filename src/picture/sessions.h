@@ -3,6 +3,9 @@
  * The sessions the engine has told of. At most SESSIONS_MAX are kept; when one more comes, the one
  * that goes is the least recently updated of those that no longer run, else of all. Ids and
  * statuses are cut at TOCSIN_ID_MAX bytes.
+ *
+ * A session belongs to the run that told of it. One of a former run does not run any more, whatever
+ * its status says, until the engine tells of it again.
  */
 #ifndef TOCSIN_PICTURE_SESSIONS_H
 #define TOCSIN_PICTURE_SESSIONS_H
@@ -20,6 +23,7 @@ struct session {
 	size_t status_len;
 	struct moment started, updated;
 	struct metadata metadata;
+	bool former;           /* it belongs to a run before this one */
 	struct session *older; /* the one created before it, or NULL */
 };
 
@@ -28,10 +32,12 @@ struct sessions;
 struct sessions *sessions_new(void);
 void sessions_free(struct sessions *s);
 
-/* An empty status is `started`. -EEXIST leaves the session as it was. *ret may be NULL. */
+/* An empty status is `started`. -EEXIST leaves the session as it was; one of a former run makes
+ * room for the new one. *ret may be NULL. */
 int sessions_create(struct sessions *s, tocsin_str id, tocsin_str status, const tocsin_kv *kv,
 		    size_t n_kv, struct moment at, const struct session **ret);
-/* An empty status keeps the one there is. -ENOENT for an unknown id. */
+/* An empty status keeps the one there is. One of a former run belongs to this one then. -ENOENT for
+ * an unknown id. */
 int sessions_update(struct sessions *s, tocsin_str id, tocsin_str status, const tocsin_kv *kv,
 		    size_t n_kv, struct moment at, const struct session **ret);
 const struct session *sessions_get(const struct sessions *s, tocsin_str id);
@@ -41,7 +47,14 @@ const struct session *sessions_newest(const struct sessions *s);
 const struct session *sessions_with_status(const struct session *from, tocsin_str status);
 size_t sessions_count(const struct sessions *s);
 
-/* Is its status `started` or `running`? */
+/* A later run begins: all there are belong to a former one. */
+void sessions_end_run(struct sessions *s);
+/* The status of a session that ran when its run ended without a clean stop. */
+#define SESSION_LOST "lost"
+/* Makes the newest one that runs `lost` and returns it; NULL: none runs. */
+const struct session *sessions_lose_one(struct sessions *s, struct moment at);
+
+/* Is it this run's, and its status `started` or `running`? */
 bool session_runs(const struct session *session);
 /* Since when at least one session has run without a break; false when none runs. */
 bool sessions_running_since(const struct sessions *s, struct moment *ret);

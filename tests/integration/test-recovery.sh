@@ -126,6 +126,7 @@ for part in "engine desk ended without a clean stop" "last event $day" "last hea
 	esac
 done
 soon logged 'recovered="1".*code="ENGINE_DOWN"'
+soon logged 'recovered="1".*session="s1" status="lost"'
 
 say '"alert":"raise","code":"GATEWAY_DOWN","priority":"P1","message":"still","instance":"fix1"'
 soon logged 'code="GATEWAY_DOWN".*count="2"'
@@ -187,6 +188,8 @@ soon down
 page ENGINE_DOWN raised | grep "$epoch" | grep -q 's2' || fail "the session that ran is not named"
 page ENGINE_DOWN raised | grep "$epoch" | grep -q 'its recorder is gone' ||
 	fail "it is not told that the recorder is gone"
+log=host.log
+soon logged 'recovered="1".*session="s2" status="lost" started='
 stop
 pages=$(wc -l <"$work/pages")
 start after

@@ -83,10 +83,14 @@ static void fixture_tell_alert(struct fixture *f, const struct news *n)
 {
 	const struct incident *i = n->incident;
 
-	text_buffer_printf(&f->told, "%.3f %s P%" PRIu32 " %s #%" PRIu64 " x%" PRIu64 "%s%s: %s\n",
+	text_buffer_printf(&f->told, "%.3f %s P%" PRIu32 " %s #%" PRIu64 " x%" PRIu64 "%s%s: ",
 			   (double)n->at.clock_ns / 1e9, i->open ? "firing" : "resolved",
 			   i->priority, i->key, i->number, i->count, page_names[n->page],
-			   n->page_only ? " only" : "", i->message);
+			   n->page_only ? " only" : "");
+	if (i->resolution)
+		text_buffer_printf(&f->told, "%s (%s)\n", i->resolution, i->message);
+	else
+		text_buffer_printf(&f->told, "%s\n", i->message);
 	if (f->with_ids)
 		text_buffer_printf(&f->told,
 				   " %s repeats %" PRIu32 " to %" PRIx32 " at %" PRIu64

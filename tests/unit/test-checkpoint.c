@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "picture/checkpoint.h"
+#include "picture/checkpoint_format.h"
 #include "picture/state.h"
 #include "record/recorder.h"
 
@@ -386,6 +387,86 @@ static int decode_with(uint16_t tag, const void *content, uint32_t len)
 	return r;
 }
 
+/* Cuts what later versions have added to the end of an item's fixed part; returns what is left. */
+static size_t item_shorten(uint8_t *item, uint16_t tag, size_t size)
+{
+	uint32_t len;
+
+	memcpy(&len, item + 2, sizeof len);
+	uint8_t *end = item + 6 + len;
+	if (tag == TAG_SESSION || tag == TAG_INCIDENT) {
+		uint32_t fixed;
+
+		/* The fixed part comes first. */
+		memcpy(&fixed, item + 6 + 2, sizeof fixed);
+		uint32_t less = fixed - (uint32_t)size;
+		memmove(item + 12 + size, item + 12 + fixed, (size_t)(end - (item + 12 + fixed)));
+		fixed = (uint32_t)size;
+		memcpy(item + 6 + 2, &fixed, sizeof fixed);
+		len -= less;
+	} else {
+		len = (uint32_t)size;
+	}
+	memcpy(item + 2, &len, sizeof len);
+	return 6 + len;
+}
+
+/* As version 1.0 wrote it. */
+static void make_earlier(struct checkpoint_buffer *buf)
+{
+	static const size_t sizes[] = {
+		[TAG_PICTURE] = 184,
+		[TAG_SESSION] = 32,
+		[TAG_INCIDENT] = 112,
+	};
+	size_t at = sizeof(struct checkpoint_head);
+
+	while (at < buf->len) {
+		uint8_t *item = buf->ptr + at;
+		uint16_t tag;
+		uint32_t len;
+
+		memcpy(&tag, item, sizeof tag);
+		memcpy(&len, item + 2, sizeof len);
+		size_t before = 6 + len, now = before;
+		if (tag < sizeof sizes / sizeof *sizes && sizes[tag] > 0)
+			now = item_shorten(item, tag, sizes[tag]);
+		memmove(item + now, item + before, buf->len - at - before);
+		buf->len -= before - now;
+		at += now;
+	}
+}
+
+static void what_an_earlier_version_wrote_is_read(void **state)
+{
+	struct picture_settings settings = fixture_settings();
+	struct fixture first = { .endpoints = 5 }, second;
+	struct checkpoint_buffer buf = { 0 };
+	struct record r = session_of(TOCSIN_SESSION_CREATED, "s", "running");
+	struct moment since;
+
+	(void)state;
+	fixture_start(&first, &settings);
+	apply_at(&first, 1, &r);
+	r = alert_of(TOCSIN_ALERT_RAISE, 2, "CODE", "s", "i", "message");
+	apply_at(&first, 2, &r);
+	encode(&first, &buf);
+	size_t len = buf.len;
+	make_earlier(&buf);
+	assert_true(buf.len < len);
+	decode(&first, &buf, &settings, &second);
+	assert_true(sessions_running_since(picture_sessions(second.picture), &since));
+	const struct incident *i = alerts_newest(picture_alerts(second.picture));
+	assert_string_equal(i->message, "message");
+	assert_int_equal(i->priority, 2);
+	r = alert_of(TOCSIN_ALERT_CLEAR, 0, "CODE", "s", "i", NULL);
+	apply_at(&second, 3, &r);
+	assert_int_equal(alerts_open(picture_alerts(second.picture)), 0);
+	free(buf.ptr);
+	fixture_done(&first);
+	fixture_done(&second);
+}
+
 static void a_later_versions_items_are_stepped_over(void **state)
 {
 	(void)state;
@@ -435,6 +516,7 @@ int main(void)
 		cmocka_unit_test(the_buffers_room_is_used_again),
 		cmocka_unit_test(cut_short_anywhere_it_is_refused_or_whole_items_are_missing),
 		cmocka_unit_test(damaged_anywhere_it_does_no_harm),
+		cmocka_unit_test(what_an_earlier_version_wrote_is_read),
 		cmocka_unit_test(a_later_versions_items_are_stepped_over),
 		cmocka_unit_test(items_without_their_parts_are_refused),
 		cmocka_unit_test(a_rule_turned_off_since_stays_off),

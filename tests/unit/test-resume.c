@@ -56,6 +56,12 @@ static void raise_down(struct fixture *f, double s, const char *instance)
 	assert_int_equal(picture_raise(f->picture, &r, at_s(s)), 0);
 }
 
+static void forget_told(struct fixture *f)
+{
+	text_buffer_done(&f->told);
+	f->told = (struct text_buffer){ 0 };
+}
+
 static const struct incident *newest(struct fixture *f)
 {
 	return alerts_newest(picture_alerts(f->picture));
@@ -123,15 +129,82 @@ static void a_dead_runs_silence_is_nobodys_fault_but_its_own(void **state)
 	/* From the first sign of life of each on, it is awaited again. */
 	apply(f, 1001, health_of(TOCSIN_HEALTH_FEED_UP, "x"));
 	assert_int_equal(picture_next_deadline(f->picture), SECONDS(1006));
+	apply(f, 1001, session_of(TOCSIN_SESSION_CREATED, "t", "running"));
 	apply(f, 1001, health_of(TOCSIN_HEALTH_HEARTBEAT, NULL));
 	advance_to(f, 1031);
 	assert_told(f,
 		    "1006.000 firing P1 DATA_FEED_DOWN source=x #4 x1: no data from x for 5.0 s\n"
 		    "1011.000 firing P1 DATA_FEED_DOWN source=x #4 x1 page only: "
 		    "no data from x for 5.0 s\n"
-		    "1031.000 firing P1 ENGINE_STALLED engine #5 x1: "
-		    "no heartbeat for 30.0 s while session s runs\n");
-	assert_string_equal(newest(f)->id, "12340000000000000000000000000000-5-stall");
+		    "1031.000 firing P1 ENGINE_STALLED engine #6 x1: "
+		    "no heartbeat for 30.0 s while session t runs\n");
+	assert_string_equal(newest(f)->id, "12340000000000000000000000000000-6-stall");
+}
+
+/* Four runs are killed, each with a session of its own; the fifth completes its own. */
+static void no_rule_watches_a_session_of_a_run_that_is_over(void **state)
+{
+	struct fixture *f = *state;
+	double s = 0;
+	char id[] = "dead1";
+
+	for (unsigned run = 1; run <= 4; run++, id[4]++) {
+		apply(f, s + 1, session_of(TOCSIN_SESSION_CREATED, id, "running"));
+		apply(f, s + 2, health_of(TOCSIN_HEALTH_HEARTBEAT, NULL));
+		f->alerts_only = false;
+		picture_lose_sessions(f->picture, at_s(s + 3));
+		f->alerts_only = true;
+		resume(f, s + 3);
+		s += 3;
+	}
+	assert_told(f, "3.000 session dead1 lost\n6.000 session dead2 lost\n"
+		       "9.000 session dead3 lost\n12.000 session dead4 lost\n");
+	apply(f, 13, session_of(TOCSIN_SESSION_CREATED, "own", "running"));
+	apply(f, 14, health_of(TOCSIN_HEALTH_HEARTBEAT, NULL));
+	apply(f, 15, session_of(TOCSIN_SESSION_STATUS, "own", "completed"));
+	advance_to(f, 1000);
+	assert_told(f, "");
+	for (const struct session *i = sessions_newest(picture_sessions(f->picture)); i;
+	     i = i->older)
+		assert_string_equal(i->status, strcmp(i->id, "own") == 0 ? "completed" : "lost");
+}
+
+static void a_stall_ends_with_the_run_whose_sessions_are_lost(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, 1, session_of(TOCSIN_SESSION_CREATED, "s", "running"));
+	apply(f, 1, health_of(TOCSIN_HEALTH_HEARTBEAT, NULL));
+	advance_to(f, 40);
+	forget_told(f);
+	picture_lose_sessions(f->picture, at_s(50));
+	assert_told(f, "50.000 resolved P1 ENGINE_STALLED engine #2 x1 resolved-page: "
+		       "no session runs any more (no heartbeat for 30.0 s while session s runs)\n");
+	assert_int_equal(picture_lose_session(f->picture, STR("elsewhere"), at_s(0), at_s(51)), 0);
+	assert_int_equal(picture_lose_session(f->picture, STR("elsewhere"), at_s(0), at_s(51)), 0);
+	assert_string_equal(sessions_get(picture_sessions(f->picture), STR("elsewhere"))->status,
+			    "lost");
+}
+
+static void what_watches_the_engine_itself_ends_with_a_clean_stop(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, 1, session_of(TOCSIN_SESSION_CREATED, "s", "running"));
+	apply(f, 1, health_of(TOCSIN_HEALTH_HEARTBEAT, NULL));
+	pulse(f, 1, "x");
+	apply(f, 2, alert_of(TOCSIN_ALERT_RAISE, 1, "DATA_FEED_DOWN", "s", NULL, "by call"));
+	apply(f, 3, figure_of(TOCSIN_HEALTH_DRIFT, "d", "s", 0.2, 0));
+	advance_to(f, 40);
+	forget_told(f);
+	picture_stop(f->picture, at_s(50));
+	picture_stop(f->picture, at_s(51));
+	assert_told(f, "50.000 resolved P1 ENGINE_STALLED engine #2 x1 resolved-page: "
+		       "the engine was stopped (no heartbeat for 30.0 s while session s runs)\n"
+		       "50.000 resolved P1 DATA_FEED_DOWN source=x #3 x1 resolved-page: "
+		       "the engine was stopped (no data from x for 5.0 s)\n");
+	assert_int_equal(alerts_open(picture_alerts(f->picture)), 2);
+	assert_int_equal(picture_next_deadline(f->picture), UINT64_MAX);
 }
 
 static void what_was_open_before_is_resolved_by_the_later_run(void **state)
@@ -310,7 +383,8 @@ static void many_are_resolved_at_once_among_many_resolved(void **state)
 	assert_int_equal(alerts_open(picture_alerts(f->picture)), 100);
 	apply(f, 2, health_of(TOCSIN_HEALTH_HEARTBEAT, NULL));
 	assert_int_equal(alerts_open(picture_alerts(f->picture)), 0);
-	assert_int_equal(alerts_clear_all(picture_alerts(f->picture), STR("ENGINE_DOWN"), at_s(3)),
+	assert_int_equal(alerts_clear_all(picture_alerts(f->picture), STR("ENGINE_DOWN"), str(NULL),
+					  at_s(3)),
 			 0);
 }
 
@@ -322,6 +396,9 @@ int main(void)
 		with(an_incident_is_found_by_its_id),
 		with(uptimes_count_anew),
 		with(a_dead_runs_silence_is_nobodys_fault_but_its_own),
+		with(no_rule_watches_a_session_of_a_run_that_is_over),
+		with(a_stall_ends_with_the_run_whose_sessions_are_lost),
+		with(what_watches_the_engine_itself_ends_with_a_clean_stop),
 		with(what_was_open_before_is_resolved_by_the_later_run),
 		with(a_page_that_was_due_meanwhile_has_its_own_time),
 		with(sessions_and_counts_stay),

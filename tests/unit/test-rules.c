@@ -95,6 +95,76 @@ static void without_a_running_session_no_heartbeat_is_awaited(void **state)
 		     { 100, STATUS, "s", "running" }, { 120, RUN, "t" }, { 131, ADVANCE });
 }
 
+static void a_stall_ends_when_no_session_runs_any_more(void **state)
+{
+	static const char *const words[] = { "completed", "failed", "paused" };
+	char want[1024];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		/* The next session is watched again, and its stall is another incident. */
+		snprintf(want, sizeof want,
+			 "32.000 firing P1 ENGINE_STALLED engine #3 x1: "
+			 "no heartbeat for 30.0 s while 2 sessions run\n"
+			 "37.000 firing P1 ENGINE_STALLED engine #3 x1 page only: "
+			 "no heartbeat for 30.0 s while 2 sessions run\n"
+			 "%s"
+			 "51.000 resolved P1 ENGINE_STALLED engine #3 x1 resolved-page: "
+			 "no session runs any more (no heartbeat for 30.0 s while 2 sessions run)\n"
+			 "90.000 firing P1 ENGINE_STALLED engine #5 x1: "
+			 "no heartbeat for 30.0 s while session u runs\n"
+			 "91.000 resolved P1 ENGINE_STALLED engine #5 x1: "
+			 "no heartbeat for 30.0 s while session u runs\n",
+			 i == 1 ? "50.000 firing P2 SESSION_FAILED session=s #4 x1 page: session s "
+				  "failed\n"
+				: "");
+		assert_rules(want, { 1, RUN, "s" }, { 1, RUN, "t" }, { 2, BEAT },
+			     { 50, STATUS, "s", words[i] }, { 51, STATUS, "t", "completed" },
+			     { 60, RUN, "u" }, { 91, BEAT });
+	}
+}
+
+static void what_a_rule_opened_in_a_session_ends_when_that_completes(void **state)
+{
+	(void)state;
+	assert_rules("2.000 firing P1 DRIFT_CRITICAL session=s source=x #3 x1 page: "
+		     "drift 0.3 of x in session s is not below 0.25\n"
+		     "2.000 firing P2 DRIFT_HIGH session=s source=x #3 x1 page: "
+		     "drift 0.3 of x in session s is not below 0.1\n"
+		     "3.000 firing P1 RISK_LIMIT_BREACH session=s source=y #4 x1 page: "
+		     "risk 2 of y in session s is not within its limit 1\n"
+		     "3.000 firing P1 RISK_LIMIT_BREACH session=s source=z #5 x1 page: "
+		     "risk 2 of z in session s is not within its limit 1\n"
+		     "4.000 firing P2 DRIFT_HIGH session=t source=x #6 x1 page: "
+		     "drift 0.2 of x in session t is not below 0.1\n"
+		     "4.000 firing P2 DRIFT_HIGH source=x #7 x1 page: drift 0.2 of x is not below "
+		     "0.1\n"
+		     "5.000 firing P2 EXECUTION_ERROR session=s source=x #8 x1 page: "
+		     "execution error of x in session s\n"
+		     "9.000 resolved P1 DRIFT_CRITICAL session=s source=x #3 x1 resolved-page: "
+		     "session s completed (drift 0.3 of x in session s is not below 0.25)\n"
+		     "9.000 resolved P2 DRIFT_HIGH session=s source=x #3 x1 resolved-page: "
+		     "session s completed (drift 0.3 of x in session s is not below 0.1)\n"
+		     "9.000 resolved P1 RISK_LIMIT_BREACH session=s source=y #4 x1 resolved-page: "
+		     "session s completed (risk 2 of y in session s is not within its limit 1)\n"
+		     "9.000 resolved P1 RISK_LIMIT_BREACH session=s source=z #5 x1 resolved-page: "
+		     "session s completed (risk 2 of z in session s is not within its limit 1)\n",
+		     { 1, RUN, "s" }, { 1, RUN, "t" }, { 2, DRIFT, "x", "s", 0.3 },
+		     { 3, RISK, "y", "s", 2, 1 }, { 3, RISK, "z", "s", 2, 1 },
+		     { 4, DRIFT, "x", "t", 0.2 }, { 4, DRIFT, "x", NULL, 0.2 },
+		     { 5, EXECUTION, "x", "s" }, { 6, STATUS, "s", "running" },
+		     { 9, STATUS, "s", "completed" });
+	/* What was raised by call stays until it is cleared, and a session that fails ends nothing.
+	 */
+	assert_rules("2.000 firing P1 DRIFT_CRITICAL #2 x1 page: m\n"
+		     "3.000 firing P1 RISK_LIMIT_BREACH session=t source=y #4 x1 page: "
+		     "risk 2 of y in session t is not within its limit 1\n"
+		     "8.000 firing P2 SESSION_FAILED session=t #5 x1 page: session t failed\n",
+		     { 1, RUN, "s" }, { 2, RAISE, "DRIFT_CRITICAL", NULL, 0 }, { 2, RUN, "t" },
+		     { 3, RISK, "y", "t", 2, 1 }, { 8, STATUS, "t", "failed" },
+		     { 9, STATUS, "s", "completed" });
+}
+
 static void before_the_first_heartbeat_none_is_awaited(void **state)
 {
 	(void)state;
@@ -315,6 +385,8 @@ int main(void)
 		cmocka_unit_test(a_feed_without_a_name_is_a_feed),
 		cmocka_unit_test(heartbeats_that_stop_while_a_session_runs_are_an_incident),
 		cmocka_unit_test(without_a_running_session_no_heartbeat_is_awaited),
+		cmocka_unit_test(a_stall_ends_when_no_session_runs_any_more),
+		cmocka_unit_test(what_a_rule_opened_in_a_session_ends_when_that_completes),
 		cmocka_unit_test(before_the_first_heartbeat_none_is_awaited),
 		cmocka_unit_test(silence_made_of_our_own_losses_is_told_as_such),
 		cmocka_unit_test(silence_that_goes_on_after_the_losses_is_the_feeds_own),

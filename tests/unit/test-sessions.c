@@ -249,6 +249,57 @@ static void a_forgotten_session_runs_no_more(void **state)
 	assert_int_equal(since.clock_ns, SECONDS(1));
 }
 
+static void a_session_of_a_former_run_runs_no_more_until_it_is_told_of_again(void **state)
+{
+	struct moment since;
+	const struct session *s;
+
+	create(*state, "a", "running", 1);
+	create(*state, "b", "running", 2);
+	create(*state, "c", "completed", 3);
+	sessions_end_run(*state);
+	assert_false(sessions_running_since(*state, &since));
+	assert_false(session_runs(sessions_get(*state, STR("a"))));
+	assert_null(sessions_lose_one(*state, at_s(4)));
+	/* Each of the two ways to tell of it again; another one of its id begins anew. */
+	assert_int_equal(update(*state, "a", "running", 5), 0);
+	assert_true(sessions_running_since(*state, &since));
+	assert_int_equal(since.clock_ns, SECONDS(5));
+	create(*state, "c", "running", 6);
+	s = sessions_newest(*state);
+	assert_string_equal(s->id, "c");
+	assert_int_equal(s->started.clock_ns, SECONDS(6));
+	assert_int_equal(sessions_count(*state), 3);
+}
+
+static void the_sessions_of_a_run_that_ended_uncleanly_are_lost(void **state)
+{
+	static const struct {
+		const char *status, *after;
+	} rows[] = {
+		{ "started", "lost" },    { "running", "lost" },  { "completed", "completed" },
+		{ "failed", "failed" },   { "paused", "paused" }, { "lost", "lost" },
+		{ "run\xff", "run\xff" },
+	};
+	char id[2] = "0";
+	unsigned lost = 0;
+	struct moment since;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++, id[0]++)
+		create(*state, id, rows[i].status, 1);
+	while (sessions_lose_one(*state, at_s(9)))
+		lost++;
+	assert_int_equal(lost, 2);
+	assert_false(sessions_running_since(*state, &since));
+	id[0] = '0';
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++, id[0]++) {
+		const struct session *s = sessions_get(*state, str(id));
+
+		assert_string_equal(s->status, rows[i].after);
+		assert_int_equal(s->status_len, strlen(rows[i].after));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +320,8 @@ int main(void)
 		with(when_all_run_the_one_updated_longest_ago_goes),
 		with(running_since_is_unbroken),
 		with(a_forgotten_session_runs_no_more),
+		with(a_session_of_a_former_run_runs_no_more_until_it_is_told_of_again),
+		with(the_sessions_of_a_run_that_ended_uncleanly_are_lost),
 #undef with
 	};
 
