@@ -33,6 +33,7 @@ struct tocsin_instance {
 	struct dispatcher *dispatcher;
 	struct settings *settings;
 	const tocsin_host *host;
+	void *self; /* the reference on this library, from start to destroy */
 };
 
 static inline enum state instance_state(const tocsin_instance *i)

@@ -89,12 +89,27 @@ static tocsin_rc create(const tocsin_host *host, const tocsin_kv *options, size_
 	return TOCSIN_OK;
 }
 
+/*
+ * A reference on this library, so that a host whose own goes early, as in a garbage collector, does
+ * not take away the code that our threads run. NULL: this is part of a program, or cannot be held.
+ */
+static void *self_hold(void)
+{
+	Dl_info info;
+
+	if (dladdr((void *)(uintptr_t)self_hold, &info) == 0 || !info.dli_fname)
+		return NULL;
+	return dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+}
+
 static tocsin_rc start(tocsin_instance *i)
 {
 	if (!i)
 		return TOCSIN_E_ARG;
 	if (instance_state(i) != STATE_CREATED)
 		return TOCSIN_E_STATE;
+	if (!i->self)
+		i->self = self_hold();
 	struct dispatcher_options o = {
 		.settings = i->settings,
 		.rescue = NULL,
@@ -177,27 +192,47 @@ static tocsin_rc stop(tocsin_instance *i, uint64_t timeout_ns)
 	return rc_of(r);
 }
 
-/* Keeps the plugin loaded for ever: its threads still run its code. */
-static void pin_myself(void)
+/* All of destroy but its last act: the reference that is to be given back, or NULL. */
+static __attribute__((noinline)) void *instance_end(tocsin_instance *i)
 {
-	Dl_info info;
+	void *self;
 
-	if (dladdr((void *)(uintptr_t)pin_myself, &info) != 0 && info.dli_fname)
-		dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-}
-
-static void destroy(tocsin_instance *i)
-{
 	if (!i || instance_state(i) == STATE_FORKED)
-		return;
+		return NULL;
 	enum state state = instance_state(i);
 	if ((state == STATE_ACTIVE || state == STATE_STOPPING) &&
-	    stop(i, DESTROY_TIMEOUT_NS) != TOCSIN_OK) {
-		pin_myself();
-		return;
-	}
+	    stop(i, DESTROY_TIMEOUT_NS) != TOCSIN_OK)
+		return NULL; /* threads still run our code, so the reference stays */
+	self = i->self;
 	dispatcher_free(i->dispatcher);
 	instance_free(i);
+	return self;
+}
+
+/*
+ * The reference may be the last, and then dlclose unmaps this very code: it must not return here
+ * but to our caller. Both compilers have to promise that; what a sanitizer or a build without
+ * optimisation adds at a function's end would break it.
+ */
+#ifdef __clang__
+#define DLCLOSE_LAST __attribute__((no_sanitize("address", "thread", "undefined")))
+/* It wants a function of destroy's own type; nobody looks at the result. */
+#define DLCLOSE(handle)                                                                            \
+	__attribute__((musttail)) return ((void (*)(tocsin_instance *))(uintptr_t)dlclose)(handle)
+#else
+#define DLCLOSE_LAST                                                                               \
+	__attribute__((optimize("O2", "optimize-sibling-calls"), no_instrument_function,           \
+		       no_profile_instrument_function,                                             \
+		       no_sanitize("address", "thread", "undefined")))
+#define DLCLOSE(handle) dlclose(handle)
+#endif
+
+static DLCLOSE_LAST void destroy(tocsin_instance *i)
+{
+	void *self = instance_end(i);
+
+	if (self)
+		DLCLOSE(self);
 }
 
 static const void *extension(tocsin_instance *i, const char *id)

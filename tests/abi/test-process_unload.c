@@ -126,6 +126,61 @@ static void unloaded_again_and_again_it_leaves_one_descriptor_at_most(void **sta
 	receiver_stop(r);
 }
 
+/*
+ * Hosts with garbage collectors let go of the library when they like. Each letter is what such a
+ * host does next: (s)tart, (r)aise, let go of the library with d(l)close, (f)lush, sto(p),
+ * (d)estroy. Of two instances the capitals are what is done with the second.
+ */
+static const char *const orders[] = {
+	"sld",  "srld",  "slrd",    "slrfd",  "slpd",    "slrpd",
+	"spld", "srpld", "sSlrRdD", "sSlDrd", "sSlpPDd", "sSpdlRD",
+};
+
+static void takes_a_step(struct world *w, char step, tocsin_instance **i)
+{
+	switch (step | 0x20) {
+	case 's':
+		*i = start(w);
+		break;
+	case 'r':
+		raises(w, *i, "DATA_FEED_DOWN");
+		break;
+	case 'l':
+		assert_int_equal(dlclose(w->so), 0);
+		assert_true(is_mapped("/tocsin.so"));
+		break;
+	case 'f':
+		assert_int_equal(w->plugin->flush(*i, TOCSIN_FLUSH_DURABLE, UINT64_MAX), TOCSIN_OK);
+		break;
+	case 'p':
+		assert_int_equal(w->plugin->stop(*i, UINT64_MAX), TOCSIN_OK);
+		break;
+	default:
+		w->plugin->destroy(*i);
+		*i = NULL;
+		break;
+	}
+}
+
+static void an_instance_holds_its_library_until_it_is_destroyed(void **state)
+{
+	struct world *w = *state;
+
+	log_to_the_target_asked_for(w);
+	for (size_t n = 0; n < sizeof orders / sizeof *orders; n++) {
+		tocsin_instance *instances[2] = { NULL, NULL };
+
+		print_message("# %s\n", orders[n]);
+		for (const char *step = orders[n]; *step; step++)
+			takes_a_step(w, *step, &instances[(*step & 0x20) == 0]);
+		tasks_await("tocsin-", 0);
+		assert_null(dlopen(getenv("TOCSIN_PLUGIN"), RTLD_NOW | RTLD_NOLOAD));
+		assert_false(is_mapped("/tocsin.so"));
+		w->so = dlopen(NULL, RTLD_NOW);
+		load(w);
+	}
+}
+
 /* Last: what it pins stays. */
 static void a_resolver_that_answers_late_finds_its_code_still_there(void **state)
 {
@@ -154,6 +209,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_world(unloaded_again_and_again_it_leaves_one_descriptor_at_most),
+		in_world(an_instance_holds_its_library_until_it_is_destroyed),
 		in_world(a_resolver_that_answers_late_finds_its_code_still_there),
 	};
 
