@@ -10,6 +10,7 @@
 
 #include "base/tick_clock.h"
 #include "dispatcher.h"
+#include "host_log.h"
 #include "record/record.h"
 #include "record/recorder.h"
 #include "settings.h"
@@ -32,9 +33,20 @@ struct tocsin_instance {
 	struct refusals refusals;
 	struct dispatcher *dispatcher;
 	struct settings *settings;
-	const tocsin_host *host;
 	void *self; /* the reference on this library, from start to destroy */
 };
+
+/* What a forked child needs to say that it is one: in the next page, which fork copies. */
+struct instance_kept {
+	struct host_log host_log;
+};
+
+#define INSTANCE_PAGE 4096
+
+static inline struct instance_kept *instance_kept(tocsin_instance *i)
+{
+	return (struct instance_kept *)(void *)((uint8_t *)i + INSTANCE_PAGE);
+}
 
 static inline enum state instance_state(const tocsin_instance *i)
 {

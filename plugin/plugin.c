@@ -12,21 +12,22 @@
 #include <sys/mman.h>
 
 #include "base/cleanup.h"
+#include "base/exit_gate.h"
 #include "base/moment.h"
 
-#define INSTANCE_PAGE 4096
 #define SNAPSHOT_TIMEOUT_NS NS_PER_S
 #define SNAPSHOT_SLACK                                                                             \
 	1024 /* bytes: so that a second call with room for the first's still fits                  \
 	      */
 #define DESTROY_TIMEOUT_NS (5 * NS_PER_S)
+#define DESTROY_SILENCE_NS NS_PER_S /* for a call of the host's log function that is under way */
 
 _Static_assert(sizeof(tocsin_instance) <= INSTANCE_PAGE, "an instance is a page");
 
 static void instance_free(tocsin_instance *i)
 {
 	settings_free(i->settings);
-	munmap(i, INSTANCE_PAGE);
+	munmap(i, 2 * INSTANCE_PAGE);
 }
 
 DEFINE_CLEANUP(tocsin_instance *, instance_free, cleanup_instance)
@@ -34,13 +35,13 @@ DEFINE_CLEANUP(tocsin_instance *, instance_free, cleanup_instance)
 /* NULL: the kernel does not give us such a page. */
 static tocsin_instance *instance_new(void)
 {
-	void *p = mmap(NULL, INSTANCE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		       0);
+	void *p = mmap(NULL, 2 * INSTANCE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
 	if (madvise(p, INSTANCE_PAGE, MADV_WIPEONFORK) < 0) {
-		munmap(p, INSTANCE_PAGE);
+		munmap(p, 2 * INSTANCE_PAGE);
 		return NULL;
 	}
 	return p;
@@ -78,7 +79,7 @@ static tocsin_rc create(const tocsin_host *host, const tocsin_kv *options, size_
 		err_set(err, err_size, "create: the kernel gives no page that fork wipes");
 		return TOCSIN_E_NOMEM;
 	}
-	i->host = host;
+	instance_kept(i)->host_log.host = host;
 	int r = settings_load(options, n_options, line, sizeof line, &i->settings);
 	if (r < 0) {
 		err_set(err, err_size, line);
@@ -115,7 +116,7 @@ static tocsin_rc start(tocsin_instance *i)
 		.rescue = NULL,
 		.refusals = &i->refusals,
 		.clock = &i->clock,
-		.host = i->host,
+		.host_log = &instance_kept(i)->host_log,
 	};
 	int r = dispatcher_start(&o, &i->dispatcher);
 	if (r < 0)
@@ -195,18 +196,19 @@ static tocsin_rc stop(tocsin_instance *i, uint64_t timeout_ns)
 /* All of destroy but its last act: the reference that is to be given back, or NULL. */
 static __attribute__((noinline)) void *instance_end(tocsin_instance *i)
 {
-	void *self;
-
 	if (!i || instance_state(i) == STATE_FORKED)
 		return NULL;
-	enum state state = instance_state(i);
-	if ((state == STATE_ACTIVE || state == STATE_STOPPING) &&
-	    stop(i, DESTROY_TIMEOUT_NS) != TOCSIN_OK)
-		return NULL; /* threads still run our code, so the reference stays */
-	self = i->self;
+	if (i->dispatcher && dispatcher_stop(i->dispatcher, DESTROY_TIMEOUT_NS) == -ETIMEDOUT) {
+		/* Its threads live, so all they use stays, this library too; but what is the
+		 * host's may go. */
+		host_log_silence(&instance_kept(i)->host_log, DESTROY_SILENCE_NS);
+		return NULL;
+	}
+	void *self = i->self;
 	dispatcher_free(i->dispatcher);
 	instance_free(i);
-	return self;
+	/* Once the process exits a thread may rest in our code: see pager_stop. */
+	return exit_gate_is_shut() ? NULL : self;
 }
 
 /*

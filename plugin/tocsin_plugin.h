@@ -25,6 +25,14 @@
  *
  * All hot calls must have returned before stop begins.
  *
+ * The library: from start to destroy the plugin holds a reference on itself, and gives it back as
+ * destroy's last act. A host that calls dlclose early does not crash.
+ *
+ * Exit: a process may exit at any time without stop. While its exit handlers run, the plugin sends
+ * no page and calls no function of the host's; exit waits 100 ms at most for a thread of the
+ * plugin's that is doing so. What is raised then is sent at the next start. stop and destroy work
+ * in an exit handler; flush(TOCSIN_FLUSH_DELIVERED) returns TOCSIN_E_TIMEOUT there.
+ *
  * Ownership: everything the host passes lives for that call alone, and the plugin copies what it
  * keeps; neither side frees the other's memory. The host struct must outlive destroy.
  *
@@ -197,8 +205,8 @@ typedef struct tocsin_host {
 	/*
 	 * [any], may be NULL. The plugin's own troubles, one line without a line end. level:
 	 * syslog's numbers, 0 emerg .. 7 debug. Called from a thread of the plugin's or inside a
-	 * control call, never inside a hot one and never after destroy. It must not call the
-	 * plugin.
+	 * control call, never inside a hot one, never after destroy and never once the process
+	 * exits. It must not call the plugin.
 	 */
 	void (*log)(const struct tocsin_host *, uint32_t level, const char *text, size_t len);
 	/* [control], may be NULL. An optional interface of the host's by name, or NULL. */
@@ -273,9 +281,10 @@ typedef struct tocsin_plugin {
 	tocsin_rc (*stop)(tocsin_instance *, uint64_t timeout_ns);
 
 	/*
-	 * [control] Frees the instance. While active it stops first, with five seconds; if that
-	 * fails it leaves the instance alive and keeps the plugin loaded rather than crash. NULL is
-	 * fine.
+	 * [control] Frees the instance. While active it stops first, with five seconds. If that
+	 * fails it keeps the plugin loaded and the instance's memory, which its threads still use,
+	 * and calls no function of the host's any more. A call of host.log that is under way gets
+	 * another second to return. NULL is fine.
 	 */
 	void (*destroy)(tocsin_instance *);
 

@@ -44,7 +44,7 @@ static int start_once(const struct dispatcher_options *o, struct dispatcher **re
 		return -ENOMEM;
 	d->settings = o->settings;
 	d->rescue = o->rescue;
-	d->host = o->host;
+	d->host_log = o->host_log;
 	d->refusals = o->refusals;
 	d->clock = o->clock;
 	d->reading.cursor.max = o->outbox_batch;

@@ -14,6 +14,7 @@
 
 #include <stdatomic.h>
 #include "base/tick_clock.h"
+#include "host_log.h"
 #include "record/recorder.h"
 #include "settings.h"
 #include "tocsin_plugin.h"
@@ -41,9 +42,9 @@ struct dispatcher_options {
 	 * lives; nothing is to be pushed. */
 	const struct rescue_options *rescue;
 	struct refusals *refusals;
-	struct tick_clock *clock; /* all zero: what pushes are stamped with. NULL: nothing is */
-	const tocsin_host *host;  /* its log is told of troubles */
-	unsigned outbox_batch;    /* pages read from the outbox at a time; 0: OUTBOX_SCAN_MAX */
+	struct tick_clock *clock;  /* all zero: what pushes are stamped with. NULL: nothing is */
+	struct host_log *host_log; /* it is told of troubles */
+	unsigned outbox_batch;     /* pages read from the outbox at a time; 0: OUTBOX_SCAN_MAX */
 };
 
 /* Makes the recorder, the log and the outbox, and starts the threads. -errno. */

@@ -8,6 +8,7 @@
 #include <syslog.h>
 
 #include "base/cleanup.h"
+#include "base/exit_gate.h"
 #include "base/thread.h"
 #include "runbooks.h"
 
@@ -227,6 +228,12 @@ static void request_step(struct dispatcher *d)
 		r->done = true;
 	} else {
 		r->done = flush_is_done(d, r);
+		/* Once the process exits nothing is delivered any more. */
+		if (exit_gate_is_shut() && r->level == TOCSIN_FLUSH_DELIVERED && !r->delivered &&
+		    ledger_is_safe(&d->ledger, r->posting_sequence)) {
+			r->result = -ETIMEDOUT;
+			r->done = true;
+		}
 	}
 	if (r->done)
 		pthread_cond_signal(&d->answered);

@@ -22,8 +22,8 @@ static void note_valist(struct dispatcher *d, enum entry_kind kind, int level, c
 	d->journal_sequence =
 		journal_submit(d->journal, entry_of_note(&d->entry_context, kind, level,
 							 clock_realtime_ns(), text));
-	if (level <= LOG_WARNING && d->host->log)
-		d->host->log(d->host, (uint32_t)level, text, strlen(text));
+	if (level <= LOG_WARNING)
+		host_log_write(d->host_log, level, text);
 }
 
 void dispatcher_note(struct dispatcher *d, enum entry_kind kind, int level, const char *format, ...)
@@ -45,8 +45,7 @@ void dispatcher_note_from_afar(struct dispatcher *d, int level, const char *form
 	va_end(ap);
 	journal_submit(d->journal, entry_of_note(&d->entry_context, ENTRY_KIND_TROUBLE, level,
 						 clock_realtime_ns(), text));
-	if (d->host->log)
-		d->host->log(d->host, (uint32_t)level, text, strlen(text));
+	host_log_write(d->host_log, level, text);
 }
 
 static void news_log(struct dispatcher *d, const struct news *news)
@@ -75,8 +74,7 @@ void dispatcher_tell(void *userdata, const struct news *news)
 			news_log(d, news);
 		break;
 	case NEWS_TROUBLE:
-		if (d->host->log)
-			d->host->log(d->host, LOG_WARNING, news->text, strlen(news->text));
+		host_log_write(d->host_log, LOG_WARNING, news->text);
 		news_log(d, news);
 		break;
 	case NEWS_SUMMARY:

@@ -94,7 +94,7 @@ struct outbox_reading {
 struct dispatcher {
 	const struct settings *settings;
 	const struct rescue_options *rescue; /* NULL: there is an engine */
-	const tocsin_host *host;
+	struct host_log *host_log;
 	struct refusals *refusals;
 	struct tick_clock *clock; /* kept by the thread; NULL: none */
 	struct places places;

@@ -44,12 +44,13 @@ static void pages_wait(struct dispatcher *d, uint64_t drain_ns)
 int rescue_run(struct settings *s, const struct rescue_options *o, struct rescue_report *ret)
 {
 	static const tocsin_host nobody = { .size = sizeof nobody };
+	struct host_log host_log = { .host = o->host ? o->host : &nobody };
 	struct refusals refusals = { 0 };
 	struct dispatcher_options options = {
 		.settings = s,
 		.rescue = o,
 		.refusals = &refusals,
-		.host = o->host ? o->host : &nobody,
+		.host_log = &host_log,
 	};
 	struct dispatcher *d;
 	int r = dispatcher_start(&options, &d);

@@ -3,11 +3,14 @@
 #include "deliver/pager.h"
 
 #include <assert.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/exit_gate.h"
 #include "base/moment.h"
 #include "base/thread.h"
 #include "deliver/pager_lane.h"
@@ -34,28 +37,55 @@ struct pager {
 	struct command *commands;                      /* the newest first */
 	unsigned n_commands;
 	bool stopping, ended;
+	bool finished;         /* the thread does nothing more, and: */
+	bool resting;          /* it stays for ever, since the process exits */
+	pthread_cond_t parted; /* when it has finished */
 	uint64_t drain_until_ns;
 
 	struct pager_counts counts;
 	bool joined; /* the stopper's own */
 };
 
-static void attempts_collect(struct pager *p)
+/* The lane of a request that has ended, and how it has; NULL: there is none. Inside the gate, since
+ * a connection may be closed. */
+static struct pager_lane *attempt_take(struct pager *p, CURLcode *ret_code)
 {
 	CURLMsg *m;
 	int left;
 
 	while ((m = curl_multi_info_read(p->multi, &left))) {
 		CURL *easy = m->easy_handle;
-		CURLcode code = m->data.result;
 		struct pager_lane *l;
 
 		if (m->msg != CURLMSG_DONE)
 			continue;
+		*ret_code = m->data.result;
 		curl_multi_remove_handle(p->multi, easy); /* m is gone with it */
 		if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &l) == CURLE_OK)
-			pager_lane_collect(l, code);
+			return l;
 	}
+	return NULL;
+}
+
+/* Lets libcurl do what it can now. False: the process exits. */
+static bool attempts_go_on(struct pager *p)
+{
+	struct pager_lane *l;
+	CURLcode code;
+	int running;
+
+	if (!exit_gate_enter())
+		return false;
+	curl_multi_perform(p->multi, &running);
+	while ((l = attempt_take(p, &code))) {
+		/* What is told of it, files and other people's functions included, is outside. */
+		exit_gate_leave();
+		pager_lane_collect(l, code);
+		if (!exit_gate_enter())
+			return false;
+	}
+	exit_gate_leave();
+	return true;
 }
 
 static void command_free(struct command *c)
@@ -151,19 +181,18 @@ static int wait_ms(uint64_t now_ns, uint64_t until_ns)
 	return ms < IDLE_MS ? (int)ms : IDLE_MS;
 }
 
-/* One round; false when it is over. */
+/* One round; false when it is over, or the process exits. */
 static bool pager_turn(struct pager *p)
 {
 	uint64_t drain_until_ns, next_ns, now_ns;
 	bool stopping;
-	int running;
 
 	submitted_take(p, false, &stopping, &drain_until_ns);
 	now_ns = clock_monotonic_ns();
 	if (!stopping || now_ns < drain_until_ns)
 		lanes_begin(p, now_ns);
-	curl_multi_perform(p->multi, &running);
-	attempts_collect(p);
+	if (!attempts_go_on(p))
+		return false;
 	now_ns = clock_monotonic_ns();
 	next_ns = lanes_wake_ns(p);
 	if (stopping) {
@@ -185,6 +214,15 @@ static void lanes_done(struct pager *p)
 	p->multi = NULL;
 }
 
+static void finished_tell(struct pager *p, bool resting)
+{
+	pthread_mutex_lock(&p->mutex);
+	p->resting = resting;
+	p->finished = true;
+	pthread_cond_broadcast(&p->parted);
+	pthread_mutex_unlock(&p->mutex);
+}
+
 static void *pager_main(void *arg)
 {
 	struct pager *p = arg;
@@ -193,12 +231,22 @@ static void *pager_main(void *arg)
 
 	while (pager_turn(p))
 		;
+	if (!exit_gate_enter()) {
+		/* The process exits: OpenSSL frees what libcurl's handles rest on, and even this
+		 * thread's end would go through it. What is submitted now waits in the outbox. */
+		finished_tell(p, true);
+		for (;;)
+			pause();
+	}
 	/* An operator's word counts to the last. */
 	submitted_take(p, true, &stopping, &until_ns);
 	for (unsigned i = 0; i < p->options.n_endpoints; i++)
 		pager_lane_give_up_current(&p->lanes[i]);
 	/* Here, so that whatever it takes is within the stop's time. */
 	lanes_done(p);
+	/* It never leaves the gate: who joins it does that, for OpenSSL has its part in a thread's
+	 * end. */
+	finished_tell(p, false);
 	return NULL;
 }
 
@@ -209,8 +257,33 @@ static void cleanup_pager(struct pager **p)
 	if ((*p)->lanes)
 		lanes_done(*p);
 	free((*p)->lanes);
+	pthread_cond_destroy(&(*p)->parted);
 	pthread_mutex_destroy(&(*p)->mutex);
 	free(*p);
+}
+
+/*
+ * OpenSSL frees all it has when the process exits, and must not while a thread of ours is inside:
+ * so its exit handler has to be registered before the gate's, which then runs first. libcurl has it
+ * registered in its own initialisation, but somewhere in the middle; asked for before, by loading
+ * some texts, the rest of that is inside the gate, should another thread exit now.
+ */
+static int libcurl_begin(void)
+{
+	typedef int openssl_init(uint64_t what, const void *settings);
+	static const uint64_t load_crypto_strings = 2;
+	/* Found as libcurl finds it; NULL where it has its TLS from elsewhere. */
+	openssl_init *init = (openssl_init *)(uintptr_t)dlsym(RTLD_DEFAULT, "OPENSSL_init_crypto");
+	CURLcode code;
+
+	pager_pin_libcurl();
+	if (init && init(load_crypto_strings, NULL) == 1)
+		exit_gate_arm(); /* whether it could is asked below */
+	if (!exit_gate_enter())
+		return -ESHUTDOWN;
+	code = curl_global_init(CURL_GLOBAL_DEFAULT);
+	exit_gate_leave();
+	return code == CURLE_OK ? exit_gate_arm() : -ENOMEM;
 }
 
 int pager_new(const struct pager_options *o, struct pager **ret)
@@ -218,15 +291,16 @@ int pager_new(const struct pager_options *o, struct pager **ret)
 	_cleanup_(cleanup_pager) struct pager *p = NULL;
 	int r;
 
-	pager_pin_libcurl();
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		return -ENOMEM;
+	r = libcurl_begin();
+	if (r < 0)
+		return r;
 	p = calloc(1, sizeof *p);
 	if (!p)
 		return -ENOMEM;
 	p->options = *o;
 	p->submitted_end = &p->submitted;
-	pthread_mutex_init(&p->mutex, NULL); /* of this kind it cannot fail */
+	pthread_mutex_init(&p->mutex, NULL); /* of this kind neither can fail */
+	cond_init(&p->parted);
 	p->lanes = calloc(o->n_endpoints + 1, sizeof *p->lanes);
 	p->multi = curl_multi_init();
 	if (!p->lanes || !p->multi)
@@ -372,7 +446,8 @@ int pager_stop(struct pager *p, uint64_t drain_ns)
 {
 	uint64_t now_ns = clock_monotonic_ns();
 	bool for_ever = drain_ns >= UINT64_MAX - now_ns - STOP_GRACE_NS;
-	int r;
+	struct timespec until = cond_deadline(for_ever ? UINT64_MAX : drain_ns + STOP_GRACE_NS);
+	int r = 0;
 
 	if (p->joined)
 		return 0;
@@ -381,11 +456,16 @@ int pager_stop(struct pager *p, uint64_t drain_ns)
 	p->drain_until_ns = for_ever ? UINT64_MAX : now_ns + drain_ns;
 	if (!p->ended)
 		curl_multi_wakeup(p->multi);
+	while (!p->finished && r == 0)
+		r = -pthread_cond_timedwait(&p->parted, &p->mutex, &until);
+	p->joined = p->finished;
+	bool ended = p->finished && !p->resting;
 	pthread_mutex_unlock(&p->mutex);
-	r = thread_join(p->thread, for_ever ? UINT64_MAX : drain_ns + STOP_GRACE_NS);
-	if (r == 0)
-		p->joined = true;
-	return r;
+	if (ended) {
+		thread_join(p->thread, UINT64_MAX);
+		exit_gate_leave(); /* the thread's */
+	}
+	return p->joined ? 0 : r;
 }
 
 void pager_free(struct pager *p)
@@ -393,7 +473,10 @@ void pager_free(struct pager *p)
 	if (!p)
 		return;
 	assert(p->joined);
+	if (p->resting)
+		return; /* the thread is still there */
 	free(p->lanes);
+	pthread_cond_destroy(&p->parted);
 	pthread_mutex_destroy(&p->mutex);
 	free(p);
 }

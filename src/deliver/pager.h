@@ -62,7 +62,8 @@ struct pager_options {
 	void *userdata;
 };
 
-/* Starts the thread. -errno; -EINVAL for an endpoint whose secret, URL or format is unusable. */
+/* Starts the thread. -errno; -ESHUTDOWN: the process exits; -EINVAL for an endpoint whose secret,
+ * URL or format is unusable. */
 int pager_new(const struct pager_options *o, struct pager **ret);
 /* Takes a reference of its own. Any thread; does not block. -ENOMEM, -ENOBUFS, -EINVAL (there is no
  * such endpoint), -ESHUTDOWN after the stop. */
@@ -88,7 +89,8 @@ uint64_t pager_failures(const struct pager *p);
  * Delivers what it can within drain_ns, then ends the thread within a moment, whatever a receiver
  * or a resolver does; at once when nothing waits but for attempts that would come later than that.
  * A page under way then counts as not delivered. -ETIMEDOUT when even that took longer than a
- * second more; call again.
+ * second more; call again. Once the process exits (see base/exit_gate.h) nothing is delivered any
+ * more and this returns at once; the thread then stays, and so does the pager's memory.
  */
 int pager_stop(struct pager *p, uint64_t drain_ns);
 /* After a successful stop. Takes NULL. */

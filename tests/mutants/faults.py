@@ -272,6 +272,27 @@ SECURITY = [
           abi("contract")),
 ]
 
+GUEST = [
+    fault("nothing holds the plugin while it runs", "plugin/plugin.c",
+          "		i->self = self_hold();", "		i->self = NULL;",
+          abi("process_unload")),
+    fault("the plugin never lets go of itself", "plugin/plugin.c",
+          "	return exit_gate_is_shut() ? NULL : self;", "	return exit_gate_is_shut() || self ? NULL : self;",
+          abi("process_unload")),
+    fault("destroy returns from dlclose into itself", "plugin/plugin.c",
+          "		DLCLOSE(self);\n", "		for (volatile int r = dlclose(self) + 1; r > 0; r--)\n			;\n",
+          abi("process_unload")),
+    fault("a process's exit does not wait for threads in TLS", "src/base/exit_gate.c",
+          "	if (atexit(shut_at_exit) == 0)", "	if (atexit(exit_gate_leave) == 0)",
+          script("test-exit")),
+    fault("a stop waits for ever for a pager whose process exits", "src/deliver/pager.c",
+          "		finished_tell(p, true);\n", "",
+          script("test-exit")),
+    fault("a flush waits for ever for pages that a process's end holds back", "src/dispatcher_loop.c",
+          "		if (exit_gate_is_shut() &&", "		if (false &&",
+          script("test-exit")),
+]
+
 DELIVERY = [
     fault("a page on disk is written over", "src/deliver/outbox.c",
           "fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0)", "fstatat(folder, name, &st, 0) > 0)",
@@ -384,4 +405,4 @@ CLOCK = [
           unit("tick_clock")),
 ]
 
-FAULTS = FILES + RECORDER + PICTURE + ANSWERS + SECURITY + DELIVERY + RECOVERY + CLOCK
+FAULTS = FILES + RECORDER + PICTURE + ANSWERS + SECURITY + GUEST + DELIVERY + RECOVERY + CLOCK

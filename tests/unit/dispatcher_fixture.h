@@ -13,6 +13,7 @@
 struct engine {
 	struct settings *settings;
 	struct refusals refusals;
+	struct host_log host_log;
 	struct dispatcher *dispatcher;
 };
 
@@ -34,13 +35,13 @@ __attribute__((unused)) static void engine_start(struct engine *e, const struct 
 		{ STR("paths.state_dir"), str(state) },
 		{ str(key), str(value) },
 	};
-	*e = (struct engine){ 0 };
+	*e = (struct engine){ .host_log = { .host = &host } };
 	assert_int_equal(settings_load(options, sizeof options / sizeof options[0], err, sizeof err,
 				       &e->settings),
 			 0);
 	const struct dispatcher_options o = { .settings = e->settings,
 					      .refusals = &e->refusals,
-					      .host = &host,
+					      .host_log = &e->host_log,
 					      .outbox_batch = outbox_batch };
 	assert_int_equal(dispatcher_start(&o, &e->dispatcher), 0);
 }
