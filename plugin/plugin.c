@@ -188,7 +188,7 @@ static tocsin_rc stop(tocsin_instance *i, uint64_t timeout_ns)
 		return TOCSIN_E_STATE;
 	instance_enter(i, STATE_STOPPING);
 	int r = dispatcher_stop(i->dispatcher, timeout_ns);
-	if (r == 0)
+	if (dispatcher_has_stopped(i->dispatcher))
 		instance_enter(i, STATE_STOPPED);
 	return rc_of(r);
 }
@@ -198,7 +198,9 @@ static __attribute__((noinline)) void *instance_end(tocsin_instance *i)
 {
 	if (!i || instance_state(i) == STATE_FORKED)
 		return NULL;
-	if (i->dispatcher && dispatcher_stop(i->dispatcher, DESTROY_TIMEOUT_NS) == -ETIMEDOUT) {
+	if (i->dispatcher && !dispatcher_has_stopped(i->dispatcher))
+		dispatcher_stop(i->dispatcher, DESTROY_TIMEOUT_NS);
+	if (i->dispatcher && !dispatcher_has_stopped(i->dispatcher)) {
 		/* Its threads live, so all they use stays, this library too; but what is the
 		 * host's may go. */
 		host_log_silence(&instance_kept(i)->host_log, DESTROY_SILENCE_NS);

@@ -276,7 +276,10 @@ typedef struct tocsin_plugin {
 	/*
 	 * [control] Takes no more events, delivers what it can within timeout_ns, keeps the rest on
 	 * disk for the next start and ends the threads. TOCSIN_E_TIMEOUT: threads still live, call
-	 * again, do not dlclose. TOCSIN_OK when already stopped.
+	 * again, do not dlclose. TOCSIN_E_IO: it has stopped, but not everything that was accepted
+	 * is safe: events could not be read because a thread is still inside a hot call, or pages
+	 * were in memory alone and no receiver took them in time; the log and host.log say how
+	 * many. TOCSIN_OK when already stopped.
 	 */
 	tocsin_rc (*stop)(tocsin_instance *, uint64_t timeout_ns);
 

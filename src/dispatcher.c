@@ -56,7 +56,8 @@ static int start_once(const struct dispatcher_options *o, struct dispatcher **re
 	cond_init(&d->answered);
 	int r = dispatcher_begin(d, o->settings);
 	if (r < 0) {
-		if (dispatcher_stop(d, STOP_RESERVE_NS) == 0)
+		dispatcher_stop(d, STOP_RESERVE_NS);
+		if (dispatcher_has_stopped(d))
 			dispatcher_free(d);
 		return r;
 	}
@@ -197,10 +198,69 @@ static int thread_end(struct dispatcher *d, uint64_t timeout_ns)
 	return r;
 }
 
+/* Will others find the recorder's file? */
+static bool recorder_is_kept(const struct dispatcher *d)
+{
+	return *recorder_name(d->recorder) != 0;
+}
+
+/*
+ * Events that were accepted and not read: because a thread is still inside a call, or because there
+ * was no time. They are in the recorder's file, if there is one that others will find.
+ */
+static bool unread_tell(struct dispatcher *d)
+{
+	const struct blockage *b = &d->blockage;
+	bool blocked = b->position != 0, kept = recorder_is_kept(d);
+	char lasted[TIME_TEXT_SIZE] = "";
+
+	if (d->next == recorder_head(d->recorder) || (!blocked && kept))
+		return false;
+	dispatcher_count_unread(d);
+	dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
+			"engine %s stops and %" PRIu64 " of its events, %" PRIu64
+			" of them P1 alerts, could not be read: %s%s%s; %s%s%s%s%s",
+			d->settings->engine_name, b->waiting, b->p1,
+			blocked ? "a thread has been stopped inside a call to tocsin for "
+				: "there was no time",
+			blocked ? duration_to_text(b->waited_ns, lasted) : "",
+			blocked ? " and is still there" : "",
+			kept ? "they stay in " : "they are lost, for they are in memory alone",
+			kept ? d->places.runtime_path : "", kept ? "/" : "",
+			kept ? recorder_name(d->recorder) : "",
+			kept ? " for the next start, or for tocsin rescue" : "");
+	return true;
+}
+
+/* Pages that neither a file nor a receiver has, nor an event in a file from which they would be
+ * drawn again. */
+static bool perished_tell(struct dispatcher *d)
+{
+	uint64_t pages, p1;
+
+	if (recorder_is_kept(d))
+		return false;
+	ledger_count_unsafe(&d->ledger, &pages, &p1);
+	if (pages == 0)
+		return false;
+	dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
+			"engine %s stops and %" PRIu64 " of its pages, %" PRIu64
+			" of them P1, are in memory alone and go with it: not every endpoint has "
+			"taken them, and they could not be written to a file; tell people by hand "
+			"(tocsin alerts), and mend the folders: tocsin check",
+			d->settings->engine_name, pages, p1);
+	return true;
+}
+
 static void stopped_tell(struct dispatcher *d)
 {
 	uint64_t pending = pages_waiting(d);
 
+	if (!d->rescue) {
+		bool unread = unread_tell(d), perished = perished_tell(d);
+
+		d->stopped_lossy = unread || perished;
+	}
 	if (d->places.state >= 0 && d->clean && !d->rescue &&
 	    numbers_reserve(d->places.state, recorder_head(d->recorder)) < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
@@ -253,7 +313,12 @@ int dispatcher_stop(struct dispatcher *d, uint64_t timeout_ns)
 		r = journal_stop(d->journal, time_left(deadline_ns));
 		d->journal_runs = r < 0;
 	}
-	return r;
+	return r == 0 && d->stopped_lossy ? -EIO : r;
+}
+
+bool dispatcher_has_stopped(const struct dispatcher *d)
+{
+	return !d->thread_runs && !d->pager_runs && !d->keeper_runs && !d->journal_runs;
 }
 
 void dispatcher_free(struct dispatcher *d)

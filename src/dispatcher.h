@@ -71,10 +71,14 @@ bool dispatcher_engine_lives(const struct dispatcher *d);
 /* Any thread. Fills all but refused. */
 void dispatcher_stats(const struct dispatcher *d, tocsin_stats *ret);
 
-/* Applies what the recorder holds, delivers what it can, ends the threads. -ETIMEDOUT: call again.
+/*
+ * Applies what the recorder holds, delivers what it can, ends the threads. -ETIMEDOUT: call again.
+ * -EIO: it has stopped, but could not read all events, or pages go with it that are in no file.
  */
 int dispatcher_stop(struct dispatcher *d, uint64_t timeout_ns);
-/* After a successful stop. Takes NULL. */
+/* Have all threads ended? */
+bool dispatcher_has_stopped(const struct dispatcher *d);
+/* Once it has stopped. Takes NULL. */
 void dispatcher_free(struct dispatcher *d);
 
 #endif

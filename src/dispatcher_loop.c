@@ -127,8 +127,10 @@ static void record_apply(struct dispatcher *d, const uint8_t *bytes, size_t len,
 	atomic_fetch_add_explicit(&d->applied, 1, memory_order_relaxed);
 }
 
-/* Applies a batch. *ret_empty: nothing was left, not even a record still being written. */
-static unsigned records_drain(struct dispatcher *d, bool *ret_empty)
+/* What a batch has left. */
+enum rest { REST_NONE, REST_MORE, REST_BLOCKED }; /* blocked: the next one is being written */
+
+static unsigned records_drain(struct dispatcher *d, enum rest *ret_rest)
 {
 	const uint8_t *bytes;
 	uint64_t position;
@@ -142,7 +144,7 @@ static unsigned records_drain(struct dispatcher *d, bool *ret_empty)
 			break;
 		record_apply(d, bytes, len, position);
 	}
-	*ret_empty = r == 0;
+	*ret_rest = r == 0 ? REST_NONE : r == -EAGAIN ? REST_BLOCKED : REST_MORE;
 	return n;
 }
 
@@ -243,12 +245,13 @@ static void request_step(struct dispatcher *d)
 
 struct pace {
 	bool stop_seen; /* by the turn before: what was pushed before the stop is drained in this */
+	uint64_t stop_by_ns; /* once it was seen */
 	uint64_t busy_at_ns;
 	uint64_t pause_ns;
 };
 
 /* How long until the next look, at most. Called with the lock held. */
-static uint64_t loop_pause(const struct dispatcher *d, struct pace *pace, bool busy,
+static uint64_t loop_pause(const struct dispatcher *d, struct pace *pace, bool busy, bool blocked,
 			   uint64_t now_ns)
 {
 	if (busy) {
@@ -262,7 +265,8 @@ static uint64_t loop_pause(const struct dispatcher *d, struct pace *pace, bool b
 	bool asked = d->request.kind != REQUEST_NONE && !d->request.done;
 	uint64_t pause_ns = asked || d->stopping ? PAUSE_ASKED_NS : pace->pause_ns;
 
-	if (d->picture && d->settings->clock_source == CLOCK_SOURCE_SYSTEM) {
+	/* While the reader is blocked no deadline fires, so none is waited for. */
+	if (d->picture && !blocked && d->settings->clock_source == CLOCK_SOURCE_SYSTEM) {
 		uint64_t deadline = picture_next_deadline(d->picture);
 
 		if (deadline <= now_ns)
@@ -286,13 +290,19 @@ static void loop_sleep(struct dispatcher *d, uint64_t pause_ns)
 }
 
 /* Is there nothing left to do, or no time left to do it? Called with the lock held. */
-static bool loop_is_over(struct dispatcher *d, struct pace *pace, bool empty, uint64_t now_ns)
+static bool loop_is_over(struct dispatcher *d, struct pace *pace, enum rest rest, uint64_t now_ns)
 {
-	if (!d->stopping || !pace->stop_seen) {
-		pace->stop_seen = d->stopping;
+	bool seen = pace->stop_seen;
+
+	pace->stop_seen = d->stopping;
+	pace->stop_by_ns = d->stop_by_ns;
+	if (!d->stopping || !seen)
 		return false;
-	}
-	d->clean = empty && ledger_is_safe(&d->ledger, d->ledger.sequence);
+	bool safe = ledger_is_safe(&d->ledger, d->ledger.sequence);
+	d->clean = rest == REST_NONE && safe;
+	/* All calls have returned: a thread that is still inside one may never go on. */
+	if (rest == REST_BLOCKED && dispatcher_blockage_is_told(d) && safe)
+		return true;
 	return d->clean || now_ns >= d->stop_by_ns;
 }
 
@@ -301,15 +311,18 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 	/* Read before the ring: a record that comes later is not older than this, but for the few
 	 * us by which the calls' clock may be behind. */
 	uint64_t now_ns = clock_monotonic_ns();
-	bool empty;
+	enum rest rest;
 
 	if (recorder_last_loss(d->recorder) == d->last_loss_ns)
 		d->lossless_ns = now_ns;
 	d->wall_offset_ns = (int64_t)(clock_realtime_ns() - now_ns);
 	if (d->clock)
 		tick_clock_look(d->clock);
-	unsigned n = records_drain(d, &empty);
+	unsigned n = records_drain(d, &rest);
+	bool empty = rest == REST_NONE;
 
+	dispatcher_watch_blockage(d, rest == REST_BLOCKED,
+				  pace->stop_seen && now_ns >= pace->stop_by_ns, now_ns);
 	refusals_tell(d);
 	losses_tell(d, now_ns);
 	if (pace->stop_seen && empty && d->picture) {
@@ -331,8 +344,9 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 
 	pthread_mutex_lock(&d->lock);
 	request_step(d);
-	bool over = loop_is_over(d, pace, empty, now_ns);
-	uint64_t pause_ns = n < BATCH ? loop_pause(d, pace, n > 0, now_ns) : 0;
+	bool over = loop_is_over(d, pace, rest, now_ns);
+	uint64_t pause_ns =
+		n < BATCH ? loop_pause(d, pace, n > 0, rest == REST_BLOCKED, now_ns) : 0;
 	pthread_mutex_unlock(&d->lock);
 	if (!over)
 		loop_sleep(d, pause_ns);
@@ -355,7 +369,7 @@ static int locks_hold(struct dispatcher *d)
 void *dispatcher_main(void *arg)
 {
 	struct dispatcher *d = arg;
-	struct pace pace = { false, clock_monotonic_ns(), PAUSE_BUSY_NS };
+	struct pace pace = { .busy_at_ns = clock_monotonic_ns(), .pause_ns = PAUSE_BUSY_NS };
 	int r = locks_hold(d);
 
 	pthread_mutex_lock(&d->lock);

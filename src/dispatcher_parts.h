@@ -91,6 +91,25 @@ struct outbox_reading {
 	uint64_t again_ns; /* the last try has failed, the next one is due; else 0 */
 };
 
+/*
+ * A record that the reader waits for because its producer is held between taking its slots and
+ * stamping them, and what waits behind it.
+ */
+#define BLOCKAGE_GAPS_MAX 64    /* slots behind it that are not written either; then no further */
+#define BLOCKAGE_QUOTES_MAX 256 /* P1s that wait to be quoted; those past it are counted alone */
+struct blockage {
+	uint64_t position; /* of that record; 0: the reader waits for none */
+	uint64_t since_wall_ns, waited_ns;
+	uint64_t turn_ns, looked_ns; /* the last turn, the last look behind it */
+	bool told;
+	uint64_t cursor;         /* how far it was looked, but for the gaps */
+	uint64_t waiting, p1;    /* events found behind it, and how many raise a P1 */
+	uint64_t behind_wall_ns; /* of the first one found */
+	uint64_t gaps[BLOCKAGE_GAPS_MAX], unquoted[BLOCKAGE_QUOTES_MAX]; /* positions */
+	uint32_t seen[BLOCKAGE_QUOTES_MAX]; /* hashes of what was or will be quoted */
+	size_t n_gaps, n_unquoted, n_seen;
+};
+
 struct dispatcher {
 	const struct settings *settings;
 	const struct rescue_options *rescue; /* NULL: there is an engine */
@@ -123,6 +142,7 @@ struct dispatcher {
 	int64_t wall_offset_ns;    /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 	uint64_t journal_sequence; /* of the last entry submitted by this thread */
 	uint64_t losses_told, losses_told_ns;
+	struct blockage blockage;
 	uint64_t last_loss_ns, lossless_ns; /* noted, and when none had come since */
 	uint32_t refusals_told;
 	bool damage_told;
@@ -172,6 +192,7 @@ struct dispatcher {
 	bool stopping;
 	uint64_t stop_by_ns; /* CLOCK_MONOTONIC: how long it may wait for pages to be safe */
 	bool clean;          /* everything was safe when the thread ended */
+	bool stopped_lossy;  /* the stop's own: it left what it should have read or kept */
 	int hold_error;
 	bool held;
 
@@ -238,6 +259,20 @@ struct moment dispatcher_found_at(const struct dispatcher *d);
 /* Raises ENGINE_DOWN. */
 void dispatcher_tell_death(struct dispatcher *d, const struct death *death);
 void death_done(struct death *death);
+
+/*
+ * dispatcher_blocked.c. Each turn: is the reader blocked at d->next? `hurry`: there will be no
+ * other turn, so what waits is announced without patience.
+ */
+#define BLOCKED_CODE "EVENTS_BLOCKED"
+#define LOST_CODE "RECORDER_LOST"
+void dispatcher_watch_blockage(struct dispatcher *d, bool blocked, bool hurry, uint64_t now_ns);
+/* Is what blocks the reader announced, with each P1 that was found behind it? */
+bool dispatcher_blockage_is_told(const struct dispatcher *d);
+/* Once the thread has ended: counts in d->blockage what it has not read. */
+void dispatcher_count_unread(struct dispatcher *d);
+/* Once a dead run's records are applied: ends what it said of itself and what ended with it. */
+void dispatcher_end_blockages(struct dispatcher *d, const struct recorder_image_facts *facts);
 
 /* dispatcher_pages.c */
 void dispatcher_page(struct dispatcher *d, const struct news *news);

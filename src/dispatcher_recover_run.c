@@ -181,6 +181,7 @@ int dispatcher_recover_run(struct dispatcher *d, struct dead_run *run, struct de
 	for (unsigned i = 0; i < RECORDER_N_LOSSES; i++)
 		death.refused += x.facts.losses[i];
 	records_apply(&x, &death);
+	dispatcher_end_blockages(d, &x.facts);
 	const struct status *status = picture_status(d->picture);
 	death.last_heartbeat_wall_ns = status->last_heartbeat.wall_ns;
 	later(&death.last_event_wall_ns, death.last_heartbeat_wall_ns);

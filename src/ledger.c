@@ -128,6 +128,29 @@ bool ledger_is_delivered(const struct ledger *l, uint64_t sequence)
 	return ledger_all_have(l, sequence, POSTING_ENDED);
 }
 
+static bool posting_is_unsafe(const struct posting *p)
+{
+	return !posting_has(p, POSTING_DURABLE | POSTING_ENDED);
+}
+
+void ledger_count_unsafe(const struct ledger *l, uint64_t *ret_pages, uint64_t *ret_p1)
+{
+	uint64_t pages = 0, p1 = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct posting *p = l->postings[i], *earlier = p->ledger_next;
+
+		while (earlier && !(earlier->page == p->page && posting_is_unsafe(earlier)))
+			earlier = earlier->ledger_next;
+		if (!posting_is_unsafe(p) || earlier)
+			continue;
+		pages++;
+		p1 += p->page->priority == 1;
+	}
+	*ret_pages = pages;
+	*ret_p1 = p1;
+}
+
 void ledger_done(struct ledger *l)
 {
 	for (size_t i = 0; i < l->n; i++)

@@ -36,6 +36,8 @@ void ledger_sweep(struct ledger *l);
 bool ledger_is_safe(const struct ledger *l, uint64_t sequence);
 /* Is each of this run ended? */
 bool ledger_is_delivered(const struct ledger *l, uint64_t sequence);
+/* Postings that have neither ended nor a file, each page counted once; and those of P1. */
+void ledger_count_unsafe(const struct ledger *l, uint64_t *ret_pages, uint64_t *ret_p1);
 void ledger_done(struct ledger *l);
 
 #endif

@@ -120,7 +120,8 @@ static enum page_kind page_first(struct incident *i, uint64_t after_ns, struct m
 	return PAGE_NONE;
 }
 
-static enum page_kind page_again(const struct alerts *a, struct incident *i, struct moment at)
+static enum page_kind page_again(const struct alerts *a, struct incident *i, bool wanted,
+				 struct moment at)
 {
 	uint64_t interval = a->settings.repeat_interval_ns;
 	bool rose = i->priority < i->paged_priority;
@@ -128,7 +129,7 @@ static enum page_kind page_again(const struct alerts *a, struct incident *i, str
 			at.clock_ns - i->paged_at_ns >= interval;
 
 	/* While the first page waits, nothing was paged that this could repeat. */
-	if (i->paged_priority == 0 || (!rose && !long_ago))
+	if (i->paged_priority == 0 || (!wanted && !rose && !long_ago))
 		return PAGE_NONE;
 	page_now(i, at);
 	i->repeats++;
@@ -150,7 +151,7 @@ static int raise_again(struct alerts *a, struct incident_node *n, const struct r
 	i->raised = at;
 	a->raised[j->priority]++;
 	incidents_move_newest(&a->incidents, n);
-	a->tell(a->userdata, i, page_again(a, i, at), at);
+	a->tell(a->userdata, i, page_again(a, i, raise->page_again, at), at);
 	return 0;
 }
 

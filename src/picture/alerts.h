@@ -68,6 +68,7 @@ struct raise {
 	const char *rule; /* "call", "feed", "stall", ...: part of the alert_id */
 	bool by_rule;
 	bool at_once;      /* whatever page_after says */
+	bool page_again;   /* an open incident is paged again at once: this is news of its own */
 	tocsin_str code;   /* as given; unusable ones become GENERAL */
 	uint32_t priority; /* 0 = the code's own; above 3 is 3 */
 	tocsin_str message, session_id, source, instance;

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "base/hash.h"
+#include "picture/foresee.h"
 
 #define FEED_DOWN STR("DATA_FEED_DOWN")
 #define STALLED STR("ENGINE_STALLED")
@@ -229,6 +230,11 @@ void rules_init(struct rules *rules, const struct picture_settings *settings,
 	index_fill(rules);
 }
 
+static bool rule_concerns(const struct rule *rule, const struct record *r)
+{
+	return rule->type == r->type && (!rule->kind || rule->kind == r->kind);
+}
+
 static int rule_act(struct rules *rules, const struct rule *rule, const struct record *r,
 		    uint64_t position, struct moment at)
 {
@@ -392,7 +398,7 @@ int rules_judge(struct rules *rules, const struct record *r, uint64_t position, 
 	else if (r->type == RECORD_SESSION)
 		judge_session_end(rules, r, position, at);
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		if (table[i].type != r->type || (table[i].kind && table[i].kind != r->kind))
+		if (!rule_concerns(&table[i], r))
 			continue;
 		int error = rule_act(rules, &table[i], r, position, at);
 
@@ -400,4 +406,22 @@ int rules_judge(struct rules *rules, const struct record *r, uint64_t position, 
 			result = error;
 	}
 	return result;
+}
+
+bool rules_foresee(const struct rules *rules, const struct record *r, size_t *rule,
+		   struct foreseen *ret)
+{
+	while (*rule < sizeof table / sizeof *table) {
+		const struct rule *t = &table[(*rule)++];
+		double limit = (double)NAN;
+
+		if (!rule_concerns(t, r) || t->judge(rules, r, &limit) != VERDICT_RAISE)
+			continue;
+		ret->code = str(t->code);
+		ret->session_id = t->key & KEY_SESSION ? r->session_id : NOTHING;
+		ret->instance = t->key & KEY_SOURCE ? r->source : NOTHING;
+		t->say(&ret->message, r, limit);
+		return true;
+	}
+	return false;
 }

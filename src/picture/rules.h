@@ -65,6 +65,14 @@ void rules_put_off(struct rules *rules, uint64_t clock_ns);
 /* Judges an event that sessions and status have taken already. -ENOMEM: an alert is missing. */
 int rules_judge(struct rules *rules, const struct record *r, uint64_t position, struct moment at);
 
+/*
+ * What the event would raise, were it judged now: by the first rule at or after *rule, which then
+ * moves past that rule. False: by none. The caller frees ret->message.
+ */
+struct foreseen;
+bool rules_foresee(const struct rules *rules, const struct record *r, size_t *rule,
+		   struct foreseen *ret);
+
 /* No deadline is earlier; cheap. UINT64_MAX: none is armed. */
 uint64_t rules_due(const struct rules *rules);
 /* The earliest deadline, exactly. */

@@ -24,6 +24,7 @@ struct recorder {
 	/* The reader's own. */
 	uint64_t next; /* position it reads next */
 	uint64_t mark; /* of the last checkpoint */
+	unsigned n_blocked;
 	uint8_t gathered[LAYOUT_PARTS_MAX * LAYOUT_PAYLOAD];
 
 	struct layout_header *header; /* the whole mapping */
@@ -268,6 +269,15 @@ void recorder_note_advance(struct recorder *r, uint64_t mono_ns)
 	atomic_store_explicit(&r->producer.counters->advanced_ns, mono_ns, memory_order_relaxed);
 }
 
+void recorder_note_blocked(struct recorder *r, uint64_t position)
+{
+	struct layout_counters *c = r->producer.counters;
+
+	/* Relaxed: as in recorder_note_advance. */
+	atomic_store_explicit(&c->blocked[r->n_blocked++ % RECORDER_BLOCKED_NOTED], position,
+			      memory_order_relaxed);
+}
+
 /* Copies the record's parts together; they are all there, for the first slot is stamped last. */
 static const uint8_t *recorder_gather(struct recorder *r, uint64_t position,
 				      const struct layout_slot *first)
@@ -281,28 +291,38 @@ static const uint8_t *recorder_gather(struct recorder *r, uint64_t position,
 	return r->gathered;
 }
 
+int recorder_look(struct recorder *r, uint64_t position, const uint8_t **ret_bytes, size_t *ret_len,
+		  uint64_t *ret_next)
+{
+	const struct layout_slot *s = &r->producer.slots[position & r->producer.mask];
+	/* Pairs with the stamp's release store in recorder_push. */
+	uint64_t stamp = atomic_load_explicit(&s->stamp, memory_order_acquire);
+
+	if (stamp != position)
+		return position == recorder_head(r) ? 0 : -EAGAIN;
+	*ret_next = position + 1;
+	if (!layout_slot_begins_record(s))
+		return -ESPIPE;
+	*ret_bytes = recorder_gather(r, position, s);
+	*ret_len = s->length;
+	*ret_next = position + s->parts;
+	return 1;
+}
+
 int recorder_next(struct recorder *r, const uint8_t **ret_bytes, size_t *ret_len,
 		  uint64_t *ret_position, uint64_t *ret_next)
 {
-	for (;;) {
-		const struct layout_slot *s = &r->producer.slots[r->next & r->producer.mask];
-		/* Pairs with the stamp's release store in recorder_push. */
-		uint64_t stamp = atomic_load_explicit(&s->stamp, memory_order_acquire);
+	uint64_t next = r->next;
+	int found;
 
-		if (stamp != r->next)
-			return r->next == recorder_head(r) ? 0 : -EAGAIN;
-		if (!layout_slot_begins_record(s)) {
-			/* Only a stray write of the host's can do this: step over the slot. */
-			r->next++;
-			continue;
-		}
-		*ret_bytes = recorder_gather(r, r->next, s);
-		*ret_len = s->length;
-		*ret_position = r->next;
-		r->next += s->parts;
-		*ret_next = r->next;
-		return 1;
-	}
+	/* Only a stray write of the host's can leave what begins no record: step over the slot. */
+	while ((found = recorder_look(r, r->next, ret_bytes, ret_len, &next)) == -ESPIPE)
+		r->next = next;
+	if (found <= 0)
+		return found;
+	*ret_position = r->next;
+	r->next = *ret_next = next;
+	return 1;
 }
 
 int recorder_checkpoint(struct recorder *r, uint64_t position, int64_t wall_offset_ns,

@@ -21,6 +21,8 @@
 /* Bytes of a checkpoint area: the picture's maxima fit into it (see picture/checkpoint.h). */
 #define RECORDER_CHECKPOINT_MAX (2304 * 1024)
 #define RECORDER_EPOCH_SIZE 16
+/* Announcements of a blocked reader that are remembered: more than one checkpoint can owe. */
+#define RECORDER_BLOCKED_NOTED 8
 
 /* How much of the ring an event may use: all, seven eighths, three quarters. */
 enum recorder_class { RECORDER_CLASS_FIRST, RECORDER_CLASS_MIDDLE, RECORDER_CLASS_LEAST };
@@ -121,6 +123,17 @@ int recorder_next(struct recorder *r, const uint8_t **ret_bytes, size_t *ret_len
 		  uint64_t *ret_position, uint64_t *ret_next);
 
 /*
+ * Looks at `position`, which recorder_next has not passed and which is at most the head, and takes
+ * nothing: 1 with the record that begins there (valid until the next call of this or of
+ * recorder_next), -EAGAIN when the slot is reserved but not yet written, -ESPIPE when it belongs to
+ * a record that begins before it, 0 at the head. *ret_next (not at 0 and -EAGAIN) is where to look
+ * next. A record is whole when its first slot is written, so what is found behind a slot that a
+ * slow producer holds can be read.
+ */
+int recorder_look(struct recorder *r, uint64_t position, const uint8_t **ret_bytes, size_t *ret_len,
+		  uint64_t *ret_next);
+
+/*
  * Writes a checkpoint that has passed everything before `position`, then lets pushes reuse the
  * slots before it. wall_offset_ns: CLOCK_REALTIME - CLOCK_MONOTONIC now, kept to date events later.
  * -E2BIG.
@@ -131,6 +144,10 @@ int recorder_checkpoint(struct recorder *r, uint64_t position, int64_t wall_offs
 /* Before the reader lets deadlines up to that time on the clock fire: so that whoever goes on after
  * its death lets the same ones fire. */
 void recorder_note_advance(struct recorder *r, uint64_t mono_ns);
+
+/* Before the reader announces that it waits for the record at that position: so that whoever goes
+ * on after its death ends the same announcement. */
+void recorder_note_blocked(struct recorder *r, uint64_t position);
 
 /* --- a run's file, dead or alive, read without trusting it --- */
 
@@ -156,7 +173,8 @@ struct recorder_image_facts {
 	uint64_t losses[RECORDER_N_LOSSES];
 	uint64_t first_position;
 	uint64_t started_wall_ns;
-	uint64_t advanced_ns;     /* see recorder_note_advance */
+	uint64_t advanced_ns;                     /* see recorder_note_advance */
+	uint64_t blocked[RECORDER_BLOCKED_NOTED]; /* see recorder_note_blocked; 0: none */
 	uint64_t stopped_wall_ns; /* of an orderly stop; 0: the run died, or lives */
 	uint32_t pid;
 	bool damaged; /* header or counters are not what they were: the slots alone were asked */

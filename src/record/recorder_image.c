@@ -26,6 +26,7 @@ struct recorder_image {
 	uint64_t head, released;
 	uint64_t losses[RECORDER_N_LOSSES];
 	uint64_t stopped_wall_ns, advanced_ns;
+	uint64_t blocked[RECORDER_BLOCKED_NOTED];
 	bool damaged;
 
 	uint64_t checkpoint_position; /* 0: none */
@@ -105,6 +106,8 @@ static void image_read_counters(struct recorder_image *i)
 	i->stopped_wall_ns = atomic_load_explicit(&c.stopped_wall_ns, memory_order_relaxed);
 	for (size_t n = 0; n < RECORDER_N_LOSSES; n++)
 		i->losses[n] = atomic_load_explicit(&c.losses[n], memory_order_relaxed);
+	for (size_t n = 0; n < RECORDER_BLOCKED_NOTED; n++)
+		i->blocked[n] = atomic_load_explicit(&c.blocked[n], memory_order_relaxed);
 }
 
 /* Takes the area's checkpoint when it is whole and newer than *mark. */
@@ -360,6 +363,7 @@ void recorder_image_facts(const struct recorder_image *i, struct recorder_image_
 	memcpy(ret->epoch, i->header.epoch, sizeof ret->epoch);
 	memcpy(ret->engine, i->header.engine, sizeof ret->engine);
 	memcpy(ret->losses, i->losses, sizeof ret->losses);
+	memcpy(ret->blocked, i->blocked, sizeof ret->blocked);
 }
 
 const uint8_t *recorder_image_checkpoint(const struct recorder_image *i, size_t *ret_len)

@@ -57,6 +57,9 @@ struct layout_counters {
 	/* CLOCK_REALTIME of an orderly stop that left something unsafe; 0: none, or it is gone. */
 	_Alignas(LAYOUT_LINE) _Atomic uint64_t stopped_wall_ns;
 	_Atomic uint64_t advanced_ns; /* CLOCK_MONOTONIC up to which deadlines have fired */
+	/* Positions at which the reader has announced that it is blocked, in turn; 0: none. Files
+	 * of earlier versions have zeros here. */
+	_Alignas(LAYOUT_LINE) _Atomic uint64_t blocked[RECORDER_BLOCKED_NOTED];
 };
 
 struct layout_checkpoint {

@@ -383,6 +383,42 @@ RECOVERY = [
                  "	uint64_t now_ns = clock_realtime_ns();\n\n	if (deadline_ns =="),)),
 ]
 
+BLOCKED = [
+    fault("a thread held inside a call is not announced", "src/dispatcher_blocked.c",
+          "	if (!hurry && (b->waited_ns < PATIENCE_NS ||", "	if (!hurry && (b->waited_ns < UINT64_MAX ||",
+          unit("dispatcher_blocked")),
+    fault("a thread that writes at once is announced", "src/dispatcher_blocked.c",
+          "b->waited_ns < PATIENCE_NS ||", "b->waited_ns < 0 ||",
+          unit("dispatcher_blocked")),
+    fault("a further P1 behind a hole gets no page", "src/dispatcher_blocked.c",
+          "		.page_again = true,\n", "",
+          unit("dispatcher_blocked")),
+    fault("a hole that closes resolves nothing", "src/dispatcher_blocked.c",
+          "		if (d->picture)\n			picture_clear(", "		if (!d->picture)\n			picture_clear(",
+          unit("dispatcher_blocked")),
+    fault("what does not fit into one announcement is forgotten", "src/dispatcher_blocked.c",
+          "	b->n_unquoted -= quoted;\n", "	quoted = b->n_unquoted;\n	b->n_unquoted = 0;\n",
+          unit("dispatcher_blocked")),
+    fault("deadlines fire for what lies behind a hole", "src/dispatcher_loop.c",
+          "	bool empty = rest == REST_NONE;\n", "	bool empty = rest != REST_MORE;\n",
+          unit("dispatcher_blocked")),
+    fault("a stop waits for ever for a thread that is gone", "src/dispatcher_loop.c",
+          "	if (rest == REST_BLOCKED && dispatcher_blockage_is_told(d) && safe)\n		return true;\n", "",
+          unit("dispatcher_blocked")),
+    fault("a stop that could not read everything succeeds", "src/dispatcher.c",
+          "bool unread = unread_tell(d),", "bool unread = unread_tell(d) && false,",
+          unit("dispatcher_blocked")),
+    fault("an announcement of a dead run stays open", "src/dispatcher_recover_run.c",
+          "	dispatcher_end_blockages(d, &x.facts);\n", "",
+          unit("dispatcher_blocked")),
+    fault("a stop that takes pages with it succeeds", "src/dispatcher.c",
+          "return r == 0 && d->stopped_lossy ? -EIO : r;", "return r;",
+          unit("dispatcher_stop"), unit("dispatcher_blocked")),
+    fault("pages that have a file count as lost", "src/ledger.c",
+          "return !posting_has(p, POSTING_DURABLE | POSTING_ENDED);", "return !posting_has(p, POSTING_ENDED);",
+          unit("dispatcher_stop")),
+]
+
 CLOCK = [
     fault("what is called may come from the future", "src/dispatcher_loop.c",
           "return r->mono_ns < d->latest_ns ? r->mono_ns : d->latest_ns;", "return r->mono_ns;",
@@ -405,4 +441,4 @@ CLOCK = [
           unit("tick_clock")),
 ]
 
-FAULTS = FILES + RECORDER + PICTURE + ANSWERS + SECURITY + GUEST + DELIVERY + RECOVERY + CLOCK
+FAULTS = FILES + RECORDER + PICTURE + ANSWERS + SECURITY + GUEST + DELIVERY + RECOVERY + BLOCKED + CLOCK
