@@ -150,6 +150,12 @@ static void lanes_begin(struct pager *p, uint64_t now_ns)
 		pager_lane_begin(&p->lanes[i], now_ns);
 }
 
+static void lanes_cut(struct pager *p, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < p->options.n_endpoints; i++)
+		pager_lane_cut(&p->lanes[i], now_ns);
+}
+
 static uint64_t lanes_wake_ns(const struct pager *p)
 {
 	uint64_t next_ns = UINT64_MAX;
@@ -194,6 +200,7 @@ static bool pager_turn(struct pager *p)
 	if (!attempts_go_on(p))
 		return false;
 	now_ns = clock_monotonic_ns();
+	lanes_cut(p, now_ns);
 	next_ns = lanes_wake_ns(p);
 	if (stopping) {
 		if (now_ns >= drain_until_ns || lanes_rest_until(p, drain_until_ns))

@@ -15,17 +15,24 @@
  * one of them changes.
  *
  * At most PAGER_PENDING_MAX pages wait. Of an answer the first PAGER_ANSWER_MAX bytes are read, and
- * as many of its head. A redirect is not followed.
+ * as many of its head. The head decides: for the rest the pager waits PAGER_BODY_NS at most, and a
+ * body that breaks off, is garbled or never ends changes nothing. A redirect is not followed.
+ *
+ * A connection is used for PAGER_CONNECTION_MAX_S at most, and not again after an attempt that was
+ * in vain: the endpoint's name is looked up anew for the next one.
  */
 #ifndef TOCSIN_DELIVER_PAGER_H
 #define TOCSIN_DELIVER_PAGER_H
 
+#include "base/moment.h"
 #include "deliver/posting.h"
 #include "deliver/retry.h"
 #include "settings.h"
 
 #define PAGER_PENDING_MAX 65536
 #define PAGER_ANSWER_MAX 65536
+#define PAGER_BODY_NS (NS_PER_S / 2)
+#define PAGER_CONNECTION_MAX_S 300L
 
 struct pager;
 
@@ -52,6 +59,7 @@ struct pager_options {
 	const char *cpus;
 	const char *version; /* for the User-Agent */
 	uint64_t park_retry_ns;
+	long connection_max_s; /* 0: PAGER_CONNECTION_MAX_S */
 	/* On the pager's thread, after each attempt. */
 	void (*attempted)(void *userdata, const struct attempt *a);
 	/* Likewise: it was given up by pager_discard and has POSTING_DISCARDED. */

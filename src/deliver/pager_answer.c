@@ -6,59 +6,90 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "base/moment.h"
 #include "deliver/pager.h"
 #include "deliver/retry.h"
 
 #define SET(easy, option, value) (curl_easy_setopt(easy, option, value) == CURLE_OK)
 
-/* To look at what is too long is of no use: what was read decides, and the connection goes. */
+/* To look at what is too long is of no use: what was read says enough, and the connection goes. */
 static size_t take_body(char *bytes, size_t size, size_t n, void *userdata)
 {
 	struct pager_request *q = userdata;
 	size_t len = size * n;
 
-	if (len > PAGER_ANSWER_MAX - q->answer.len) {
-		q->capped = true;
+	if (len > PAGER_ANSWER_MAX - q->answer.len)
 		return 0;
-	}
 	text_buffer_add(&q->answer, (tocsin_str){ bytes, len });
 	return q->answer.failed ? 0 : len;
 }
 
-/* The value of a header line of that name, without the line's end, into ret. */
-static void take_value(tocsin_str line, const char *name, char *ret, size_t size)
+/* The value of a header line of that name, without the line's end; false: it has another name. */
+static bool value_of(tocsin_str line, const char *name, tocsin_str *ret)
 {
 	size_t skip = strlen(name);
 
 	if (line.len <= skip || strncasecmp(line.ptr, name, skip) != 0)
-		return;
+		return false;
 	while (skip < line.len && (line.ptr[skip] == ' ' || line.ptr[skip] == '\t'))
 		skip++;
 	while (line.len > skip && strchr("\r\n \t", line.ptr[line.len - 1]))
 		line.len--;
-	/* One that is too long is no number and no date. */
-	if (line.len - skip < size)
-		snprintf(ret, size, "%.*s", (int)(line.len - skip), line.ptr + skip);
+	*ret = (tocsin_str){ line.ptr + skip, line.len - skip };
+	return true;
+}
+
+/* Another head begins: after a "100 Continue", for one. */
+static void head_begin(struct pager_request *q)
+{
+	text_buffer_done(&q->retry_after);
+	q->date[0] = 0;
+	q->status_seen = true;
+}
+
+static void head_end(struct pager_request *q)
+{
+	long status = 0;
+
+	curl_easy_getinfo(q->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status < 200)
+		return;
+	q->head_ended = true;
+	q->head_ns = clock_monotonic_ns();
+	/* Whoever took no page is met on another connection the next time: the name may lead
+	 * somewhere else by then. */
+	if (status > 299)
+		curl_easy_setopt(q->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
 static size_t take_head(char *bytes, size_t size, size_t n, void *userdata)
 {
 	struct pager_request *q = userdata;
-	tocsin_str line = { bytes, size * n };
+	tocsin_str line = { bytes, size * n }, value;
 
 	if (line.len > PAGER_ANSWER_MAX - q->head_bytes)
 		return 0;
 	q->head_bytes += line.len;
-	/* After a "100 Continue" another head begins. */
-	if (line.len > 5 && strncmp(line.ptr, "HTTP/", 5) == 0) {
-		q->retry_after[0] = q->date[0] = 0;
-		q->head_ended = false;
+	/* What comes after a body looks like a head, and says nothing. */
+	if (q->head_ended)
+		return line.len;
+	if (line.len > 5 && strncmp(line.ptr, "HTTP/", 5) == 0)
+		head_begin(q);
+	if (value_of(line, "Retry-After:", &value)) {
+		text_buffer_add(&q->retry_after, value);
+		text_buffer_add(&q->retry_after, STR("\n"));
 	}
-	/* An empty line. What comes after the body ends with one too. */
-	q->head_ended |= line.len <= 2;
-	take_value(line, "Retry-After:", q->retry_after, sizeof q->retry_after);
-	take_value(line, "Date:", q->date, sizeof q->date);
-	return line.len;
+	/* One that is too long is no date. */
+	if (value_of(line, "Date:", &value) && value.len < sizeof q->date)
+		snprintf(q->date, sizeof q->date, "%.*s", (int)value.len, value.ptr);
+	if (line.len <= 2)
+		head_end(q);
+	return q->retry_after.failed ? 0 : line.len;
+}
+
+uint64_t pager_request_until_ns(const struct pager_request *q)
+{
+	return q->head_ended ? q->head_ns + PAGER_BODY_NS : UINT64_MAX;
 }
 
 bool pager_request_listen(struct pager_request *q)
@@ -120,13 +151,29 @@ static bool is_about_tls(const struct pager_request *q, long http_status)
 }
 
 /*
- * Has the answer been heard, as far as it matters? One that never ends has a head all the same; one
- * that ends within its head libcurl calls fine.
+ * Has the answer been heard, as far as it matters? Its head decides, whatever becomes of the body:
+ * the receiver has made up its mind by then, and to ask again would only repeat the page. That goes
+ * for a length that is none too, which libcurl refuses before the head's end. A head that breaks
+ * off is no answer, though libcurl may call it fine.
  */
 static bool is_answer(const struct pager_request *q, CURLcode code)
 {
-	return q->head_ended && (code == CURLE_OK || code == CURLE_OPERATION_TIMEDOUT ||
-				 (code == CURLE_WRITE_ERROR && q->capped));
+	return q->head_ended || (q->status_seen && code == CURLE_WEIRD_SERVER_REPLY &&
+				 strstr(q->error, "Content-Length"));
+}
+
+/* The longest that the receiver asked for. */
+static uint64_t retry_after_ns(const struct pager_request *q, uint64_t wall_ns)
+{
+	uint64_t longest_ns = 0;
+	char *rest = q->retry_after.ptr, *value;
+
+	while (rest && (value = strsep(&rest, "\n"))) {
+		uint64_t ns = retry_after_parse(value, q->date[0] ? q->date : NULL, wall_ns);
+
+		longest_ns = ns > longest_ns ? ns : longest_ns;
+	}
+	return longest_ns;
 }
 
 /* What a proxy says that a person has to mend; its other words are of the way, not of the page. */
@@ -152,14 +199,13 @@ void pager_request_finish(struct pager_request *q, CURLcode code, uint64_t wall_
 		ret->http_status == 0 ? is_unverified(code) : is_about_tls(q, ret->http_status);
 	if (ret->http_status == 0)
 		ret->http_status = proxy_refusal(q->easy);
-	if (q->retry_after[0])
-		ret->retry_after_ns =
-			retry_after_parse(q->retry_after, q->date[0] ? q->date : NULL, wall_ns);
+	ret->retry_after_ns = retry_after_ns(q, wall_ns);
 	if (!ret->taken && ret->error[0] == 0)
 		snprintf(ret->error, sizeof ret->error, "%s: answered %ld%s", q->host,
 			 ret->http_status,
 			 ret->http_status >= 300 && ret->http_status <= 399
 				 ? ", a redirect, which is not followed"
 				 : "");
+	q->fresh = !ret->taken;
 	pager_request_forget(q);
 }

@@ -210,6 +210,15 @@ void pager_lane_collect(struct pager_lane *l, CURLcode code)
 	lane_judge(l, &answer);
 }
 
+void pager_lane_cut(struct pager_lane *l, uint64_t now_ns)
+{
+	if (!l->current || now_ns < pager_request_until_ns(&l->request))
+		return;
+	/* Its connection goes with it. */
+	curl_multi_remove_handle(l->multi, l->request.easy);
+	pager_lane_collect(l, CURLE_OPERATION_TIMEDOUT);
+}
+
 void pager_lane_add(struct pager_lane *l, struct pager_item *item)
 {
 	pager_queue_add(&l->queue, item);
@@ -244,6 +253,8 @@ uint64_t pager_lane_wake_ns(const struct pager_lane *l)
 {
 	uint64_t due_ns = pager_lane_due_ns(l);
 
+	if (l->current)
+		return pager_request_until_ns(&l->request);
 	return due_ns != UINT64_MAX && atomic_load(&l->parked) && l->look_ns < due_ns ? l->look_ns
 										      : due_ns;
 }
@@ -258,7 +269,12 @@ int pager_lane_init(struct pager_lane *l, const struct pager_options *options, u
 	int r = pager_request_init(&l->request, &options->endpoints[endpoint], options->version);
 	if (r < 0)
 		return r;
-	return curl_easy_setopt(l->request.easy, CURLOPT_PRIVATE, l) == CURLE_OK ? 0 : -ENOMEM;
+	long age_s = options->connection_max_s ? options->connection_max_s : PAGER_CONNECTION_MAX_S;
+	return curl_easy_setopt(l->request.easy, CURLOPT_PRIVATE, l) == CURLE_OK &&
+			       curl_easy_setopt(l->request.easy, CURLOPT_MAXLIFETIME_CONN, age_s) ==
+				       CURLE_OK
+		       ? 0
+		       : -ENOMEM;
 }
 
 void pager_lane_give_up_current(struct pager_lane *l)

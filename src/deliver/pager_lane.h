@@ -54,9 +54,12 @@ void pager_lane_begin(struct pager_lane *l, uint64_t now_ns);
 /* libcurl is done with the attempt under way, and no longer has the handle. */
 void pager_lane_collect(struct pager_lane *l, CURLcode code);
 
+/* Ends the attempt under way when its answer's head is there and the rest does not come. */
+void pager_lane_cut(struct pager_lane *l, uint64_t now_ns);
+
 /* When the next attempt is due; UINT64_MAX: nothing waits, or one is under way. */
 uint64_t pager_lane_due_ns(const struct pager_lane *l);
-/* When pager_lane_begin should be called, which may be earlier. */
+/* When pager_lane_begin, or pager_lane_cut, should be called, which may be earlier. */
 uint64_t pager_lane_wake_ns(const struct pager_lane *l);
 
 #endif

@@ -16,6 +16,7 @@
 
 #define CONNECT_TIMEOUT_DEFAULT_NS (5 * NS_PER_S)
 #define TIMEOUT_DEFAULT_NS (15 * NS_PER_S)
+#define IDLE_CONNECTION_S 30L
 #define HEADER_SIZE (SIGNATURE_SIZE + 64)
 
 DEFINE_CLEANUP(CURLU *, curl_url_cleanup, cleanup_curlu)
@@ -120,6 +121,10 @@ static bool set_manners(CURL *easy, const struct settings_endpoint *e)
 	 * that needs it fails by itself. */
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	/* What lies idle for long may be gone without a word, and a name may lead elsewhere by
+	 * now. So it is asked again for each connection, of which there are few. */
+	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, IDLE_CONNECTION_S);
+	curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
 #if LIBCURL_VERSION_NUM >= 0x075700
 	/* A slow resolver is left to itself instead of waited for. */
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
@@ -212,8 +217,10 @@ void pager_request_forget(struct pager_request *q)
 	text_buffer_done(&q->answer);
 	q->answer.failed = false;
 	q->head_bytes = 0;
-	q->retry_after[0] = q->date[0] = 0;
-	q->capped = q->head_ended = false;
+	text_buffer_done(&q->retry_after);
+	q->retry_after.failed = false;
+	q->date[0] = 0;
+	q->status_seen = q->head_ended = false;
 	q->error[0] = 0;
 }
 
@@ -299,7 +306,8 @@ int pager_request_prepare(struct pager_request *q, const struct page *page, bool
 	credentials_refresh(q->credentials, &tls, trouble, REQUEST_ERROR_SIZE);
 	q->stale |= tls;
 	/* A key alone may have changed, which libcurl does not compare. */
-	if (!SET(q->easy, CURLOPT_FRESH_CONNECT, q->stale ? 1L : 0L))
+	if (!SET(q->easy, CURLOPT_FRESH_CONNECT, q->stale || q->fresh ? 1L : 0L) ||
+	    !SET(q->easy, CURLOPT_FORBID_REUSE, 0L))
 		return -ENOMEM;
 	if (q->stale) {
 		r = set_tls(q->easy, q->endpoint, q->credentials);

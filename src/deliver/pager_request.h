@@ -28,10 +28,13 @@ struct pager_request {
 	char *body;
 	struct text_buffer answer;
 	size_t head_bytes;
-	char retry_after[64], date[64]; /* of the answer's head, "" when not there */
-	bool capped;                    /* we ended an answer that was too long */
-	bool head_ended;                /* its head came whole */
+	struct text_buffer retry_after; /* of the answer's head: each value there is, a line each */
+	char date[64];                  /* likewise, "" when not there */
+	bool status_seen;               /* a status line came */
+	bool head_ended;                /* the answer's head came whole */
+	uint64_t head_ns;               /* when, on CLOCK_MONOTONIC */
 	bool stale;                     /* libcurl still goes by other certificates */
+	bool fresh;                     /* the last attempt was in vain: not over its connection */
 };
 
 /* How an attempt ended. */
@@ -57,6 +60,9 @@ int pager_request_prepare(struct pager_request *q, const struct page *page, bool
 void pager_request_forget(struct pager_request *q);
 /* Sets where the answers go. */
 bool pager_request_listen(struct pager_request *q);
+/* When to wait no longer for the rest of an answer whose head is there, on CLOCK_MONOTONIC;
+ * UINT64_MAX: it is not. */
+uint64_t pager_request_until_ns(const struct pager_request *q);
 /* What came of it, and frees what it needed. */
 void pager_request_finish(struct pager_request *q, CURLcode code, uint64_t wall_ns,
 			  struct pager_answer *ret);

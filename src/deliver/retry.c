@@ -3,6 +3,7 @@
 #include "deliver/retry.h"
 
 #include <curl/curl.h>
+#include <string.h>
 #include <time.h>
 
 static uint64_t delay_most(unsigned failures)
@@ -63,16 +64,55 @@ static uint64_t seconds_ns(uint64_t seconds)
 	return seconds < RETRY_AFTER_MAX_NS / second_ns ? seconds * second_ns : RETRY_AFTER_MAX_NS;
 }
 
-uint64_t retry_after_parse(const char *value, const char *date, uint64_t now_wall_ns)
+/* "N" or "N.F", behind which *ret_end stands; false: it is no number. At most what is capped. */
+static bool number_read(const char *c, const char **ret_end, uint64_t *ret_ns)
 {
-	uint64_t seconds = 0;
-	const char *c = value;
+	uint64_t seconds = 0, ns = 0, digit_ns = UINT64_C(1000000000);
+	const char *begin = c;
 
 	for (; *c >= '0' && *c <= '9'; c++)
 		if (seconds < RETRY_AFTER_MAX_NS)
 			seconds = seconds * 10 + (uint64_t)(*c - '0');
-	if (c != value)
-		return *c == 0 ? seconds_ns(seconds) : 0;
+	if (c == begin)
+		return false;
+	if (*c == '.')
+		for (c++; *c >= '0' && *c <= '9'; c++)
+			ns += (digit_ns /= 10) * (uint64_t)(*c - '0');
+	ns += seconds_ns(seconds);
+	*ret_ns = ns < RETRY_AFTER_MAX_NS ? ns : RETRY_AFTER_MAX_NS;
+	*ret_end = c;
+	return true;
+}
+
+/* The longest of a list: a proxy may have put several headers into one. */
+static bool numbers_read(const char *value, uint64_t *ret_ns)
+{
+	uint64_t longest_ns = 0, ns;
+
+	for (const char *c = value;; c++) {
+		c += strspn(c, " \t");
+		if (!number_read(c, &c, &ns))
+			return false;
+		longest_ns = ns > longest_ns ? ns : longest_ns;
+		c += strspn(c, " \t");
+		if (*c != ',' && *c != 0)
+			return false;
+		if (*c == 0)
+			break;
+	}
+	*ret_ns = longest_ns;
+	return true;
+}
+
+uint64_t retry_after_parse(const char *value, const char *date, uint64_t now_wall_ns)
+{
+	uint64_t ns;
+
+	if (numbers_read(value, &ns))
+		return ns;
+	/* A date begins with the name of its day; what begins like a number is a broken one. */
+	if (*value >= '0' && *value <= '9')
+		return 0;
 	time_t then = curl_getdate(value, NULL);
 	time_t now = date ? curl_getdate(date, NULL) : -1;
 	if (now < 0)

@@ -51,9 +51,10 @@ struct retry_decision retry_decide(const struct retry_outcome *o, unsigned failu
 				   uint64_t park_retry_ns, uint64_t random);
 
 /*
- * The value of a Retry-After header as a time from now: seconds, or an HTTP date, which is taken
- * against the answer's own Date (`date`, NULL: none came) or else now_wall_ns, so that a wrong
- * clock here delays nothing. 0 for what cannot be read or has passed; at most RETRY_AFTER_MAX_NS.
+ * The value of a Retry-After header as a time from now: seconds, which may have a fraction, or a
+ * list of such numbers, of which the longest counts; or an HTTP date, which is taken against the
+ * answer's own Date (`date`, NULL: none came) or else now_wall_ns, so that a wrong clock here
+ * delays nothing. 0 for what cannot be read or has passed; at most RETRY_AFTER_MAX_NS.
  */
 uint64_t retry_after_parse(const char *value, const char *date, uint64_t now_wall_ns);
 

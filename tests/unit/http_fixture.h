@@ -43,7 +43,8 @@ struct http_server {
 	struct MHD_Connection *hanging[HTTP_SEEN_MAX];
 	unsigned n_hanging;
 	bool gate_open;
-	const char *retry_after, *date; /* sent with what is no success; NULL: not */
+	/* Sent with what is no success; NULL: not. The former in a header for each line. */
+	const char *retry_after, *date;
 };
 
 __attribute__((unused)) static void http_copy(char *to, size_t size, struct MHD_Connection *c,
@@ -80,6 +81,15 @@ __attribute__((unused)) static long http_note(struct http_server *s, struct MHD_
 	return s->steps[step];
 }
 
+static void http_add_lines(struct MHD_Response *r, const char *header, const char *lines)
+{
+	char copy[256], *rest = copy, *line;
+
+	snprintf(copy, sizeof copy, "%s", lines);
+	while ((line = strsep(&rest, "\n")))
+		MHD_add_response_header(r, header, line);
+}
+
 static enum MHD_Result http_answer(const struct http_server *s, struct MHD_Connection *c, long step)
 {
 	static char huge[HTTP_HUGE_SIZE];
@@ -90,7 +100,7 @@ static enum MHD_Result http_answer(const struct http_server *s, struct MHD_Conne
 	if (status >= 300 && status <= 399)
 		MHD_add_response_header(r, "Location", "/elsewhere");
 	if (status >= 300 && s->retry_after)
-		MHD_add_response_header(r, "Retry-After", s->retry_after);
+		http_add_lines(r, "Retry-After", s->retry_after);
 	if (status >= 300 && s->date)
 		MHD_add_response_header(r, "Date", s->date);
 	enum MHD_Result result = MHD_queue_response(c, (unsigned)status, r);

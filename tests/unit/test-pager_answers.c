@@ -125,6 +125,13 @@ static void what_the_receiver_asks_for_is_waited_for(void **state)
 		{ 429, "7", NULL, 7 * NS_PER_S, 7 * NS_PER_S },
 		{ 503, "7", NULL, 7 * NS_PER_S, 7 * NS_PER_S },
 		{ 503, "0", NULL, 1, RETRY_BASE_NS },
+		{ 503, "2.5", NULL, 2500 * NS_PER_MS, 2500 * NS_PER_MS },
+		/* Of several, the longest. */
+		{ 503, "2, 7", NULL, 7 * NS_PER_S, 7 * NS_PER_S },
+		{ 429, "7\n2", NULL, 7 * NS_PER_S, 7 * NS_PER_S },
+		{ 429, "2\nsoon\n7.5\n0", NULL, 7500 * NS_PER_MS, 7500 * NS_PER_MS },
+		{ 503, "Sun, 06 Nov 1994 08:51:37 GMT\n7", date, 120 * NS_PER_S, 120 * NS_PER_S },
+		{ 503, "121\nSun, 06 Nov 1994 08:51:37 GMT", date, 121 * NS_PER_S, 121 * NS_PER_S },
 		{ 503, "tomorrow", NULL, 1, RETRY_BASE_NS },
 		{ 503, "99999999999", NULL, HOUR_NS, HOUR_NS },
 		{ 503, "Sun, 06 Nov 1994 08:51:37 GMT", date, 120 * NS_PER_S, 120 * NS_PER_S },

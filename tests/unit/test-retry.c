@@ -91,7 +91,8 @@ static void both_forms_of_retry_after_are_read(void **state)
 	static const char date[] = "Sun, 06 Nov 1994 08:49:37 GMT";
 	static const struct {
 		const char *value, *date;
-		uint64_t now_s, seconds;
+		uint64_t now_s;
+		double seconds;
 	} cases[] = {
 		{ "120", NULL, 0, 120 },
 		{ "0", NULL, 0, 0 },
@@ -101,6 +102,23 @@ static void both_forms_of_retry_after_are_read(void **state)
 		{ "12x", NULL, 0, 0 },
 		{ "", NULL, 0, 0 },
 		{ "soon", NULL, 0, 0 },
+		/* Not in the standard, and sent all the same. */
+		{ "1.5", NULL, 0, 1.5 },
+		{ "0.25", NULL, 0, 0.25 },
+		{ "0.0000000001", NULL, 0, 0 },
+		{ "2.", NULL, 0, 2 },
+		{ "3600.5", NULL, 0, 3600 },
+		{ "3599.75", NULL, 0, 3599.75 },
+		{ ".5", NULL, 0, 0 },
+		{ "1.5s", NULL, 0, 0 },
+		{ "1.5.5", NULL, 0, 0 },
+		{ "1e3", NULL, 0, 0 },
+		/* Several headers that a proxy has made one of. */
+		{ "1, 120", NULL, 0, 120 },
+		{ "120 ,1", NULL, 0, 120 },
+		{ "0.5,0.75", NULL, 0, 0.75 },
+		{ "1, soon", NULL, 0, 0 },
+		{ "1,", NULL, 0, 0 },
 		{ "Sun, 06 Nov 1994 08:50:07 GMT", date, 0, 30 },
 		/* Our clock is hours away, in either direction. */
 		{ "Sun, 06 Nov 1994 08:50:07 GMT", date, 784111777 + 9999, 30 },
@@ -114,7 +132,7 @@ static void both_forms_of_retry_after_are_read(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		assert_true(
 			retry_after_parse(cases[i].value, cases[i].date, cases[i].now_s * second) ==
-			cases[i].seconds * second);
+			(uint64_t)(cases[i].seconds * (double)second));
 }
 
 static void the_longest_delay_doubles_up_to_the_cap(void **state)
