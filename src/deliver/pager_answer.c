@@ -115,8 +115,28 @@ static void failure_tell(const struct pager_request *q, CURLcode code, char *ret
 	snprintf(ret, size, "%s: %s", q->host, line ? line : curl_easy_strerror(code));
 }
 
+/*
+ * Has the other side refused who we are? It says so in an alert, which from TLS 1.3 on comes when
+ * we take the connection for made, so no code of libcurl's stands for it. The words are OpenSSL's.
+ */
+static bool is_refused_by_alert(const struct pager_request *q)
+{
+	static const char *const reasons[] = {
+		"certificate required",     "bad certificate",     "unsupported certificate",
+		"certificate revoked",      "certificate expired", "certificate unknown",
+		"no certificate",           "unknown ca",          "access denied",
+		"certificate unobtainable", "decrypt error",       "handshake failure",
+	};
+	const char *alert = strstr(q->error, "alert ");
+
+	for (size_t i = 0; alert && i < sizeof reasons / sizeof *reasons; i++)
+		if (strncmp(alert + strlen("alert "), reasons[i], strlen(reasons[i])) == 0)
+			return true;
+	return false;
+}
+
 /* Could TLS not find out who the other side is, or show who we are? Trying again mends neither. */
-static bool is_unverified(CURLcode code)
+static bool is_unverified(const struct pager_request *q, CURLcode code)
 {
 	static const CURLcode codes[] = {
 		CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CACERT_BADFILE,
@@ -127,7 +147,7 @@ static bool is_unverified(CURLcode code)
 	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
 		if (code == codes[i])
 			return true;
-	return false;
+	return is_refused_by_alert(q);
 }
 
 /*
@@ -196,7 +216,7 @@ void pager_request_finish(struct pager_request *q, CURLcode code, uint64_t wall_
 		failure_tell(q, code == CURLE_OK ? CURLE_PARTIAL_FILE : code, ret->error,
 			     sizeof ret->error);
 	ret->unverified =
-		ret->http_status == 0 ? is_unverified(code) : is_about_tls(q, ret->http_status);
+		ret->http_status == 0 ? is_unverified(q, code) : is_about_tls(q, ret->http_status);
 	if (ret->http_status == 0)
 		ret->http_status = proxy_refusal(q->easy);
 	ret->retry_after_ns = retry_after_ns(q, wall_ns);

@@ -49,21 +49,38 @@ static uint64_t certificate_end_ns(CURL *easy)
 	return 0;
 }
 
+/*
+ * A question that posts nothing, with an answer of whatever status: a connection alone proves
+ * little. From TLS 1.3 on a receiver refuses our certificate only after it, and one that speaks TLS
+ * alone answers a plain request with a complaint.
+ */
+static bool request_prepare(CURL *easy)
+{
+	return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "OPTIONS") == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK;
+}
+
 static int request_try(struct pager_request *q, struct endpoint_report *ret)
 {
 	struct pager_answer answer;
 	CURLcode code;
 
-	if (curl_easy_setopt(q->easy, CURLOPT_CONNECT_ONLY, 1L) != CURLE_OK)
+	if (!request_prepare(q->easy))
 		return -ENOMEM;
 	/* Not every libcurl has it; then the end is not known. */
 	curl_easy_setopt(q->easy, CURLOPT_CERTINFO, 1L);
 	code = curl_easy_perform(q->easy);
-	ret->reached = code == CURLE_OK;
-	ret->until_ns = ret->reached ? certificate_end_ns(q->easy) : 0;
+	ret->until_ns = certificate_end_ns(q->easy);
+	bool answered = q->head_ended;
 	pager_request_finish(q, code, clock_realtime_ns(), &answer);
 	ret->unverified = answer.unverified;
-	snprintf(ret->trouble, sizeof(ret->trouble), "%s", ret->reached ? "" : answer.error);
+	ret->reached = answered && !answer.unverified;
+	if (ret->unverified && answered)
+		snprintf(ret->trouble, sizeof(ret->trouble),
+			 "%s: it answers %ld, about the certificate or TLS", q->host,
+			 answer.http_status);
+	else if (!ret->reached)
+		snprintf(ret->trouble, sizeof(ret->trouble), "%s", answer.error);
 	return 0;
 }
 

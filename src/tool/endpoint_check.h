@@ -11,15 +11,15 @@
 
 struct endpoint_report {
 	char shown[300];   /* scheme, host and port: the rest of a URL may be a secret */
-	bool reached;      /* connected, and over TLS verified */
-	bool unverified;   /* it answered, and TLS could not verify it or us */
+	bool reached;      /* it answered, and over TLS both sides are verified */
+	bool unverified;   /* TLS could not verify it or us, or it wants TLS and the URL does not */
 	uint64_t until_ns; /* when its certificate ends, wall time; 0: none, or not known */
 	char trouble[ENDPOINT_TROUBLE_SIZE]; /* one line, without secrets; "" when reached */
 };
 
 /*
- * Connects as the pager does, with its timeouts, TLS and certificates, and closes without a
- * request. curl_global_init must have been called. -ENOMEM.
+ * Connects as the pager does, with its timeouts, TLS and certificates, and asks with OPTIONS, without
+ * token and signature; any status is an answer. curl_global_init must have been called. -ENOMEM.
  */
 int endpoint_check(const struct settings_endpoint *e, struct endpoint_report *ret);
 

@@ -23,6 +23,7 @@ make_certificate early ours early.localhost "$(day +2day)" "$(day +20day)"
 make_certificate other ours elsewhere.example "$(day -1day)" "$(day +20day)"
 make_certificate unknown theirs unknown.localhost "$(day -1day)" "$(day +20day)"
 make_certificate client ours "engine live-1" "$(day -1day)" "$(day +20day)"
+make_certificate past ours "engine live-1" 200101 200201
 make_certificate stranger theirs "engine live-1" "$(day -1day)" "$(day +20day)"
 
 # server NAME CERTIFICATE [LINE]...: what nginx does as NAME.localhost on the port of today's TLS.
@@ -73,8 +74,8 @@ servers() {
 # The scripted receiver behind it takes whatever nginx lets through, and notes it.
 for again in 1 2 3 4 5; do
 	# shellcheck disable=SC2046
-	set -- $(free_ports 2)
-	tls=$1 old=$2
+	set -- $(free_ports 3)
+	tls=$1 old=$2 strict=$3
 	script 200
 	backend=$port
 	servers >"$work/servers.conf"
@@ -110,9 +111,14 @@ refused() {
 	is 1 "$(waiting)" "files that wait for $url"
 }
 
+# It asks something, which posts nothing.
 check() {
 	"$TOCSIN" check -o log.target=stderr -o paths.state_dir="$work/state" \
 		-o paths.runtime_dir="$work/run" -o webhook.url="$url" "$@"
+	checked=$?
+	grep -v '"method":"OPTIONS"' "$work/came" && fail "check posts to $url"
+	: >"$work/came"
+	return $checked
 }
 
 # --- who the receiver is
@@ -198,6 +204,45 @@ for host in mutual optional; do
 	to $host "$tls" -o webhook.cert_file="$work/stranger.pem" \
 		-o webhook.key_file="$work/stranger.key"
 	refused "parked"
+done
+url=https://mutual.localhost:$tls/hook/way
+status 0 check -o webhook.ca_file="$work/ours.pem" -o webhook.cert_file="$work/both.pem"
+tells out "ok       webhook: https://mutual.localhost:$tls answers"
+status 1 check -o webhook.ca_file="$work/ours.pem"
+tells out "FAILED   webhook: https://mutual.localhost:$tls is not trusted: "
+# Nor does it speak to who comes without TLS.
+url=http://127.0.0.1:$tls/hook/way
+status 1 check
+tells out "FAILED   webhook: http://127.0.0.1:$tls is not trusted: "
+run "$work/raise"
+refused "parked"
+
+# Others refuse by an alert; that of TLS 1.3 comes when the connection is made and the page is sent.
+alerts() {
+	: >"$work/s_server"
+	openssl s_server -accept "127.0.0.1:$strict" -cert "$work/good.pem" -key "$work/good.key" \
+		-CAfile "$work/ours.pem" -Verify 3 -verify_return_error "$@" -quiet -www \
+		</dev/null >"$work/s_server" 2>&1 &
+	alerting=$!
+	await listens "$strict"
+}
+# listens PORT: somebody does.
+listens() {
+	grep -q ":$(printf %04X "$1") 00000000:0000 0A" /proc/net/tcp
+}
+for protocol in tls1_2 tls1_3; do
+	alerts -$protocol
+	for who in nobody stranger past; do
+		set -- -o webhook.cert_file="$work/$who.pem" -o webhook.key_file="$work/$who.key"
+		[ $who != nobody ] || set --
+		to good "$strict" "$@"
+		refused "parked"
+		tells err 'code="PAGER_DEGRADED" priority="P2" state="firing"'
+		status 1 check -o webhook.ca_file="$work/ours.pem" "$@"
+		tells out "FAILED   webhook: https://good.localhost:$strict is not trusted: "
+	done
+	kill $alerting
+	wait $alerting 2>/dev/null
 done
 # A key that is another's.
 to optional "$tls" -o webhook.cert_file="$work/client.pem" -o webhook.key_file="$work/stranger.key"
