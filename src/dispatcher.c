@@ -331,6 +331,7 @@ void dispatcher_free(struct dispatcher *d)
 	journal_free(d->journal);
 	picture_free(d->picture);
 	handed_done(&d->reading.found);
+	handed_done(&d->buried);
 	ledger_done(&d->ledger);
 	free(d->candidate.state.ptr);
 	json_decref(d->to_share);

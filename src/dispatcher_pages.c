@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -188,15 +189,17 @@ static void failover_look(struct dispatcher *d, uint64_t now_ns)
 	}
 }
 
-static void degraded_raise(struct dispatcher *d, unsigned endpoint, const struct endpoint_health *h)
+/* failing_ns: for how long it has taken nothing. */
+static void degraded_raise(struct dispatcher *d, unsigned endpoint, const struct endpoint_health *h,
+			   uint64_t failing_ns)
 {
 	struct text_buffer text = { 0 };
 	char rule[32], lasted[TIME_TEXT_SIZE];
 
 	text_buffer_printf(&text, "endpoint %s takes no pages: %s", d->endpoint_names[endpoint],
-			   h->error);
+			   h->error[0] ? h->error : "it has not answered yet");
 	if (!h->broken)
-		text_buffer_printf(&text, " (for %s)", duration_to_text(h->failing_ns, lasted));
+		text_buffer_printf(&text, " (for %s)", duration_to_text(failing_ns, lasted));
 	snprintf(rule, sizeof rule, "pager%u-%" PRIu32, endpoint, ++d->degradations);
 	struct raise raise = {
 		.rule = rule,
@@ -212,36 +215,47 @@ static void degraded_raise(struct dispatcher *d, unsigned endpoint, const struct
 	text_buffer_done(&text);
 }
 
-static struct endpoint_health health_take(struct dispatcher *d, unsigned endpoint)
-{
-	struct endpoint_health h;
-
-	pthread_mutex_lock(&d->lock);
-	h = d->health[endpoint];
-	d->health[endpoint].unseen = false;
-	pthread_mutex_unlock(&d->lock);
-	return h;
-}
-
-static void health_look(struct dispatcher *d)
+/* What the pager has learnt since the last look, into the thread's own copy. */
+static void health_take(struct dispatcher *d)
 {
 	unsigned changes = atomic_load(&d->health_changes);
 
-	if (changes == d->health_seen || !d->picture)
+	if (changes == d->health_seen)
 		return;
 	d->health_seen = changes;
+	pthread_mutex_lock(&d->lock);
 	for (unsigned i = 0; i < d->settings->n_endpoints; i++) {
-		struct endpoint_health h = health_take(d, i);
-		bool bad = h.broken || h.failing_ns >= d->settings->park_retry_ns;
+		bool unseen = d->watched[i].unseen;
 
-		if (!h.told)
-			continue;
+		d->watched[i] = d->health[i];
+		d->watched[i].unseen |= unseen;
+		d->health[i].unseen = false;
+	}
+	pthread_mutex_unlock(&d->lock);
+}
+
+/*
+ * An endpoint that only a person can mend is told of at once. Of another the clock decides, not the
+ * end of an attempt: the next one may be an hour off, or the one under way hang.
+ */
+static void health_look(struct dispatcher *d, uint64_t now_ns)
+{
+	if (!d->picture)
+		return;
+	health_take(d);
+	for (unsigned i = 0; i < d->settings->n_endpoints; i++) {
+		struct endpoint_health *h = &d->watched[i];
+		uint64_t since_ns = pager_failing_since(d->pager, i);
+		uint64_t failing_ns = since_ns > 0 && now_ns > since_ns ? now_ns - since_ns : 0;
+		bool bad = h->broken || failing_ns >= d->settings->park_retry_ns;
+
 		/* One that has come back meanwhile is told too, and then that it has. */
-		if ((bad || h.unseen) && !d->degraded[i]) {
-			degraded_raise(d, i, &h);
+		if ((bad || h->unseen) && !d->degraded[i]) {
+			degraded_raise(d, i, h, failing_ns);
 			d->degraded[i] = true;
 		}
-		if (d->degraded[i] && !bad && h.failing_ns == 0) {
+		h->unseen = false;
+		if (d->degraded[i] && !bad && h->well) {
 			picture_clear(d->picture, STR(DEGRADED), str(d->endpoint_names[i]),
 				      dispatcher_now(d));
 			d->degraded[i] = false;
@@ -249,10 +263,32 @@ static void health_look(struct dispatcher *d)
 	}
 }
 
+/* Pages that an endpoint has refused for good go to the backups at once, unless another has them.
+ */
+static void buried_take(struct dispatcher *d)
+{
+	struct handed_list list;
+	struct page *page;
+	char *endpoint;
+
+	pthread_mutex_lock(&d->lock);
+	list = d->buried;
+	d->buried = (struct handed_list){ 0 };
+	pthread_mutex_unlock(&d->lock);
+	while ((page = dispatcher_handed(&list, &endpoint))) {
+		if (!page->failed_over && !atomic_load(&page->taken))
+			fail_over(d, page);
+		page_unref(page);
+		free(endpoint);
+	}
+}
+
 void dispatcher_watch_endpoints(struct dispatcher *d, uint64_t now_ns)
 {
+	if (pager_dead(d->pager) > 0)
+		buried_take(d);
 	failover_look(d, now_ns);
-	health_look(d);
+	health_look(d, now_ns);
 }
 
 void dispatcher_learn_degraded(struct dispatcher *d)
@@ -265,22 +301,21 @@ void dispatcher_learn_degraded(struct dispatcher *d)
 static void health_learn(struct dispatcher *d, const struct attempt *a)
 {
 	struct endpoint_health h = {
-		.told = true,
-		.broken = a->result == ATTEMPT_PARKED || a->result == ATTEMPT_DEAD,
-		.failing_ns = a->failing_ns,
+		.well = a->result == ATTEMPT_DELIVERED,
+		.broken = a->result == ATTEMPT_PARKED && !a->doubtful,
 	};
 
-	/* Once more in its minimal form: that tells nothing of the endpoint yet. */
-	if (a->result == ATTEMPT_RETRY && a->failing_ns == 0)
+	/* Refused for the page's own sake, as far as is known yet: that tells nothing of the
+	 * endpoint. */
+	if (!h.well && a->failing_ns == 0)
 		return;
 	struct endpoint_health *now = &d->health[a->posting->endpoint];
 	pthread_mutex_lock(&d->lock);
 	h.unseen = now->unseen || h.broken;
-	if (a->result == ATTEMPT_DELIVERED)
+	if (h.well)
 		memcpy(h.error, now->error, sizeof h.error);
 	else
-		snprintf(h.error, sizeof h.error, "%s%s", a->error,
-			 a->result == ATTEMPT_DEAD ? "; the page lies in dead/: tocsin pages" : "");
+		snprintf(h.error, sizeof h.error, "%s", a->error);
 	*now = h;
 	pthread_mutex_unlock(&d->lock);
 	atomic_fetch_add(&d->health_changes, 1);
@@ -297,6 +332,15 @@ void dispatcher_attempted(void *userdata, const struct attempt *a)
 		keeper_drop(d->keeper, a->posting);
 	} else if (a->result == ATTEMPT_DEAD) {
 		keeper_bury(d->keeper, a->posting);
+		pthread_mutex_lock(&d->lock);
+		dispatcher_hand(d, &d->buried, a->posting->page, a->endpoint);
+		pthread_mutex_unlock(&d->lock);
+		dispatcher_note_from_afar(
+			d, LOG_CRIT,
+			"endpoint %s refuses page %s and takes others (%s): nobody there has seen "
+			"it; tell people by hand, or mend the receiver and send it again: tocsin "
+			"pages resend %s",
+			a->endpoint, a->posting->page->id, a->error, a->posting->page->id);
 	}
 	health_learn(d, a);
 }

@@ -49,10 +49,9 @@ struct candidate {
 
 /* What the pager last learnt of an endpoint; under `lock`. */
 struct endpoint_health {
-	bool told;   /* anything at all */
-	bool broken; /* only a person can mend it */
-	bool unseen; /* it was so since the last look, whatever it is now */
-	uint64_t failing_ns;
+	bool well;       /* it has taken a page, and since then no attempt was in vain */
+	bool broken;     /* only a person can mend it */
+	bool unseen;     /* it was so since the last look, whatever it is now */
 	char error[512]; /* never a secret; of the last failure */
 };
 
@@ -152,6 +151,7 @@ struct dispatcher {
 	struct recovery recovery;
 	uint64_t last_event_wall_ns;
 	uint64_t latest_ns; /* when the clock was read last to date an event */
+	struct endpoint_health watched[SETTINGS_ENDPOINTS_MAX]; /* a copy of `health` */
 	bool degraded[SETTINGS_ENDPOINTS_MAX];
 	uint32_t degradations; /* so far: parts of their alert_ids */
 	uint32_t health_seen;
@@ -189,6 +189,7 @@ struct dispatcher {
 	struct request request;
 	struct endpoint_health health[SETTINGS_ENDPOINTS_MAX];
 	struct handed_list revived; /* dead pages to be posted again */
+	struct handed_list buried;  /* pages that have just died, for the backups */
 	bool stopping;
 	uint64_t stop_by_ns; /* CLOCK_MONOTONIC: how long it may wait for pages to be safe */
 	bool clean;          /* everything was safe when the thread ended */

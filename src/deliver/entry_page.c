@@ -48,6 +48,9 @@ static void add_next(struct text_buffer *b, const struct attempt *a)
 	else if (a->result == ATTEMPT_PARKED)
 		text_buffer_printf(b, ", parked: mend the receiver or the settings; again in %s",
 				   next);
+	else if (a->asks_next)
+		text_buffer_add(b, STR(" in its minimal form too: the next page shows whether the "
+				       "receiver refuses this one alone"));
 	else if (a->next_ns == 0)
 		text_buffer_add(b, STR(", again at once"));
 	else

@@ -5,8 +5,10 @@
 #include <assert.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -17,6 +19,8 @@
 
 /* The thread wakes this often for no reason at all. */
 #define IDLE_MS 60000
+/* And so often when the poll fails. */
+#define POLL_AGAIN_MS 20
 #define STOP_GRACE_NS NS_PER_S
 
 /* What others ask of the thread beside posting. */
@@ -29,6 +33,7 @@ struct command {
 struct pager {
 	struct pager_options options;
 	CURLM *multi;
+	int wake; /* an eventfd: libcurl's own way to be woken may be missing without a word */
 	struct pager_lane *lanes;
 	pthread_t thread;
 
@@ -85,6 +90,21 @@ static bool attempts_go_on(struct pager *p)
 			return false;
 	}
 	exit_gate_leave();
+	return true;
+}
+
+/* Ends attempts whose answer is known, as far as it matters. False: the process exits. */
+static bool attempts_cut(struct pager *p, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < p->options.n_endpoints; i++) {
+		if (!pager_lane_is_answered(&p->lanes[i], now_ns))
+			continue;
+		if (!exit_gate_enter())
+			return false;
+		pager_lane_cut(&p->lanes[i]);
+		exit_gate_leave();
+		pager_lane_collect(&p->lanes[i], CURLE_OPERATION_TIMEDOUT);
+	}
 	return true;
 }
 
@@ -150,12 +170,6 @@ static void lanes_begin(struct pager *p, uint64_t now_ns)
 		pager_lane_begin(&p->lanes[i], now_ns);
 }
 
-static void lanes_cut(struct pager *p, uint64_t now_ns)
-{
-	for (unsigned i = 0; i < p->options.n_endpoints; i++)
-		pager_lane_cut(&p->lanes[i], now_ns);
-}
-
 static uint64_t lanes_wake_ns(const struct pager *p)
 {
 	uint64_t next_ns = UINT64_MAX;
@@ -187,6 +201,27 @@ static int wait_ms(uint64_t now_ns, uint64_t until_ns)
 	return ms < IDLE_MS ? (int)ms : IDLE_MS;
 }
 
+static void pager_wake(struct pager *p)
+{
+	/* Full it is readable, which is all that is wanted. */
+	(void)eventfd_write(p->wake, 1);
+}
+
+/* A submission while we are not in the poll ends the next one. */
+static void pager_sleep(struct pager *p, int ms)
+{
+	struct curl_waitfd wake = { .fd = p->wake, .events = CURL_WAIT_POLLIN };
+	eventfd_t n;
+
+	/* Without memory for the poll it goes on without libcurl's descriptors for a moment. */
+	if (curl_multi_poll(p->multi, &wake, 1, ms, NULL) != CURLM_OK) {
+		struct pollfd alone = { .fd = p->wake, .events = POLLIN };
+
+		(void)poll(&alone, 1, ms < POLL_AGAIN_MS ? ms : POLL_AGAIN_MS);
+	}
+	(void)eventfd_read(p->wake, &n);
+}
+
 /* One round; false when it is over, or the process exits. */
 static bool pager_turn(struct pager *p)
 {
@@ -200,7 +235,8 @@ static bool pager_turn(struct pager *p)
 	if (!attempts_go_on(p))
 		return false;
 	now_ns = clock_monotonic_ns();
-	lanes_cut(p, now_ns);
+	if (!attempts_cut(p, now_ns))
+		return false;
 	next_ns = lanes_wake_ns(p);
 	if (stopping) {
 		if (now_ns >= drain_until_ns || lanes_rest_until(p, drain_until_ns))
@@ -208,8 +244,7 @@ static bool pager_turn(struct pager *p)
 		if (next_ns > drain_until_ns)
 			next_ns = drain_until_ns;
 	}
-	/* A submission while we are not in the poll ends the next one. */
-	curl_multi_poll(p->multi, NULL, 0, wait_ms(now_ns, next_ns), NULL);
+	pager_sleep(p, wait_ms(now_ns, next_ns));
 	return true;
 }
 
@@ -257,16 +292,24 @@ static void *pager_main(void *arg)
 	return NULL;
 }
 
+/* Once nobody is left who would wake the thread. */
+static void pager_destroy(struct pager *p)
+{
+	if (p->wake >= 0)
+		close(p->wake);
+	free(p->lanes);
+	pthread_cond_destroy(&p->parted);
+	pthread_mutex_destroy(&p->mutex);
+	free(p);
+}
+
 static void cleanup_pager(struct pager **p)
 {
 	if (!*p)
 		return;
 	if ((*p)->lanes)
 		lanes_done(*p);
-	free((*p)->lanes);
-	pthread_cond_destroy(&(*p)->parted);
-	pthread_mutex_destroy(&(*p)->mutex);
-	free(*p);
+	pager_destroy(*p);
 }
 
 /*
@@ -308,6 +351,9 @@ int pager_new(const struct pager_options *o, struct pager **ret)
 	p->submitted_end = &p->submitted;
 	pthread_mutex_init(&p->mutex, NULL); /* of this kind neither can fail */
 	cond_init(&p->parted);
+	p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (p->wake < 0)
+		return -errno;
 	p->lanes = calloc(o->n_endpoints + 1, sizeof *p->lanes);
 	p->multi = curl_multi_init();
 	if (!p->lanes || !p->multi)
@@ -347,7 +393,7 @@ int pager_submit(struct pager *p, struct posting *posting)
 		atomic_fetch_add(&p->counts.pending, 1);
 		/* The others' wake-up is still to be served. */
 		if (first)
-			curl_multi_wakeup(p->multi);
+			pager_wake(p);
 	}
 	pthread_mutex_unlock(&p->mutex);
 	if (r < 0)
@@ -369,7 +415,7 @@ static int command_give(struct pager *p, struct command *c)
 		p->n_commands++;
 		c->next = p->commands;
 		p->commands = c;
-		curl_multi_wakeup(p->multi);
+		pager_wake(p);
 	}
 	pthread_mutex_unlock(&p->mutex);
 	if (r < 0)
@@ -424,6 +470,13 @@ uint64_t pager_parked(const struct pager *p)
 	return parked;
 }
 
+uint64_t pager_failing_since(const struct pager *p, unsigned endpoint)
+{
+	const struct pager_lane *l = &p->lanes[endpoint];
+
+	return atomic_load(&l->waiting) > 0 ? atomic_load(&l->since_ns) : 0;
+}
+
 uint64_t pager_dead(const struct pager *p)
 {
 	return atomic_load(&p->counts.dead);
@@ -462,7 +515,7 @@ int pager_stop(struct pager *p, uint64_t drain_ns)
 	p->stopping = true;
 	p->drain_until_ns = for_ever ? UINT64_MAX : now_ns + drain_ns;
 	if (!p->ended)
-		curl_multi_wakeup(p->multi);
+		pager_wake(p);
 	while (!p->finished && r == 0)
 		r = -pthread_cond_timedwait(&p->parted, &p->mutex, &until);
 	p->joined = p->finished;
@@ -482,8 +535,5 @@ void pager_free(struct pager *p)
 	assert(p->joined);
 	if (p->resting)
 		return; /* the thread is still there */
-	free(p->lanes);
-	pthread_cond_destroy(&p->parted);
-	pthread_mutex_destroy(&p->mutex);
-	free(p);
+	pager_destroy(p);
 }

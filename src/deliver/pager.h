@@ -8,7 +8,9 @@
  * older than those of this run, and among themselves as they were submitted.
  *
  * What each answer means is up to retry.h. A page called malformed is sent once more in its minimal
- * form; called so again it is dead, and the endpoint goes on with the next.
+ * form; called so again, the next page, of another incident, goes at once. Where that is taken the
+ * first is dead; where it is refused, or there is none, the endpoint is parked. A parked endpoint
+ * is tried with its pages by turns, and at once when there is a first other one.
  *
  * Secrets, tokens, certificates and keys are read again when their files change; while one cannot
  * be read the last good one is used, and it is told. An endpoint that is parked is tried early when
@@ -50,6 +52,11 @@ struct attempt {
 	/* How long this endpoint has taken nothing, since the first of the attempts that failed in
 	 * a row; 0: this one was taken, or refused for the page's own sake. */
 	uint64_t failing_ns;
+	bool asks_next; /* ATTEMPT_RETRY: refused twice, and the next page shows whose fault it is
+			 */
+	/* ATTEMPT_PARKED: it was the only page, was refused twice, and another was taken a moment
+	 * before. */
+	bool doubtful;
 	const char *error; /* what went wrong, "" when nothing did; never a secret */
 };
 
@@ -84,6 +91,9 @@ void pager_hurry(struct pager *p, unsigned endpoint);
  * many commands wait), -ESHUTDOWN. A page that does not wait is ignored. */
 int pager_discard(struct pager *p, const char *page_id, unsigned endpoint, const char *reason);
 
+/* When the first attempt in a row began that was in vain or is under way, on CLOCK_MONOTONIC; 0:
+ * the last one was not, or nothing waits there. Any thread. */
+uint64_t pager_failing_since(const struct pager *p, unsigned endpoint);
 /* Is somebody just being told of an attempt? Asked after a posting was seen to have ended. */
 bool pager_is_telling(const struct pager *p);
 uint64_t pager_pending(const struct pager *p); /* parked ones too */

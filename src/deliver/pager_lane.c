@@ -31,21 +31,28 @@ static void lane_park(struct pager_lane *l, bool parked)
 			atomic_store_explicit(&item->posting->parked, parked, memory_order_relaxed);
 }
 
-/* The endpoint takes pages, or judges them one by one. */
+/* The endpoint takes pages. */
 static void lane_is_well(struct pager_lane *l)
 {
 	l->failures = 0;
-	l->failing_since_ns = 0;
+	atomic_store(&l->since_ns, 0);
 	l->next_ns = 0;
 	lane_park(l, false);
+}
+
+/* Nothing that was said of a page counts any more: it may have been the endpoint. */
+static void suspect_clear(struct pager_lane *l)
+{
+	struct pager_item *item = TAKE(l->suspect);
+
+	if (item)
+		item->minimal = false;
 }
 
 static void lane_fails(struct pager_lane *l, uint64_t now_ns, const struct retry_decision *d)
 {
 	if (l->failures < UINT_MAX)
 		l->failures++;
-	if (l->failing_since_ns == 0)
-		l->failing_since_ns = now_ns;
 	l->next_ns = now_ns + d->delay_ns;
 	l->look_ns = now_ns + LOOK_EVERY_NS;
 	lane_park(l, d->verdict == RETRY_PARK);
@@ -53,6 +60,10 @@ static void lane_fails(struct pager_lane *l, uint64_t now_ns, const struct retry
 
 static void item_settle(struct pager_lane *l, struct pager_item *item)
 {
+	if (l->suspect == item)
+		l->suspect = NULL;
+	if (l->again == item)
+		l->again = NULL;
 	pager_queue_remove(&l->queue, item);
 	atomic_fetch_sub(&l->waiting, 1);
 	atomic_fetch_sub(&l->counts->pending, 1);
@@ -80,50 +91,136 @@ static void item_give_up(struct pager_lane *l, struct pager_item *item, const ch
 	pager_item_free(item);
 }
 
+static void attempt_tell(struct pager_lane *l, const struct attempt *a)
+{
+	if (l->options->attempted)
+		l->options->attempted(l->options->userdata, a);
+}
+
+static uint64_t late_ns(const struct posting *p)
+{
+	return page_late_ns(p->page, clock_realtime_ns(), clock_monotonic_ns());
+}
+
+/* The endpoint has just taken another: so it was the page. */
+static void suspect_bury(struct pager_lane *l)
+{
+	struct pager_item *item = l->suspect;
+	struct attempt a = {
+		.posting = item->posting,
+		.endpoint = l->name,
+		.number = item->attempts,
+		.http_status = (long)atomic_load_explicit(&item->posting->http_status,
+							  memory_order_relaxed),
+		.delay_ns = late_ns(item->posting),
+		.result = ATTEMPT_DEAD,
+		.error = l->suspicion,
+	};
+
+	item_end(l, item, POSTING_DEAD);
+	attempt_tell(l, &a);
+	pager_item_free(item);
+}
+
+static void lane_takes(struct pager_lane *l, struct pager_item *item)
+{
+	l->n_taken++;
+	l->taken_ns = clock_monotonic_ns();
+	lane_is_well(l);
+	item_end(l, item, POSTING_DELIVERED);
+}
+
+/* This page, or this and the one before it, were refused. */
+static void lane_refuses(struct pager_lane *l, struct pager_item *item, bool alone)
+{
+	suspect_clear(l);
+	item->minimal = false;
+	/* Who comes next may be the witness. */
+	if (alone)
+		l->suspect = item;
+}
+
 /* What the decision does to the page and its lane; true: the page's way ends here. */
-static bool lane_apply(struct pager_lane *l, struct pager_item *item,
+static bool lane_apply(struct pager_lane *l, struct pager_item *item, const struct retry_outcome *o,
 		       const struct retry_decision *d, struct attempt *a)
 {
 	uint64_t now_ns = clock_monotonic_ns();
 
+	a->result = ATTEMPT_RETRY;
 	switch (d->verdict) {
 	case RETRY_DELIVERED:
-		lane_is_well(l);
 		a->result = ATTEMPT_DELIVERED;
-		item_end(l, item, POSTING_DELIVERED);
+		lane_takes(l, item);
 		return true;
 	case RETRY_DEAD:
-		lane_is_well(l);
 		a->result = ATTEMPT_DEAD;
+		atomic_store(&l->since_ns, 0);
+		l->next_ns = 0;
 		item_end(l, item, POSTING_DEAD);
 		return true;
 	case RETRY_MINIMAL:
-		lane_is_well(l);
-		a->result = ATTEMPT_RETRY;
 		item->minimal = true;
+		l->again = item;
+		l->next_ns = 0;
+		return false;
+	case RETRY_NEXT:
+		a->asks_next = true;
+		item->refused_after = l->n_taken + 1;
+		l->suspect = item;
+		snprintf(l->suspicion, sizeof l->suspicion, "%s", a->error);
+		l->next_ns = 0;
 		return false;
 	case RETRY_AGAIN:
+		l->suspect = NULL;
+		break;
 	case RETRY_PARK:
+		a->result = ATTEMPT_PARKED;
+		if (retry_is_refusal(o)) {
+			if (o->minimal && !o->witness)
+				item->refused_after = l->n_taken + 1;
+			lane_refuses(l, item, o->alone && !o->witness);
+			a->doubtful = l->suspect && l->n_taken > 0 &&
+				      now_ns - l->taken_ns < l->options->park_retry_ns;
+		} else {
+			l->suspect = NULL;
+		}
 		break;
 	}
 	lane_fails(l, now_ns, d);
-	a->result = d->verdict == RETRY_PARK ? ATTEMPT_PARKED : ATTEMPT_RETRY;
 	a->next_ns = d->delay_ns;
-	a->failing_ns = now_ns - l->failing_since_ns + 1;
+	a->failing_ns = now_ns - atomic_load(&l->since_ns) + 1;
 	return false;
+}
+
+/* What follows from a taken page for the one before it: after a while in which nothing was taken it
+ * gets another hearing. */
+static void suspect_judge(struct pager_lane *l, bool was_parked)
+{
+	if (l->suspect && !was_parked)
+		suspect_bury(l);
+	suspect_clear(l);
+}
+
+static struct retry_outcome outcome_of(const struct pager_lane *l, const struct pager_item *item,
+				       const struct pager_answer *answer)
+{
+	return (struct retry_outcome){
+		.taken = answer->taken,
+		.http_status = answer->http_status,
+		.unverified = answer->unverified,
+		.minimal = item->minimal,
+		.witness = l->suspect && l->suspect != item,
+		.others_taken = item->refused_after > 0 && l->n_taken >= item->refused_after,
+		.alone = !pager_queue_other(&l->queue, item, false),
+		.retry_after_ns = answer->retry_after_ns,
+	};
 }
 
 static void lane_judge(struct pager_lane *l, const struct pager_answer *answer)
 {
 	struct pager_item *item = TAKE(l->current);
 	struct posting *posting = item->posting;
-	struct retry_outcome outcome = {
-		.taken = answer->taken,
-		.http_status = answer->http_status,
-		.unverified = answer->unverified,
-		.minimal = item->minimal,
-		.retry_after_ns = answer->retry_after_ns,
-	};
+	struct retry_outcome outcome = outcome_of(l, item, answer);
 	struct retry_decision decision =
 		retry_decide(&outcome, l->failures + 1, l->options->park_retry_ns, random_bits());
 	struct attempt a = {
@@ -131,7 +228,7 @@ static void lane_judge(struct pager_lane *l, const struct pager_answer *answer)
 		.endpoint = l->name,
 		.number = item->attempts,
 		.http_status = answer->http_status,
-		.delay_ns = page_late_ns(posting->page, clock_realtime_ns(), clock_monotonic_ns()),
+		.delay_ns = late_ns(posting),
 		.error = answer->error,
 	};
 
@@ -144,9 +241,11 @@ static void lane_judge(struct pager_lane *l, const struct pager_answer *answer)
 	atomic_store_explicit(&posting->attempts, item->attempts, memory_order_relaxed);
 	atomic_store_explicit(&posting->http_status, (uint32_t)answer->http_status,
 			      memory_order_relaxed);
-	bool ends = lane_apply(l, item, &decision, &a);
-	if (l->options->attempted)
-		l->options->attempted(l->options->userdata, &a);
+	bool was_parked = atomic_load(&l->parked);
+	bool ends = lane_apply(l, item, &outcome, &decision, &a);
+	attempt_tell(l, &a);
+	if (decision.verdict == RETRY_DELIVERED)
+		suspect_judge(l, was_parked);
 	atomic_fetch_sub(&l->counts->telling, 1);
 	if (ends)
 		pager_item_free(item);
@@ -154,17 +253,31 @@ static void lane_judge(struct pager_lane *l, const struct pager_answer *answer)
 		item_give_up(l, item, item->given_up);
 }
 
+/*
+ * A parked endpoint is tried with all its pages by turns, so that one that it never takes blocks no
+ * other; so is one that has to show whether it takes any but the suspect.
+ */
+static struct pager_item *lane_choose(const struct pager_lane *l)
+{
+	struct pager_item *item = l->again;
+
+	if (!item && (l->suspect || atomic_load(&l->parked)))
+		item = pager_queue_other(&l->queue, l->suspect, atomic_load(&l->parked));
+	return item ? item : pager_queue_next(&l->queue);
+}
+
 /* Someone else may have delivered it, when the same posting was submitted twice. */
 static struct pager_item *lane_next(struct pager_lane *l)
 {
 	struct pager_item *item;
 
-	while ((item = pager_queue_next(&l->queue)) &&
+	while ((item = lane_choose(l)) &&
 	       (atomic_load_explicit(&item->posting->flags, memory_order_acquire) &
 		POSTING_ENDED)) {
 		item_settle(l, item);
 		pager_item_free(item);
 	}
+	l->again = NULL;
 	return item;
 }
 
@@ -192,6 +305,8 @@ void pager_lane_begin(struct pager_lane *l, uint64_t now_ns)
 		return;
 	l->current = item;
 	item->attempts++;
+	if (atomic_load(&l->since_ns) == 0)
+		atomic_store(&l->since_ns, now_ns);
 	int r = pager_request_prepare(&l->request, item->posting->page, item->minimal,
 				      clock_realtime_ns(), trouble);
 	if (trouble[0] && l->options->trouble)
@@ -210,13 +325,15 @@ void pager_lane_collect(struct pager_lane *l, CURLcode code)
 	lane_judge(l, &answer);
 }
 
-void pager_lane_cut(struct pager_lane *l, uint64_t now_ns)
+bool pager_lane_is_answered(const struct pager_lane *l, uint64_t now_ns)
 {
-	if (!l->current || now_ns < pager_request_until_ns(&l->request))
-		return;
-	/* Its connection goes with it. */
+	return l->current && now_ns >= pager_request_until_ns(&l->request);
+}
+
+/* Its connection goes with it. */
+void pager_lane_cut(struct pager_lane *l)
+{
 	curl_multi_remove_handle(l->multi, l->request.easy);
-	pager_lane_collect(l, CURLE_OPERATION_TIMEDOUT);
 }
 
 void pager_lane_add(struct pager_lane *l, struct pager_item *item)
@@ -225,6 +342,10 @@ void pager_lane_add(struct pager_lane *l, struct pager_item *item)
 	atomic_fetch_add(&l->waiting, 1);
 	if (atomic_load(&l->parked))
 		atomic_store_explicit(&item->posting->parked, true, memory_order_relaxed);
+	/* It was parked because it had refused the only page: here is the witness. */
+	if (l->suspect && atomic_load(&l->parked) &&
+	    pager_queue_other(&l->queue, l->suspect, true) == item)
+		l->next_ns = 0;
 }
 
 void pager_lane_hurry(struct pager_lane *l)

@@ -25,10 +25,18 @@ struct pager_lane {
 	struct pager_request request;
 	struct pager_queue queue;
 	struct pager_item *current; /* in the queue, and under way */
-	unsigned failures;          /* in a row, the page's own faults not counted */
-	uint64_t failing_since_ns;  /* the first of those; 0: none */
-	uint64_t next_ns;           /* no attempt before this */
-	uint64_t look_ns;           /* while parked: when to look for changed credentials */
+	struct pager_item *again;   /* in the queue: its minimal form goes next; or NULL */
+	/* In the queue, refused twice: the next page, of another incident, shows whose fault it is.
+	 * While parked: it was the only one. Or NULL. */
+	struct pager_item *suspect;
+	char suspicion[REQUEST_ERROR_SIZE]; /* what was said of it */
+	uint64_t n_taken;
+	uint64_t taken_ns;         /* the last one was */
+	unsigned failures;         /* in a row, the page's own faults not counted */
+	uint64_t next_ns;          /* no attempt before this */
+	uint64_t look_ns;          /* while parked: when to look for changed credentials */
+	_Atomic uint64_t since_ns; /* the first attempt in a row that was in vain, or the one under
+				    * way, began; 0: none. What a page is to blame for is none. */
 	_Atomic uint64_t waiting;
 	atomic_bool parked;
 };
@@ -54,8 +62,10 @@ void pager_lane_begin(struct pager_lane *l, uint64_t now_ns);
 /* libcurl is done with the attempt under way, and no longer has the handle. */
 void pager_lane_collect(struct pager_lane *l, CURLcode code);
 
-/* Ends the attempt under way when its answer's head is there and the rest does not come. */
-void pager_lane_cut(struct pager_lane *l, uint64_t now_ns);
+/* Is the head of the answer there, and does the rest not come? */
+bool pager_lane_is_answered(const struct pager_lane *l, uint64_t now_ns);
+/* Takes the handle of such an attempt from libcurl, for pager_lane_collect. */
+void pager_lane_cut(struct pager_lane *l);
 
 /* When the next attempt is due; UINT64_MAX: nothing waits, or one is under way. */
 uint64_t pager_lane_due_ns(const struct pager_lane *l);

@@ -80,12 +80,25 @@ void pager_queue_remove(struct pager_queue *q, struct pager_item *item)
 	item->older = item->newer = NULL;
 }
 
-/* Is `a` an earlier page of the incident that `b` is of? Its place among the incident's pages says
- * so: one that is drawn again after a crash comes late, and still belongs first. */
-static bool goes_before(const struct pager_item *a, const struct pager_item *b)
+static bool is_of_incident(const struct pager_item *a, const struct pager_item *b)
 {
-	return a->alert_hash == b->alert_hash && a->step < b->step &&
+	return a->alert_hash == b->alert_hash &&
 	       strcmp(a->posting->page->alert_id, b->posting->page->alert_id) == 0;
+}
+
+/*
+ * The first page of an item's incident. Its place among the incident's pages says which: one that
+ * is drawn again after a crash comes late, and still belongs first.
+ */
+static struct pager_item *first_of(const struct pager_queue *q, struct pager_item *item)
+{
+	struct pager_item *first = item;
+
+	for (struct pager_item *i = q->bucket[item->alert_hash % PAGER_QUEUE_BUCKETS]; i;
+	     i = i->chain)
+		if (i->step < first->step && is_of_incident(i, first))
+			first = i;
+	return first;
 }
 
 /*
@@ -95,17 +108,26 @@ static bool goes_before(const struct pager_item *a, const struct pager_item *b)
  */
 struct pager_item *pager_queue_next(const struct pager_queue *q)
 {
-	struct pager_item *next = NULL;
+	return pager_queue_other(q, NULL, false);
+}
 
-	for (unsigned l = 0; !next && l < PAGER_QUEUE_LISTS; l++)
-		next = q->list[l].oldest;
-	if (!next)
-		return NULL;
-	for (struct pager_item *i = q->bucket[next->alert_hash % PAGER_QUEUE_BUCKETS]; i;
-	     i = i->chain)
-		if (goes_before(i, next))
-			next = i;
-	return next;
+struct pager_item *pager_queue_other(const struct pager_queue *q, const struct pager_item *but,
+				     bool round)
+{
+	struct pager_item *least = NULL;
+
+	for (unsigned l = 0; l < PAGER_QUEUE_LISTS; l++)
+		for (struct pager_item *i = q->list[l].oldest; i; i = i->newer) {
+			if (but && is_of_incident(i, but))
+				continue;
+			struct pager_item *first = first_of(q, i);
+
+			if (!least || first->attempts < least->attempts)
+				least = first;
+			if (!round || least->attempts == 0)
+				return least;
+		}
+	return least;
 }
 
 struct pager_item *pager_queue_find(const struct pager_queue *q, const char *page_id)

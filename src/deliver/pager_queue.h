@@ -17,7 +17,9 @@
 struct pager_item {
 	struct posting *posting; /* owned */
 	unsigned attempts;
-	bool minimal;   /* the next attempt is with the minimal page */
+	bool minimal; /* the next attempt is with the minimal page */
+	/* Refused twice when so many pages had been taken, and one; 0: never. */
+	uint64_t refused_after;
 	char *given_up; /* why, once the attempt under way has failed; owned, or NULL */
 	uint32_t alert_hash;
 	uint64_t step;                    /* the page's, among those of its incident */
@@ -43,6 +45,10 @@ void pager_queue_remove(struct pager_queue *q, struct pager_item *item);
 struct pager_item *pager_queue_find(const struct pager_queue *q, const char *page_id);
 /* The one to go next, which stays in the queue; NULL when it is empty. */
 struct pager_item *pager_queue_next(const struct pager_queue *q);
+/* Likewise, but none of the incident that `but` (NULL: none) is of; `round`: one that was tried as
+ * seldom as any. */
+struct pager_item *pager_queue_other(const struct pager_queue *q, const struct pager_item *but,
+				     bool round);
 bool pager_queue_is_empty(const struct pager_queue *q);
 /* Frees all items. */
 void pager_queue_done(struct pager_queue *q);

@@ -21,10 +21,12 @@ static const struct {
 	enum retry_verdict verdict;
 } meanings[] = {
 	{ 300, 399, RETRY_PARK },    { 400, 400, RETRY_MINIMAL }, { 401, 401, RETRY_PARK },
-	{ 403, 404, RETRY_PARK },    { 407, 407, RETRY_PARK },    { 410, 410, RETRY_PARK },
+	{ 403, 405, RETRY_PARK },    { 407, 407, RETRY_PARK },    { 410, 410, RETRY_PARK },
 	{ 413, 413, RETRY_MINIMAL }, { 415, 415, RETRY_MINIMAL }, { 422, 422, RETRY_MINIMAL },
+	{ 426, 426, RETRY_PARK },
 };
 
+/* RETRY_MINIMAL: the receiver called the page malformed. */
 static enum retry_verdict meaning(const struct retry_outcome *o)
 {
 	if (o->taken)
@@ -33,16 +35,32 @@ static enum retry_verdict meaning(const struct retry_outcome *o)
 		return RETRY_PARK;
 	for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
 		if (o->http_status >= meanings[i].from && o->http_status <= meanings[i].to)
-			return meanings[i].verdict == RETRY_MINIMAL && o->minimal
-				       ? RETRY_DEAD
-				       : meanings[i].verdict;
+			return meanings[i].verdict;
 	return RETRY_AGAIN;
+}
+
+bool retry_is_refusal(const struct retry_outcome *o)
+{
+	return meaning(o) == RETRY_MINIMAL;
+}
+
+static enum retry_verdict verdict_on(const struct retry_outcome *o)
+{
+	if (!retry_is_refusal(o))
+		return meaning(o);
+	if (o->witness)
+		return RETRY_PARK;
+	if (!o->minimal)
+		return RETRY_MINIMAL;
+	if (o->others_taken)
+		return RETRY_DEAD;
+	return o->alone ? RETRY_PARK : RETRY_NEXT;
 }
 
 struct retry_decision retry_decide(const struct retry_outcome *o, unsigned failures,
 				   uint64_t park_retry_ns, uint64_t random)
 {
-	struct retry_decision d = { .verdict = meaning(o) };
+	struct retry_decision d = { .verdict = verdict_on(o) };
 	uint64_t floor_ns =
 		o->retry_after_ns < RETRY_AFTER_MAX_NS ? o->retry_after_ns : RETRY_AFTER_MAX_NS;
 

@@ -5,10 +5,20 @@
  *	answer                                  verdict
  *	the format's success                    DELIVERED
  *	408 425 429 5xx, no answer at all       AGAIN: full jitter, retry_after a floor
- *	3xx; 401 403 404 407 410;               PARK: a person has to mend something;
- *	the peer's certificate is not verified  tried again after park_retry
- *	400 413 415 422                         MINIMAL; of a minimal page DEAD
+ *	3xx; 401 403 404 405 407 410 426;       PARK: a person has to mend something;
+ *	TLS cannot verify the peer or us        tried again after park_retry
+ *	400 413 415 422                         MINIMAL; what it is of a minimal page is below
  *	any other                               AGAIN
+ *
+ * A receiver that calls a page malformed may mean the page or the sender: libraries that verify
+ * signatures answer 400 to a bad secret or clock. Which it is the endpoint's next page shows:
+ *
+ *	refused is                                              verdict
+ *	a page, in whichever form, behind one refused twice     PARK: it is the endpoint
+ *	a minimal page, and others were taken since it was      DEAD: it is the page
+ *	refused twice before
+ *	a minimal page, and no other waits                      PARK: nobody can say
+ *	a minimal page                                          NEXT
  */
 #ifndef TOCSIN_DELIVER_RETRY_H
 #define TOCSIN_DELIVER_RETRY_H
@@ -22,6 +32,9 @@ struct retry_outcome {
 	long http_status;        /* 0: no answer came */
 	bool unverified;         /* TLS could not verify the peer or us, whoever found out */
 	bool minimal;            /* the attempt was with the minimal page */
+	bool witness;            /* the page before was refused twice: this one shows why */
+	bool others_taken;       /* since the first time that this page was refused twice */
+	bool alone;              /* no page waits that could be the witness */
 	uint64_t retry_after_ns; /* what the receiver asked for, 0: nothing */
 };
 
@@ -29,7 +42,8 @@ enum retry_verdict {
 	RETRY_DELIVERED,
 	RETRY_AGAIN,   /* the endpoint fails: one probe after the delay, the other pages wait */
 	RETRY_PARK,    /* likewise, and only a person can mend it */
-	RETRY_MINIMAL, /* this page once more in its minimal form, at once; the endpoint is well */
+	RETRY_MINIMAL, /* this page once more in its minimal form, at once */
+	RETRY_NEXT,    /* another page, at once: it shows whether this one is dead */
 	RETRY_DEAD,    /* this page goes to dead/; the endpoint is well */
 };
 
@@ -49,6 +63,9 @@ struct retry_decision {
  */
 struct retry_decision retry_decide(const struct retry_outcome *o, unsigned failures,
 				   uint64_t park_retry_ns, uint64_t random);
+
+/* Did the receiver call the page malformed? */
+bool retry_is_refusal(const struct retry_outcome *o);
 
 /*
  * The value of a Retry-After header as a time from now: seconds, which may have a fraction, or a

@@ -13,10 +13,14 @@
  *	delay:MS[:STATUS]            waits first, then answers, 200 by default
  *	retry-after:S[:STATUS]       with Retry-After in seconds, 503 by default
  *	retry-after-date:S[:STATUS]  with Retry-After as a date, so many seconds after its Date
+ *	refuse:TEXT                  400 to a page that has TEXT in it, 200 to any other
  *	hang                         never answers
  *	reset                        resets the connection once the request is there
  *	empty                        closes the connection without a byte
  *	half[:STATUS]                closes it within the body, 200 by default
+ *	cut[:STATUS]                 resets it there
+ *	garbled[:STATUS]             a body whose chunks are none
+ *	drip[:STATUS]                a body that comes byte by byte and never whole
  *	endless[:STATUS]             a body without an end, 200 by default
  *	endless-head                 a 200 with headers without an end
  *	slow                         a 200 whose head comes byte by byte and never whole
@@ -182,6 +186,19 @@ static void step_misbehave(const struct step *step, int fd)
 		send_raw(fd, "Content-Length: 2000\r\n\r\n");
 		send_raw(fd, kilobyte);
 		break;
+	case STEP_CUT:
+		send_raw(fd, "Content-Length: 2000\r\n\r\n");
+		send_raw(fd, kilobyte);
+		connect(fd, &nowhere, sizeof nowhere);
+		break;
+	case STEP_GARBLED:
+		send_raw(fd, "Transfer-Encoding: chunked\r\n\r\nno chunk\r\n");
+		break;
+	case STEP_DRIP:
+		send_raw(fd, "Content-Length: 2000\r\n\r\n");
+		while (send_raw(fd, "."))
+			wait_ms(20);
+		break;
 	case STEP_ENDLESS:
 		send_raw(fd, "Content-Type: text/plain\r\n\r\n");
 		while (send_raw(fd, kilobyte))
@@ -224,8 +241,10 @@ static void retry_after_add(const struct step *step, struct MHD_Response *respon
 }
 
 /* Each connection has a thread of its own, so waiting hinders nobody. */
-static enum MHD_Result step_do(const struct step *step, struct MHD_Connection *c)
+static enum MHD_Result step_do(const struct step *step, struct MHD_Connection *c,
+			       const struct text_buffer *body)
 {
+	unsigned status = step->status;
 	enum MHD_Result result;
 	struct MHD_Response *response;
 
@@ -237,14 +256,16 @@ static enum MHD_Result step_do(const struct step *step, struct MHD_Connection *c
 	}
 	if (step->kind == STEP_ANSWER)
 		wait_ms(step->number);
+	if (step->kind == STEP_REFUSE)
+		status = body->ptr && strstr(body->ptr, step->refused) ? 400 : 200;
 	response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
 	if (!response)
 		return MHD_NO;
 	if (step->status >= 300 && step->status <= 399)
 		MHD_add_response_header(response, "Location", "/redirected");
-	if (step->kind != STEP_ANSWER)
+	if (step->kind == STEP_RETRY_AFTER || step->kind == STEP_RETRY_AFTER_DATE)
 		retry_after_add(step, response);
-	result = MHD_queue_response(c, step->status, response);
+	result = MHD_queue_response(c, status, response);
 	MHD_destroy_response(response);
 	return result;
 }
@@ -267,7 +288,7 @@ static enum MHD_Result handle(void *userdata, struct MHD_Connection *c, const ch
 		*size = 0;
 		return MHD_YES;
 	}
-	return step_do(request_note(userdata, c, method, path, body), c);
+	return step_do(request_note(userdata, c, method, path, body), c, body);
 }
 
 static void completed(void *userdata, struct MHD_Connection *c, void **request,

@@ -25,6 +25,9 @@ static const struct step_word {
 	{ "reset", STEP_RESET, false, 0 },
 	{ "empty", STEP_EMPTY, false, 0 },
 	{ "half", STEP_HALF, false, 200 },
+	{ "cut", STEP_CUT, false, 200 },
+	{ "garbled", STEP_GARBLED, false, 200 },
+	{ "drip", STEP_DRIP, false, 200 },
 	{ "endless", STEP_ENDLESS, false, 200 },
 	{ "endless-head", STEP_ENDLESS_HEAD, false, 0 },
 	{ "slow", STEP_SLOW, false, 0 },
@@ -69,6 +72,12 @@ int step_parse(char *word, struct step *ret)
 
 	snprintf(s.text, sizeof s.text, "%s", word);
 	name = strsep(&rest, ":");
+	if (strcmp(name, "refuse") == 0 && rest && *rest) {
+		s.kind = STEP_REFUSE;
+		snprintf(s.refused, sizeof s.refused, "%s", rest);
+		*ret = s;
+		return 0;
+	}
 	known = step_word_find(name);
 	if (!known && (rest || status_parse(name, &s.status) < 0))
 		return -EINVAL;

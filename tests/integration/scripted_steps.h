@@ -5,12 +5,16 @@
 
 enum step_kind {
 	STEP_ANSWER,
+	STEP_REFUSE,
 	STEP_RETRY_AFTER,
 	STEP_RETRY_AFTER_DATE,
 	STEP_HANG, /* this and the next are no answers that a library would give */
 	STEP_RESET,
 	STEP_EMPTY,
 	STEP_HALF, /* this and the next begin with a status line */
+	STEP_CUT,
+	STEP_GARBLED,
+	STEP_DRIP,
 	STEP_ENDLESS,
 	STEP_ENDLESS_HEAD,
 	STEP_SLOW,
@@ -21,6 +25,7 @@ struct step {
 	unsigned status;
 	unsigned number; /* milliseconds of a delay, seconds otherwise */
 	char text[32];
+	char refused[32]; /* what a page has in it that is refused */
 };
 
 /* A decimal number of at most `most`. -EINVAL. */

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # What becomes of a page, for each kind of answer: delivered; tried again under the same id; parked
-# until somebody mends the endpoint; or, called malformed twice, in dead/. Never dropped, and a
-# redirect is never followed.
+# until somebody mends the endpoint; or, called malformed twice by a receiver that takes others, in
+# dead/. Never dropped, and a redirect is never followed.
 . "$top_srcdir/tests/integration/common.sh"
 . "$top_srcdir/tests/integration/answers.sh"
 . "$top_srcdir/tests/integration/engine.sh"
@@ -29,15 +29,19 @@ row() {
 for status in 200 201 202 204; do
 	row $status delivered
 done
-# Of what goes on for ever the beginning is enough.
-row endless delivered
+# Of what goes on for ever the beginning is enough, and what becomes of a body changes nothing.
+for body in endless half cut garbled drip; do
+	row $body delivered
+	row $body:202 delivered
+done
 
 # --- tried again
 
 for status in 408 425 429 500 502 503 504 599; do
 	row $status,200 "retry delivered"
 done
-for step in reset empty half half:503 endless:503 endless-head slow hang delay:2000; do
+for step in reset empty half:503 cut:503 garbled:429 drip:500 endless:503 endless-head slow hang \
+	delay:2000; do
 	row $step,200 "retry delivered"
 done
 row 503,500,429,200 "retry retry retry delivered"
@@ -102,7 +106,7 @@ is 0 "$(waiting)" "files that wait"
 
 # --- parked: PAGER_DEGRADED says so, until it is mended
 
-for status in 401 403 404 407 410; do
+for status in 401 403 404 405 407 410 426 drip:403; do
 	row $status,200 "parked delivered"
 	tells err 'code="PAGER_DEGRADED" priority="P2" state="firing"'
 	tells err 'code="PAGER_DEGRADED" priority="P2" state="resolved"'
@@ -125,7 +129,7 @@ ids >"$work/after"
 same "$work/before" "$work/after" "the parked page's id after a restart"
 is 0 "$(waiting)" "files that wait after a restart"
 
-# --- malformed: once more as a minimal page, then dead/
+# --- malformed: once more as a minimal page; then the next page shows whose fault it is
 
 for status in 400 413 415 422; do
 	row $status,200 "retry delivered"
@@ -137,39 +141,86 @@ for status in 400 413 415 422; do
 	done
 	grep -q PAGER_DEGRADED "$work/err" && fail "$status: the endpoint was blamed"
 
+	# It may be the endpoint, and there is no other page that would show it.
 	script $status
-	run "$work/raise"
+	drain=1s run "$work/raise"
 	stop_receiver
-	is "retry dead" "$(results)" "$status twice: results"
-	is 2 "$(came)" "$status twice: requests"
-	is 1 "$(ids | sort -u | wc -l)" "$status twice: page ids"
-	is 0 "$(waiting)" "$status twice: files that wait"
-	is 1 "$(dead)" "$status twice: files in dead/"
-	tells err "given up: it lies in dead/"
+	results | grep -qxE "retry parked( retry parked)*( retry)?" || fail "$status for ever: $(results)"
+	is 1 "$(ids | sort -u | wc -l)" "$status for ever: page ids"
+	is 1 "$(waiting)" "$status for ever: files that wait"
+	is 0 "$(dead)" "$status for ever: files in dead/"
+	tells err 'code="PAGER_DEGRADED" priority="P2" state="firing"'
+	# Mended, it has what waited.
+	script 200
+	keep_state=yes run "$work/nothing"
+	stop_receiver
+	is 0 "$(waiting)" "$status, mended: files that wait"
+	is 1 "$(came)" "$status, mended: requests"
 done
-# The page may be the reason: the next ones go their way.
-script 422,422,200
-run "$work/eight"
-stop_receiver
-is 9 "$(came)" "requests for eight pages of which one is refused"
-is 1 "$(dead)" "files in dead/ of eight pages"
-is 0 "$(waiting)" "files that wait of eight pages"
-is 7 "$(grep -c 'result="delivered"' "$work/err")" "delivered of eight pages"
 
-# Of an engine that goes on the endpoint's trouble is told too, and its end.
-script 400,400,200
+# An endpoint that refuses all: nothing of it is dead, and all goes out once it is mended.
+script 400
+drain=2s run "$work/eight"
+stop_receiver
+is 0 "$(dead)" "files in dead/ of an endpoint that refuses all"
+is 8 "$(waiting)" "files that wait for an endpoint that refuses all"
+[ "$(ids | sort -u | wc -l)" -gt 2 ] || fail "one page keeps the others from being tried"
+tells err 'code="PAGER_DEGRADED" priority="P2" state="firing"'
+script 200
+keep_state=yes run "$work/nothing"
+stop_receiver
+is 0 "$(waiting)" "files that wait for an endpoint that was mended"
+is 8 "$(came)" "requests to an endpoint that was mended"
+
+# The page is the reason where others are taken: these go their way, and nobody else is blamed.
+for n in 1 2 3 4 5 6 7 8 9; do
+	case $n in
+	2 | 4 | 6 | 8) text=poison ;;
+	*) text=good ;;
+	esac
+	sed "s/\"s\"/\"s$n\"/; s/1000/100$n/; s/gone/$text/" "$work/raise"
+done >"$work/nine"
+script refuse:poison
+run "$work/nine" -o pages.park_retry=1h
+stop_receiver
+is 4 "$(dead)" "files in dead/ of nine pages, four of which are refused"
+is 0 "$(waiting)" "files that wait of nine pages"
+is 5 "$(grep -c 'result="delivered"' "$work/err")" "delivered of nine pages"
+is 4 "$(grep -c 'result="dead"' "$work/err")" "dead of nine pages"
+tells err "given up: it lies in dead/"
+tells err "nobody there has seen it"
+grep -q PAGER_DEGRADED "$work/err" && fail "the endpoint was blamed for four pages"
+
+# A page that comes later shows it too, at once; and the endpoint's trouble is told, and its end.
+script 400,400,200,400,400
 begin_engine answers
-start_engine -o webhook.url="$url"
+start_engine -o webhook.url="$url" -o pages.park_retry=1h
 alert() {
 	tell_engine "{\"at\":1000,\"alert\":\"raise\",\"code\":\"$1\",\"priority\":\"P1\",\"message\":\"m\"}"
 }
 degraded() {
 	grep -q "code=\"PAGER_DEGRADED\" priority=\"P2\" state=\"$1\"" "$work/engine.err"
 }
+is_dead() {
+	grep -q 'result="dead"' "$work/engine.err"
+}
 alert FIRST
 await degraded firing
 alert SECOND
 await degraded resolved
+await is_dead
 stop_engine
 stop_receiver
-is 3 "$(came)" "requests for two pages of which one is refused"
+is 5 "$(came)" "requests for two pages of which one is refused"
+
+# That it takes nothing is told by the clock, though no attempt ends: it hangs, or asks for an hour.
+for step in hang retry-after:3600 retry-after:3600:429; do
+	script $step
+	start_engine -o webhook.url="$url" -o pages.park_retry=300ms -o webhook.timeout=5m
+	alert FIRST
+	await degraded firing
+	is 1 "$(came)" "requests to one that answers with $step"
+	kill_engine
+	rm -rf "$run" "$state"
+	stop_receiver
+done

@@ -30,6 +30,7 @@ struct http_seen {
 	char *body;
 	size_t len;
 	bool expects;
+	unsigned connection; /* from 1 */
 };
 
 struct http_server {
@@ -73,6 +74,9 @@ __attribute__((unused)) static long http_note(struct http_server *s, struct MHD_
 	seen->expects = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Expect") != NULL;
 	seen->body = body->ptr;
 	seen->len = body->len;
+	seen->connection =
+		(unsigned)(uintptr_t)MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+			->socket_context;
 	*body = (struct text_buffer){ 0 };
 	s->n_seen++;
 	pthread_cond_broadcast(&s->changed);
@@ -160,11 +164,10 @@ __attribute__((unused)) static void http_connected(void *userdata, struct MHD_Co
 	struct http_server *s = userdata;
 
 	(void)c;
-	(void)socket_data;
 	if (code != MHD_CONNECTION_NOTIFY_STARTED)
 		return;
 	pthread_mutex_lock(&s->mutex);
-	s->n_connections++;
+	*socket_data = (void *)(uintptr_t)++s->n_connections;
 	pthread_mutex_unlock(&s->mutex);
 }
 

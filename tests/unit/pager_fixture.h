@@ -25,6 +25,7 @@ struct desk {
 	struct settings_endpoint endpoints[2];
 	unsigned n_endpoints;
 	uint64_t park_retry_ns;
+	long connection_max_s;
 	char url[2][128];
 	pthread_mutex_t mutex; /* over the rest */
 	pthread_cond_t changed;
@@ -118,6 +119,7 @@ __attribute__((unused)) static int desk_open(struct desk *d)
 		.n_endpoints = d->n_endpoints,
 		.version = "1.2.3",
 		.park_retry_ns = d->park_retry_ns,
+		.connection_max_s = d->connection_max_s,
 		.attempted = desk_attempted,
 		.discarded = desk_discarded,
 		.trouble = desk_trouble,

@@ -4,6 +4,7 @@
 #include "pager_fixture.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 
 static void a_failed_page_goes_again_under_the_same_id(void **state)
 {
@@ -60,6 +61,95 @@ static void pages_share_one_connection(void **state)
 		assert_string_equal(s->seen[i].id, id);
 	}
 	desk_end(&d);
+	http_stop(s);
+}
+
+/* The connection of each request, by its number. */
+static void a_connection_over_which_an_attempt_was_in_vain_is_left(void **state)
+{
+	static const long in_vain[] = { 503, 429, 400, 403, 302, HTTP_DROP, HTTP_HUGE + 500 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof in_vain / sizeof *in_vain; i++) {
+		struct http_server *s = http_start(STEPS(200, 200, in_vain[i], 200));
+		struct desk d;
+		char id[32];
+
+		desk_start(&d, s, "/hook");
+		for (unsigned n = 1; n <= 6; n++) {
+			snprintf(id, sizeof id, "a-%u-feed", n);
+			desk_submit(&d, id, 1, PAGE_RAISED, n);
+			desk_wait(&d, &d.n_delivered, n);
+		}
+		assert_int_equal(s->seen[0].connection, s->seen[1].connection);
+		assert_int_equal(s->seen[1].connection, s->seen[2].connection);
+		for (unsigned n = 3; n < 7; n++)
+			assert_true(s->seen[n].connection > s->seen[2].connection);
+		/* And the new one is kept. */
+		assert_int_equal(s->seen[4].connection, s->seen[6].connection);
+		assert_int_equal(s->n_connections, 2);
+		desk_end(&d);
+		http_stop(s);
+	}
+}
+
+static void a_connection_has_a_greatest_age(void **state)
+{
+	struct http_server *s = http_start(STEPS(200));
+	unsigned seen, connections = 0;
+	struct desk d;
+	char id[32];
+
+	(void)state;
+	desk_init(&d);
+	desk_add(&d, s, "/hook");
+	d.connection_max_s = 1;
+	assert_int_equal(desk_open(&d), 0);
+	/* However busy it is. */
+	for (unsigned n = 1; connections < 3; n++) {
+		snprintf(id, sizeof id, "a-%u-feed", n);
+		desk_submit(&d, id, 1, PAGE_RAISED, n);
+		desk_wait(&d, &d.n_delivered, n);
+		http_count(s, &seen, &connections);
+	}
+	assert_true(seen > 3);
+	desk_end(&d);
+	http_stop(s);
+}
+
+/* However few descriptors there are when it starts: what is needed fails then, and is told. */
+static void a_pager_that_starts_is_woken_by_a_page(void **state)
+{
+	struct http_server *s = http_start(STEPS(200));
+	struct rlimit old, few;
+	unsigned started = 0;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	for (unsigned left = 0; left < 8; left++) {
+		struct desk d;
+		int lowest = dup(0);
+
+		few = (struct rlimit){ (rlim_t)lowest + left, old.rlim_max };
+		close(lowest);
+		desk_init(&d);
+		desk_add(&d, s, "/hook");
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		int r = desk_open(&d);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+		if (r < 0) {
+			desk_done(&d);
+			continue;
+		}
+		started++;
+		/* In vain it would be waited for longer than the tests have. */
+		desk_submit(&d, "a-1-feed", 1, PAGE_RAISED, 1);
+		desk_wait(&d, &d.n_delivered, 1);
+		desk_submit(&d, "b-2-feed", 1, PAGE_RAISED, 2);
+		desk_wait(&d, &d.n_delivered, 2);
+		desk_end(&d);
+	}
+	assert_true(started > 0);
 	http_stop(s);
 }
 
@@ -286,6 +376,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_failed_page_goes_again_under_the_same_id),
 		cmocka_unit_test(pages_share_one_connection),
+		cmocka_unit_test(a_connection_over_which_an_attempt_was_in_vain_is_left),
+		cmocka_unit_test(a_connection_has_a_greatest_age),
+		cmocka_unit_test(a_pager_that_starts_is_woken_by_a_page),
 		cmocka_unit_test(graver_and_older_pages_go_first),
 		cmocka_unit_test(a_hanging_endpoint_delays_no_other_and_no_stop),
 		cmocka_unit_test(a_failing_endpoint_is_asked_with_its_oldest_page_alone),

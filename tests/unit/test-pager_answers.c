@@ -151,7 +151,7 @@ static void what_the_receiver_asks_for_is_waited_for(void **state)
 
 static void what_a_person_must_mend_is_parked(void **state)
 {
-	static const long statuses[] = { 401, 403, 404, 407, 410 };
+	static const long statuses[] = { 401, 403, 404, 405, 407, 410, 426 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
@@ -244,49 +244,213 @@ static void what_is_called_malformed_goes_once_more_in_its_minimal_form(void **s
 	}
 }
 
-static void what_is_refused_twice_is_dead_and_blocks_nothing(void **state)
+static void a_dead_page_ends_and_its_resolution_goes(void **state)
 {
-	struct http_server *s = http_start(STEPS(400, 422, 200));
-	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct http_server *s = http_start(STEPS(HTTP_GATE, 400, 422, 200));
+	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 2);
 	struct desk d;
 
 	(void)state;
 	desk_start(&d, s, "/hook");
+	desk_submit(&d, "x-1-feed", 1, PAGE_RAISED, 1);
+	http_wait_seen(s, 1);
 	assert_int_equal(pager_submit(d.pager, p), 0);
-	desk_submit(&d, "a-1-feed", 1, PAGE_RESOLVED, 2);
-	desk_submit(&d, "b-2-feed", 1, PAGE_RAISED, 3);
-	desk_wait(&d, &d.n_delivered, 2);
-	assert_int_equal(s->n_seen, 4);
-	assert_int_equal(d.told[1].result, ATTEMPT_DEAD);
-	assert_int_equal(d.told[1].http_status, 422);
-	assert_int_equal(d.told[1].number, 2);
-	assert_string_equal(d.told[1].error, "127.0.0.1: answered 422");
-	assert_true(d.told[1].failing_ns == 0);
+	desk_submit(&d, "a-1-feed", 1, PAGE_RESOLVED, 3);
+	desk_submit(&d, "b-2-feed", 1, PAGE_RAISED, 4);
+	http_open_gate(s);
+	desk_wait(&d, &d.n_delivered, 3);
+	assert_int_equal(s->n_seen, 5);
+	assert_int_equal(d.told[4].result, ATTEMPT_DEAD);
+	assert_string_equal(d.told[4].id, "a-1-feed.raised");
+	assert_int_equal(d.told[4].http_status, 422);
+	assert_int_equal(d.told[4].number, 2);
+	assert_string_equal(d.told[4].error, "127.0.0.1: answered 422");
+	assert_true(d.told[4].failing_ns == 0);
 	assert_int_equal(fixture_flags(p), POSTING_DEAD);
-	assert_string_equal(s->seen[2].id, "a-1-feed.resolved");
 	assert_string_equal(s->seen[3].id, "b-2-feed.raised");
-	assert_true(pager_dead(d.pager) == 1 && pager_delivered(d.pager) == 2);
+	assert_string_equal(s->seen[4].id, "a-1-feed.resolved");
+	assert_true(pager_dead(d.pager) == 1 && pager_delivered(d.pager) == 3);
 	assert_true(pager_pending(d.pager) == 0 && pager_failures(d.pager) == 2);
+	assert_true(pager_failing_since(d.pager, 0) == 0);
 	desk_end(&d);
 	assert_int_equal(atomic_load(&p->references), 1);
 	posting_unref(p);
 	http_stop(s);
 }
 
-static void one_page_refused_says_nothing_of_the_next(void **state)
+/*
+ * What becomes of pages a, b, c, ..., each of its own incident, that all wait when the endpoint
+ * answers the first time. Parked, it is not tried again unless the step is written with a +, for a
+ * page more, or with a !, for being hurried.
+ */
+static const struct {
+	unsigned n_pages;
+	const char *steps, *told;
+} trials[] = {
+	{ 2, "400 400 200", "a:retry a:retry b:delivered a:dead" },
+	{ 2, "413 422 202", "a:retry a:retry b:delivered a:dead" },
+	{ 2, "400 415 299", "a:retry a:retry b:delivered a:dead" },
+	{ 1, "400 200", "a:retry a:delivered" },
+	/* One alone, or two: it may be the endpoint. */
+	{ 1, "400 400", "a:retry a:parked" },
+	{ 2, "400 400 400", "a:retry a:retry b:parked" },
+	{ 2, "422 422 413", "a:retry a:retry b:parked" },
+	{ 3, "400 400 400", "a:retry a:retry b:parked" },
+	/* Mended, all have what they had. */
+	{ 1, "400 400 !200", "a:retry a:parked a:delivered" },
+	{ 2, "400 400 400 !200 200", "a:retry a:retry b:parked b:delivered a:delivered" },
+	{ 3, "400 400 400 !200 200 200",
+	  "a:retry a:retry b:parked c:delivered a:delivered b:delivered" },
+	{ 1, "400 400 +200 200", "a:retry a:parked b:delivered a:delivered" },
+	/* The next one shows what it is, though it comes later. */
+	{ 1, "400 400 +200 400 400", "a:retry a:parked b:delivered a:retry a:dead" },
+	{ 1, "400 400 +400", "a:retry a:parked b:parked" },
+	{ 1, "400 400 !400 400 +200 400 400",
+	  "a:retry a:parked a:retry a:parked b:delivered a:retry a:dead" },
+	/* Those that are refused for their own sake, every other one. */
+	{ 4, "400 400 200 400 400 200",
+	  "a:retry a:retry b:delivered a:dead c:retry c:retry d:delivered c:dead" },
+	{ 3, "400 400 400 !400 400 200 400 400 400 400",
+	  "a:retry a:retry b:parked c:retry c:retry b:delivered a:retry a:dead c:retry c:dead" },
+	/* Something else comes between: then nothing is proven. */
+	{ 2, "400 401", "a:retry a:parked" },
+	{ 2, "400 400 403", "a:retry a:retry b:parked" },
+	{ 2, "400 400 403 !200 200", "a:retry a:retry b:parked b:delivered a:delivered" },
+	{ 2, "400 400 503 400 200", "a:retry a:retry b:retry a:retry b:delivered a:dead" },
+	{ 2, "400 503 400 200", "a:retry a:retry a:retry b:delivered a:dead" },
+	/* By turns, so that one that is never taken blocks nothing. */
+	{ 3, "403 !403 !403 !403 !200 200 200",
+	  "a:parked b:parked c:parked a:parked b:delivered a:delivered c:delivered" },
+};
+
+static unsigned steps_read(const char *text, long *ret, char *ret_acts)
 {
-	struct http_server *s = http_start(STEPS(400, 400, 400, 200));
+	unsigned n = 0;
+
+	while (*text) {
+		ret_acts[n] = *text == '+' || *text == '!' ? *text++ : ' ';
+		ret[n++] = strtol(text, (char **)(uintptr_t)&text, 10);
+		text += *text == ' ';
+	}
+	return n;
+}
+
+static void told_write(struct desk *d, unsigned from, char *ret, size_t size)
+{
+	static const char *const results[] = { "delivered", "retry", "parked", "dead" };
+	size_t len = 0;
+
+	ret[0] = 0;
+	for (unsigned i = from; i < d->n_told && len < size; i++)
+		len += (size_t)snprintf(ret + len, size - len, "%s%c:%s", i > from ? " " : "",
+					d->told[i].id[0], results[d->told[i].result]);
+}
+
+static unsigned words_in(const char *text)
+{
+	unsigned n = 1;
+
+	for (; *text; text++)
+		n += *text == ' ';
+	return n;
+}
+
+static void whose_fault_a_refusal_is_the_next_page_shows(void **state)
+{
+	char id[] = "x-1-feed", acts[32], told[512];
+	long steps[33] = { HTTP_GATE };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof trials / sizeof *trials; i++) {
+		unsigned n = steps_read(trials[i].steps, steps + 1, acts);
+		unsigned pages = 0;
+		struct http_server *s = http_start(steps, n + 1);
+		struct desk d;
+
+		desk_init(&d);
+		desk_add(&d, s, "/hook");
+		d.park_retry_ns = HOUR_NS;
+		assert_int_equal(desk_open(&d), 0);
+		desk_submit(&d, "x-1-feed", 1, PAGE_RAISED, 1);
+		http_wait_seen(s, 1);
+		for (; pages < trials[i].n_pages; pages++) {
+			id[0] = (char)('a' + pages);
+			desk_submit(&d, id, 1, PAGE_RAISED, 2 + pages);
+		}
+		http_open_gate(s);
+		for (unsigned k = 0; k < n; k++) {
+			if (acts[k] == ' ')
+				continue;
+			/* What comes before is over. */
+			desk_wait(&d, &d.n_told, 1 + k);
+			if (acts[k] == '!')
+				pager_hurry(d.pager, 0);
+			id[0] = (char)('a' + pages);
+			if (acts[k] == '+')
+				desk_submit(&d, id, 1, PAGE_RAISED, 2 + pages++);
+		}
+		desk_wait(&d, &d.n_told, 1 + words_in(trials[i].told));
+		pthread_mutex_lock(&d.mutex);
+		told_write(&d, 1, told, sizeof told);
+		pthread_mutex_unlock(&d.mutex);
+		assert_string_equal(told, trials[i].told);
+		desk_end(&d);
+		/* Nothing else was asked. */
+		assert_int_equal(s->n_seen, 1 + n);
+		http_stop(s);
+	}
+}
+
+static void a_parked_page_goes_whole_once_it_is_mended(void **state)
+{
+	struct http_server *s = http_start(STEPS(HTTP_GATE, 400, 400, 400, 200));
 	struct desk d;
 
 	(void)state;
-	desk_start(&d, s, "/hook");
-	desk_submit(&d, "a-1-feed", 1, PAGE_RAISED, 1);
-	desk_submit(&d, "b-2-feed", 1, PAGE_RAISED, 2);
-	desk_wait(&d, &d.n_delivered, 1);
-	assert_true(pager_dead(d.pager) == 1);
-	/* The second was tried whole, for all that happened to the first. */
-	assert_string_equal(s->seen[2].id, "b-2-feed.raised");
-	assert_true(s->seen[2].len > s->seen[3].len);
+	desk_init(&d);
+	desk_add(&d, s, "/hook");
+	d.park_retry_ns = HOUR_NS;
+	assert_int_equal(desk_open(&d), 0);
+	desk_submit(&d, "x-1-feed", 1, PAGE_RAISED, 1);
+	http_wait_seen(s, 1);
+	desk_submit(&d, "a-2-feed", 1, PAGE_RAISED, 2);
+	desk_submit(&d, "b-3-feed", 1, PAGE_RAISED, 3);
+	http_open_gate(s);
+	desk_wait(&d, &d.n_told, 4);
+	assert_int_equal(d.told[3].result, ATTEMPT_PARKED);
+	assert_true(d.told[3].failing_ns > 0 && d.told[3].next_ns == HOUR_NS);
+	assert_true(pager_parked(d.pager) == 2 && pager_dead(d.pager) == 0);
+	pager_hurry(d.pager, 0);
+	desk_wait(&d, &d.n_delivered, 3);
+	assert_true(s->seen[4].len > s->seen[2].len && s->seen[5].len > s->seen[2].len);
+	desk_end(&d);
+	http_stop(s);
+}
+
+static void no_resolution_goes_before_a_raising_in_doubt(void **state)
+{
+	struct http_server *s = http_start(STEPS(HTTP_GATE, 400, 400, 200));
+	struct desk d;
+
+	(void)state;
+	desk_init(&d);
+	desk_add(&d, s, "/hook");
+	d.park_retry_ns = HOUR_NS;
+	assert_int_equal(desk_open(&d), 0);
+	desk_submit(&d, "x-1-feed", 1, PAGE_RAISED, 1);
+	http_wait_seen(s, 1);
+	desk_submit(&d, "a-1-feed", 1, PAGE_RAISED, 2);
+	desk_submit(&d, "a-1-feed", 1, PAGE_RESOLVED, 3);
+	http_open_gate(s);
+	/* It is no witness. */
+	desk_wait(&d, &d.n_told, 3);
+	assert_int_equal(d.told[2].result, ATTEMPT_PARKED);
+	desk_submit(&d, "a-1-feed", 1, PAGE_REPEAT, 4);
+	desk_submit(&d, "b-2-feed", 1, PAGE_RAISED, 5);
+	desk_wait(&d, &d.n_delivered, 5);
+	assert_string_equal(s->seen[3].id, "b-2-feed.raised");
+	assert_string_equal(s->seen[4].id, "a-1-feed.raised");
+	assert_string_equal(s->seen[6].id, "a-1-feed.resolved");
 	desk_end(&d);
 	http_stop(s);
 }
@@ -302,8 +466,10 @@ int main(void)
 		cmocka_unit_test(what_a_person_must_mend_is_parked),
 		cmocka_unit_test(a_parked_endpoint_keeps_all_its_pages_and_is_tried_whole),
 		cmocka_unit_test(what_is_called_malformed_goes_once_more_in_its_minimal_form),
-		cmocka_unit_test(what_is_refused_twice_is_dead_and_blocks_nothing),
-		cmocka_unit_test(one_page_refused_says_nothing_of_the_next),
+		cmocka_unit_test(a_dead_page_ends_and_its_resolution_goes),
+		cmocka_unit_test(whose_fault_a_refusal_is_the_next_page_shows),
+		cmocka_unit_test(a_parked_page_goes_whole_once_it_is_mended),
+		cmocka_unit_test(no_resolution_goes_before_a_raising_in_doubt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

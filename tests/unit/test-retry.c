@@ -19,35 +19,49 @@ static void a_taken_page_is_delivered(void **state)
 
 #define PARK_NS UINT64_C(77)
 
+static bool is_one_of(long status, const long *statuses, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (status == statuses[i])
+			return true;
+	return false;
+}
+
 /* The table of what an answer means, as documented, status by status. */
 static enum retry_verdict expected(const struct retry_outcome *o)
 {
-	static const long parked[] = { 401, 403, 404, 407, 410 },
+	static const long parked[] = { 401, 403, 404, 405, 407, 410, 426 },
 			  malformed[] = { 400, 413, 415, 422 };
 
 	if (o->taken)
 		return RETRY_DELIVERED;
-	if (o->unverified || (o->http_status >= 300 && o->http_status < 400))
+	if (o->unverified || (o->http_status >= 300 && o->http_status < 400) ||
+	    is_one_of(o->http_status, parked, sizeof parked / sizeof *parked))
 		return RETRY_PARK;
-	for (size_t i = 0; i < sizeof parked / sizeof *parked; i++)
-		if (o->http_status == parked[i])
-			return RETRY_PARK;
-	for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++)
-		if (o->http_status == malformed[i])
-			return o->minimal ? RETRY_DEAD : RETRY_MINIMAL;
-	return RETRY_AGAIN;
+	if (!is_one_of(o->http_status, malformed, sizeof malformed / sizeof *malformed))
+		return RETRY_AGAIN;
+	if (o->witness)
+		return RETRY_PARK;
+	if (!o->minimal)
+		return RETRY_MINIMAL;
+	if (o->others_taken)
+		return RETRY_DEAD;
+	return o->alone ? RETRY_PARK : RETRY_NEXT;
 }
 
 static void each_status_means_what_the_table_says(void **state)
 {
 	(void)state;
 	for (long status = 0; status < 1000; status++)
-		for (unsigned flags = 0; flags < 8; flags++) {
+		for (unsigned flags = 0; flags < 64; flags++) {
 			struct retry_outcome o = {
 				.taken = flags & 1,
 				.unverified = flags & 2,
 				.http_status = status,
 				.minimal = flags & 4,
+				.witness = flags & 8,
+				.others_taken = flags & 16,
+				.alone = flags & 32,
 			};
 			struct retry_decision d = retry_decide(&o, 1, PARK_NS, 1);
 
