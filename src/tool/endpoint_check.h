@@ -18,8 +18,9 @@ struct endpoint_report {
 };
 
 /*
- * Connects as the pager does, with its timeouts, TLS and certificates, and asks with OPTIONS, without
- * token and signature; any status is an answer. curl_global_init must have been called. -ENOMEM.
+ * Connects as the pager does, with its timeouts, TLS and certificates, and asks with OPTIONS,
+ * without token and signature; any status is an answer. curl_global_init must have been called.
+ * -ENOMEM.
  */
 int endpoint_check(const struct settings_endpoint *e, struct endpoint_report *ret);
 
