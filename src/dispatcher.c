@@ -254,15 +254,18 @@ static bool perished_tell(struct dispatcher *d)
 
 static void stopped_tell(struct dispatcher *d)
 {
-	uint64_t pending = pages_waiting(d);
+	uint64_t pending = pages_waiting(d), used = recorder_head(d->recorder);
 
 	if (!d->rescue) {
 		bool unread = unread_tell(d), perished = perished_tell(d);
 
 		d->stopped_lossy = unread || perished;
 	}
+	/* A run without an event takes a number too: runs are told apart by where they begin. */
+	if (used == d->first_position)
+		used++;
 	if (d->places.state >= 0 && d->clean && !d->rescue &&
-	    numbers_reserve(d->places.state, recorder_head(d->recorder)) < 0)
+	    numbers_reserve(d->places.state, used) < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
 				"%s/numbers cannot be written: the next numbers will leave a gap",
 				d->places.state_path);
@@ -336,10 +339,11 @@ void dispatcher_free(struct dispatcher *d)
 	free(d->candidate.state.ptr);
 	json_decref(d->to_share);
 	free(d->to_mark);
+	dispatcher_saved_done(d);
 	dispatcher_control_done(d);
 	free(d->request.text);
 	/* What is not safe elsewhere stays for the next start to find. */
-	recorder_free(d->recorder, d->clean || !d->held);
+	recorder_free(d->recorder, (d->clean && !d->recorder_stays) || !d->held);
 	lockfile_free(d->engine_lock);
 	places_done(&d->places);
 	runbooks_free(d->runbooks);

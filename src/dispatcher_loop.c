@@ -339,6 +339,7 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 	dispatcher_look_at_outbox(d, now_ns);
 	dispatcher_checkpoint(d, now_ns);
 	dispatcher_mark(d, now_ns);
+	dispatcher_save(d, now_ns);
 	dispatcher_look_at_control(d, now_ns);
 	dispatcher_share(d, now_ns);
 
@@ -391,10 +392,12 @@ void *dispatcher_main(void *arg)
 			dispatcher_share_last(d);
 	}
 	dead_runs_release(&d->recovery.runs);
-	/* First the marker: whoever finds it without its run takes the host for dead. */
+	/* In this order: a death in between is one that the next run knows everything of. Whoever
+	 * finds the marker without its run and picture takes the host for dead. */
+	d->recorder_stays = !d->clean || !dispatcher_save_last(d);
 	if (d->clean && !d->rescue)
 		dispatcher_unmark(d);
-	recorder_release_hold(d->recorder, d->clean);
+	recorder_release_hold(d->recorder, !d->recorder_stays);
 	if (d->engine_lock && !d->rescue)
 		lockfile_release(d->engine_lock);
 	return NULL;

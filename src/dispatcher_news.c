@@ -70,6 +70,8 @@ void dispatcher_tell(void *userdata, const struct news *news)
 		/* The page first: it is what somebody waits for. */
 		if (news->page != PAGE_NONE)
 			dispatcher_page(d, news);
+		if (news->page == PAGE_RAISED || news->page == PAGE_RESOLVED)
+			d->page_changes++;
 		if (!news->page_only)
 			news_log(d, news);
 		break;
@@ -79,6 +81,7 @@ void dispatcher_tell(void *userdata, const struct news *news)
 		break;
 	case NEWS_SUMMARY:
 		dispatcher_page_summary(d, news);
+		d->page_changes++;
 		news_log(d, news);
 		break;
 	case NEWS_SESSION:

@@ -19,6 +19,7 @@
 #include "picture/picture.h"
 #include "picture/storm.h"
 #include "places.h"
+#include "record/carried.h"
 #include "record/dead_runs.h"
 #include "rescue.h"
 #include "base/text.h"
@@ -158,6 +159,9 @@ struct dispatcher {
 	uint64_t failover_looked_ns;
 	bool marked; /* STATE/running is ours */
 	uint64_t marker_sum, marker_at_ns, changes_marked;
+	uint64_t first_position; /* of this run */
+	/* Paged incidents that opened or ended, and those of them that STATE/picture has. */
+	uint64_t page_changes, page_changes_saved, saved_at_ns;
 	bool listed; /* in STATE/pages.json */
 	uint64_t listed_sum, control_at_ns;
 	uint64_t started_wall_ns;
@@ -170,17 +174,18 @@ struct dispatcher {
 
 	_Atomic uint64_t applied; /* events, for the stats */
 	_Atomic uint64_t behind;  /* likewise: pages that are unread or held */
-	atomic_bool unkept_told, unshared_told, unmarked_told;
-	_Atomic(json_t *) to_share;       /* owned; what the keeper is to write next, or NULL */
-	_Atomic(struct marker *) to_mark; /* likewise */
-	atomic_int outbox_claim;          /* what the keeper's last try gave; CLAIM_ASKED before */
-	_Atomic uint64_t owed_asked;      /* entries up to there are to be kept on disk */
-	atomic_bool owing, owe_failed;    /* the keeper is at it; its last try was in vain */
+	atomic_bool unkept_told, unshared_told, unmarked_told, unsaved_told;
+	_Atomic(json_t *) to_share;        /* owned; what the keeper is to write next, or NULL */
+	_Atomic(struct marker *) to_mark;  /* likewise */
+	_Atomic(struct carried *) to_save; /* likewise */
+	atomic_int outbox_claim;           /* what the keeper's last try gave; CLAIM_ASKED before */
+	_Atomic uint64_t owed_asked;       /* entries up to there are to be kept on disk */
+	atomic_bool owing, owe_failed;     /* the keeper is at it; its last try was in vain */
 	atomic_uint health_changes;
 	_Atomic(struct page_listing *) to_list; /* owned; what pages.json is to show, or NULL */
 	atomic_bool looking;                    /* the keeper is at control/ and pages.json */
 	struct control *control;                /* the keeper's */
-	pthread_mutex_t mark_lock;              /* while STATE/running is written or removed */
+	pthread_mutex_t mark_lock; /* while STATE/running or STATE/picture is written or removed */
 
 	/* Between control calls and the thread. */
 	pthread_mutex_t lock;
@@ -194,6 +199,7 @@ struct dispatcher {
 	uint64_t stop_by_ns; /* CLOCK_MONOTONIC: how long it may wait for pages to be safe */
 	bool clean;          /* everything was safe when the thread ended */
 	bool stopped_lossy;  /* the stop's own: it left what it should have read or kept */
+	bool recorder_stays; /* for the next start: not all of it is elsewhere */
 	int hold_error;
 	bool held;
 
@@ -313,6 +319,12 @@ void dispatcher_control_done(struct dispatcher *d);
 /* dispatcher_marker.c: keeps STATE/running up to date; and removes it at a clean stop. */
 void dispatcher_mark(struct dispatcher *d, uint64_t now_ns);
 void dispatcher_unmark(struct dispatcher *d);
+
+/* dispatcher_saved.c: keeps STATE/picture up to date; at a clean stop writes it a last time. False:
+ * it could not, and the recorder has to stay for the next start to read open incidents from. */
+void dispatcher_save(struct dispatcher *d, uint64_t now_ns);
+bool dispatcher_save_last(struct dispatcher *d);
+void dispatcher_saved_done(struct dispatcher *d);
 
 /* dispatcher_checkpoint.c: moves the checkpoint on; once more, when the thread ends. */
 void dispatcher_checkpoint(struct dispatcher *d, uint64_t now_ns);

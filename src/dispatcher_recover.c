@@ -4,7 +4,8 @@
  *
  *	the outbox     one at a time posts from it. It is claimed first and read only after the
  *	               dead runs are claimed, since their pages may be on their way there
- *	STATE/picture  where a rescue has left a picture, it is gone on from
+ *	STATE/picture  where a rescue or a clean stop has left a picture, it is gone on from; that
+ *	               of a run that did not end so counts only where its recorder is gone
  *	ring-*         dead runs, in the order in which they began: each one's events beyond its
  *	               checkpoint are applied under its own epoch, so that ids are what they were
  *	STATE/running  a marker whose run has left nothing else: the host has died
@@ -95,7 +96,7 @@ static bool runs_claim(struct dispatcher *d)
 	return true;
 }
 
-/* A picture that a rescue has left. */
+/* A picture that a former run or a rescue has left. */
 static void carried_find(struct dispatcher *d, struct carried *ret)
 {
 	int r = d->places.state >= 0 ? carried_read(d->places.state, ret) : -ENOENT;
@@ -104,8 +105,8 @@ static void carried_find(struct dispatcher *d, struct carried *ret)
 	if (r < 0 && r != -ENOENT)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
 				"%s/" CARRIED_FILE
-				" of a rescued run cannot be read: %s; incidents "
-				"that it had open are not resolved by themselves",
+				" of a former run cannot be read: %s; incidents that it had open "
+				"are not resolved by themselves",
 				d->places.state_path, strerror(-r));
 }
 
@@ -126,7 +127,7 @@ static void carried_take(struct dispatcher *d, struct carried *c)
 	if (r < 0) {
 		picture_free(p);
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
-				"the picture that a rescue has left cannot be used: %s; incidents "
+				"the picture of a former run cannot be used: %s; incidents "
 				"that it had open are not resolved by themselves",
 				strerror(-r));
 		return;
@@ -135,6 +136,12 @@ static void carried_take(struct dispatcher *d, struct carried *c)
 	d->picture = p;
 	memcpy(d->recovery.last_epoch, c->epoch, sizeof c->epoch);
 	d->recovery.last_first_position = c->first_position;
+}
+
+/* Is all in it that its run has told? Then its recorder and its marker say no more. */
+static bool carried_is_whole(const struct carried *c)
+{
+	return c->kind == CARRIED_RESCUED || c->kind == CARRIED_STOPPED;
 }
 
 static bool run_is(const struct dead_run *run, const uint8_t *epoch)
@@ -195,9 +202,12 @@ static void runs_take(struct dispatcher *d, struct carried *carried)
 	struct dead_runs *runs = &d->recovery.runs;
 
 	for (size_t i = 0; i < runs->n; i++) {
-		if (runs->runs[i].first_position > carried->first_position)
+		bool same = d->recovery.carried && run_is(&runs->runs[i], carried->epoch);
+
+		if (runs->runs[i].first_position > carried->first_position ||
+		    (same && !carried_is_whole(carried)))
 			carried_take(d, carried);
-		if (!d->recovery.carried || !run_is(&runs->runs[i], carried->epoch))
+		if (!same || !carried_is_whole(carried))
 			run_take(d, &runs->runs[i]);
 	}
 	carried_take(d, carried);
@@ -243,7 +253,7 @@ static void marker_lose_sessions(struct dispatcher *d, const struct marker *m)
 	}
 }
 
-static void marker_take(struct dispatcher *d, const uint8_t *carried_epoch)
+static void marker_take(struct dispatcher *d, const struct carried *carried)
 {
 	_cleanup_free_ struct marker *m = calloc(1, sizeof *m);
 	struct death death = { 0 };
@@ -258,7 +268,7 @@ static void marker_take(struct dispatcher *d, const uint8_t *carried_epoch)
 				"have ended without a clean stop",
 				d->places.state_path, strerror(-r));
 	if (r < 0 || d->recovery.runs.busy > 0 || run_was_taken(d, m->epoch) ||
-	    memcmp(m->epoch, carried_epoch, sizeof m->epoch) == 0)
+	    (carried_is_whole(carried) && memcmp(m->epoch, carried->epoch, sizeof m->epoch) == 0))
 		return;
 	if (d->picture)
 		picture_resume(d->picture, m->epoch, dispatcher_now(d));
@@ -315,7 +325,7 @@ bool dispatcher_recover(struct dispatcher *d)
 	dispatcher_outbox_read(d);
 	carried_find(d, &carried);
 	runs_take(d, &carried);
-	marker_take(d, carried.epoch);
+	marker_take(d, &carried);
 	if (d->picture) {
 		if (d->rescue)
 			picture_page_waiting(d->picture, dispatcher_now(d));
@@ -344,6 +354,7 @@ void dispatcher_recovered(struct dispatcher *d)
 	for (size_t i = 0; i < recovery->runs.n; i++)
 		dead_run_finish(d->places.runtime, &recovery->runs.runs[i]);
 	recovery->runs.n = 0;
+	/* What came of it is saved again; until then it stays for a crash of the host. */
 	if (!d->rescue && recovery->carried)
-		carried_remove(d->places.state);
+		d->page_changes++;
 }

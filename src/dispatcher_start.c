@@ -126,7 +126,7 @@ static int recorder_start(struct dispatcher *d, int *ret_numbers_error, int *ret
 		r = recorder_create(&o, &d->recorder);
 	}
 	if (r == 0)
-		d->next = d->checkpoint_position = o.first_position;
+		d->next = d->checkpoint_position = d->first_position = o.first_position;
 	return r;
 }
 

@@ -255,13 +255,34 @@ static void encode_storm(struct encoder *e, const struct storm *s)
 	item_end(e, begin);
 }
 
+static void encode_begin(struct encoder *e)
+{
+	struct checkpoint_head head = { CHECKPOINT_MAGIC, CHECKPOINT_VERSION };
+
+	e->out->len = 0;
+	encoder_add(e, &head, sizeof head);
+}
+
+static int encode_end(struct encoder *e)
+{
+	if (!e->failed)
+		return 0;
+	e->out->len = 0;
+	return -ENOMEM;
+}
+
+static void encode_open_incidents(struct encoder *e, const struct picture *p)
+{
+	for (const struct incident *i = alerts_newest(p->alerts); i; i = i->next)
+		if (i->open)
+			encode_incident(e, i);
+}
+
 int checkpoint_encode(const struct picture *p, struct checkpoint_buffer *buf)
 {
 	struct encoder e = { buf, false };
-	struct checkpoint_head head = { CHECKPOINT_MAGIC, CHECKPOINT_VERSION };
 
-	buf->len = 0;
-	encoder_add(&e, &head, sizeof head);
+	encode_begin(&e);
 	encode_picture(&e, p);
 	encode_endpoints(&e, &p->settings);
 	encode_storm(&e, &p->storm);
@@ -269,12 +290,27 @@ int checkpoint_encode(const struct picture *p, struct checkpoint_buffer *buf)
 		encode_session(&e, s);
 	for (size_t i = 0; i < p->status.n_feeds; i++)
 		encode_feed(&e, &p->status.feeds[i]);
-	for (const struct incident *i = alerts_newest(p->alerts); i; i = i->next)
-		if (i->open)
-			encode_incident(&e, i);
-	if (e.failed) {
-		buf->len = 0;
-		return -ENOMEM;
-	}
-	return 0;
+	encode_open_incidents(&e, p);
+	return encode_end(&e);
+}
+
+int checkpoint_encode_open(const struct picture *p, struct checkpoint_buffer *buf)
+{
+	struct encoder e = { buf, false };
+	struct picture_fixed fixed = {
+		.now = p->now,
+		.position = p->position,
+		.flags = p->rules.stalled ? PICTURE_STALLED : 0,
+	};
+
+	encode_begin(&e);
+	item_add(&e, TAG_PICTURE, &fixed, sizeof fixed);
+	encode_endpoints(&e, &p->settings);
+	encode_storm(&e, &p->storm);
+	/* The first sign of these feeds has to resolve their incidents. */
+	for (size_t i = 0; i < p->status.n_feeds; i++)
+		if (p->status.feeds[i].alarmed)
+			encode_feed(&e, &p->status.feeds[i]);
+	encode_open_incidents(&e, p);
+	return encode_end(&e);
 }

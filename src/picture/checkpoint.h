@@ -17,6 +17,9 @@ struct checkpoint_buffer {
 
 /* Writes the picture over what `buf` held. -ENOMEM: it holds nothing then. */
 int checkpoint_encode(const struct picture *p, struct checkpoint_buffer *buf);
+/* Writes only what outlives the run when nothing else of it is left: open incidents, and the feeds
+ * and pages that they wait for. Sessions and counts end with their run. -ENOMEM as above. */
+int checkpoint_encode_open(const struct picture *p, struct checkpoint_buffer *buf);
 /*
  * Into a new picture that nothing was applied to. clock_shift_ns is added to every time on the
  * clock: 0, unless the clock began anew since (the machine was booted). -EBADMSG: damaged; the

@@ -350,6 +350,8 @@ void rules_end_engine(struct rules *rules, struct moment at)
 
 	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
 		alerts_clear_all(rules->alerts, codes[i], why, at);
+	for (size_t i = 0; i < rules->status->n_feeds; i++)
+		rules->status->feeds[i].alarmed = false;
 	rules_disarm(rules);
 }
 

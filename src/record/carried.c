@@ -15,11 +15,11 @@
 #include "record/recorder_layout.h"
 
 #define CARRIED_MAGIC "tocsin\nP"
-#define CARRIED_FORMAT 1
+#define CARRIED_FORMAT_MAX CARRIED_RUNNING
 
 struct carried_header {
 	char magic[8];
-	uint32_t format;
+	uint32_t format; /* an enum carried_kind: all kinds have the same header */
 	uint32_t byte_order;
 	uint8_t epoch[RECORDER_EPOCH_SIZE];
 	char boot_id[BOOT_ID_SIZE];
@@ -40,7 +40,7 @@ int carried_write(int folder, const struct carried *c)
 {
 	struct carried_header h = {
 		.magic = CARRIED_MAGIC,
-		.format = CARRIED_FORMAT,
+		.format = c->kind,
 		.byte_order = LAYOUT_BYTE_ORDER,
 		.wall_offset_ns = c->wall_offset_ns,
 		.first_position = c->first_position,
@@ -63,10 +63,10 @@ static int carried_check(const struct carried_header *h, const uint8_t *state, s
 {
 	if (memcmp(h->magic, CARRIED_MAGIC, sizeof h->magic) != 0)
 		return -EBADMSG;
-	if (h->format > CARRIED_FORMAT)
+	if (h->format > CARRIED_FORMAT_MAX)
 		return -EPROTONOSUPPORT;
-	return h->byte_order == LAYOUT_BYTE_ORDER && h->length == len &&
-			       layout_offset_is_sound(h->wall_offset_ns) &&
+	return h->format >= CARRIED_RESCUED && h->byte_order == LAYOUT_BYTE_ORDER &&
+			       h->length == len && layout_offset_is_sound(h->wall_offset_ns) &&
 			       h->checksum == checksum_of(h, state)
 		       ? 0
 		       : -EBADMSG;
@@ -97,6 +97,7 @@ int carried_read(int folder, struct carried *ret)
 		return r;
 	boot_id_read(boot_id);
 	*ret = (struct carried){
+		.kind = (enum carried_kind)h.format,
 		.wall_offset_ns = h.wall_offset_ns,
 		.first_position = h.first_position,
 		.other_boot = memcmp(boot_id, h.boot_id, sizeof boot_id) != 0,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A dead run's picture that a rescue has brought up to date, kept in the state folder until the
- * engine's next run goes on from it. It is the checkpoint of a recorder that is gone.
+ * The saved picture: what a run knows that the next one needs when the recorder is gone. It is one
+ * file in the state folder, and the next run goes on from it.
  */
 #ifndef TOCSIN_RECORD_CARRIED_H
 #define TOCSIN_RECORD_CARRIED_H
@@ -13,7 +13,15 @@
 
 #define CARRIED_FILE "picture"
 
+/* Who wrote it, and so what it is worth beside a recorder of the same run. */
+enum carried_kind {
+	CARRIED_RESCUED = 1, /* by a rescue, at the end of a dead run: all of that run is in it */
+	CARRIED_STOPPED = 2, /* by a clean stop: all of that run that is still open is in it */
+	CARRIED_RUNNING = 3, /* by a living run, for a crash of the host: the recorder knows more */
+};
+
 struct carried {
+	enum carried_kind kind;
 	uint8_t epoch[RECORDER_EPOCH_SIZE]; /* of the last run it has in it */
 	uint64_t first_position;            /* of that run: later ones are not in it */
 	int64_t wall_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC when it was written */

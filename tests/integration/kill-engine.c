@@ -3,7 +3,7 @@
  * An engine to be killed: it loads the plugin as any engine does and tells, through a descriptor
  * that somebody else reads, what it has been promised.
  *
- *	kill-engine [-o SECTION.KEY=VALUE]... [--plan random|pair|burst|full|quiet] [--calls N]
+ *	kill-engine [-o SECTION.KEY=VALUE]... [--plan random|pair|left|burst|full|quiet] [--calls N]
  *	            [--seed N] [--name WORD] [--clear FILE] [--flush MS] [--stop MS] [--noise 1]
  *	            [--tell FD]
  *
@@ -15,6 +15,7 @@
  *	random  two threads make N calls each: alerts, clears, feeds, risks, sessions, pulses; with
  *	        noise a third one fills the recorder with pulses meanwhile
  *	pair    one alert is raised and cleared, and both pages are waited for
+ *	left    one alert is raised and its page is waited for
  *	burst   N alerts are raised; then it waits to be killed
  *	full    events until the recorder takes no more; then it kills itself
  *	quiet   clears what FILE names and nothing else
@@ -333,6 +334,13 @@ static void plan_pair(struct engine *e)
 		clear_one(callers);
 }
 
+static void plan_left(struct engine *e)
+{
+	_cleanup_free_ struct caller *callers = callers_new(e);
+
+	raise_next(callers, KIND_CALL);
+}
+
 static void plan_burst(struct engine *e)
 {
 	_cleanup_free_ struct caller *callers = callers_new(e);
@@ -359,8 +367,8 @@ static const struct plan {
 	const char *name;
 	void (*run)(struct engine *e);
 } plans[] = {
-	{ "random", plan_random }, { "pair", plan_pair },   { "burst", plan_burst },
-	{ "full", plan_full },     { "quiet", plan_quiet },
+	{ "random", plan_random }, { "pair", plan_pair }, { "left", plan_left },
+	{ "burst", plan_burst },   { "full", plan_full }, { "quiet", plan_quiet },
 };
 
 /* --- the engine --- */

@@ -8,7 +8,8 @@ With --seconds, N is chosen so that it takes about so long.
 
     engine    an engine that raises an alert, clears it and waits for both pages
     recover   an engine that starts over what one left that was killed while its receiver was away
-    rescue    `tocsin rescue`, likewise
+    rescue    `tocsin rescue` that finishes what such a one left
+    stop      an engine that leaves an alert open at a clean stop: the next run still knows it
 """
 
 import argparse
@@ -46,6 +47,8 @@ class Scenario:
         before = (lab.PROGRAMS + "/kill-at", str(n), self.threads)
         if self.name == "engine":
             return self.lab.engine("pair", before=before, flush=10000, stop=2000)
+        if self.name == "stop":
+            return self.lab.engine("left", before=before, flush=10000, stop=2000)
         self.lab.receiver.set("away")
         dead = self.lab.engine("pair", flush=1)
         dead.pump(20, until="flushed")
@@ -86,7 +89,7 @@ class Scenario:
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("scenario", choices=("engine", "recover", "rescue"))
+    p.add_argument("scenario", choices=("engine", "recover", "rescue", "stop"))
     p.add_argument("--every", type=int, default=1)
     p.add_argument("--from", type=int, default=0, dest="first")
     p.add_argument("--seconds", type=float, default=0)

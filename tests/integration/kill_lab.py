@@ -53,7 +53,6 @@ class Book:
         self.tried = {}  # token: kind of incident, for each raise that was begun
         self.raised = {}  # token: number or None, for each raise that returned OK
         self.cleared = set()  # tokens whose clear returned OK
-        self.ended = set()  # of those open when a run stopped in order, which ends its picture
         self.numbers = 0  # the highest so far
         self.alerts = {}  # token: alert_id
         self.tokens = set()  # all that came
@@ -94,13 +93,6 @@ class Book:
     def open(self):
         """Incidents that may be open: (kind, token)."""
         return [(k, t) for t, k in self.tried.items() if t not in self.cleared]
-
-    def stopped(self):
-        """A run has stopped in order: what it left open need not be known to the next one."""
-        self.ended.update(token for _, token in self.open())
-
-    def resolvable(self):
-        return self.cleared - self.ended
 
     # --- the receiver's side
 
@@ -162,7 +154,7 @@ class Book:
 
     def lost(self):
         lost = [(t, "raised") for t in self.raised if not self.taken(t, "raised")]
-        for token in self.resolvable():
+        for token in self.cleared:
             if self.taken(token, "raised") and not self.taken(token, "resolved"):
                 lost.append((token, "resolved"))
         return lost
@@ -174,7 +166,7 @@ class Book:
         """entries: (token, state, ...) of the log's alerts."""
         logged = {e[:2] for e in entries}
         missing = [(t, "firing") for t in self.raised if (t, "firing") not in logged]
-        for token in self.resolvable() & self.raised.keys():
+        for token in self.cleared & self.raised.keys():
             if (token, "resolved") not in logged:
                 missing.append((token, "resolved"))
         return missing

@@ -130,8 +130,6 @@ class Campaign:
         words = run.words()
         epochs |= self.epochs()
         gone = "stopping" in words and not epochs & self.lab.rings()
-        if gone:
-            self.book.stopped()
         if status >= 0:
             self.totals.clean += 1
             if "stopped" not in words:

@@ -11,9 +11,10 @@
 
 static uint8_t state_bytes[] = "what a picture looks like";
 
-static void leave(const struct test_folder *f)
+static void leave_kind(const struct test_folder *f, enum carried_kind kind)
 {
 	struct carried c = {
+		.kind = kind,
 		.epoch = { 1, 2, 3 },
 		.first_position = 5,
 		.wall_offset_ns = -7,
@@ -22,6 +23,11 @@ static void leave(const struct test_folder *f)
 	};
 
 	assert_int_equal(carried_write(f->fd, &c), 0);
+}
+
+static void leave(const struct test_folder *f)
+{
+	leave_kind(f, CARRIED_RESCUED);
 }
 
 static void a_picture_comes_back_as_it_was_left(void **state)
@@ -42,6 +48,21 @@ static void a_picture_comes_back_as_it_was_left(void **state)
 	assert_int_equal(carried_remove(f->fd), 0);
 	assert_int_equal(carried_remove(f->fd), 0);
 	assert_int_equal(carried_read(f->fd, &c), -ENOENT);
+}
+
+static void it_says_who_wrote_it(void **state)
+{
+	static const enum carried_kind kinds[] = { CARRIED_RESCUED, CARRIED_STOPPED,
+						   CARRIED_RUNNING };
+	const struct test_folder *f = *state;
+	struct carried c;
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		leave_kind(f, kinds[i]);
+		assert_int_equal(carried_read(f->fd, &c), 0);
+		assert_int_equal(c.kind, kinds[i]);
+		free(c.state);
+	}
 }
 
 static void a_flipped_byte_sets_it_aside(void **state)
@@ -84,6 +105,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test_in_folder(a_picture_comes_back_as_it_was_left),
+		test_in_folder(it_says_who_wrote_it),
 		test_in_folder(a_flipped_byte_sets_it_aside),
 		test_in_folder(a_cut_one_is_set_aside),
 	};
