@@ -10,11 +10,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include "picture/thresholds.h"
 #include "tocsin_plugin.h"
 
 #define SETTINGS_ENDPOINTS_MAX 8
 #define SETTINGS_CONTACTS_MAX 64
+#define SETTINGS_TRUSTED_MAX 64
 #define SETTINGS_FILE_DEFAULT "tocsin.conf" /* in ${sysconfdir}/tocsin, then tocsin.conf.d */
 
 enum log_target { LOG_TARGET_AUTO, LOG_TARGET_JOURNAL, LOG_TARGET_SYSLOG, LOG_TARGET_STDERR };
@@ -51,6 +53,8 @@ struct settings {
 	uint64_t recorder_size; /* bytes */
 	enum log_target log_target;
 	bool log_health;
+	uid_t trusted_uids[SETTINGS_TRUSTED_MAX]; /* for the tool: see tool/trust.h */
+	unsigned n_trusted_uids;
 	struct settings_endpoint endpoints[SETTINGS_ENDPOINTS_MAX];
 	unsigned n_endpoints; /* those with a url */
 	bool has_page_after;

@@ -58,6 +58,8 @@ int setting_parse_FRACTION_OWN(const struct setting *, tocsin_str, struct settin
 			       struct text_buffer *);
 int setting_parse_COUNT(const struct setting *, tocsin_str, struct settings *, void *,
 			struct text_buffer *);
+int setting_parse_UIDS(const struct setting *, tocsin_str, struct settings *, void *,
+		       struct text_buffer *);
 int setting_parse_PRIORITIES(const struct setting *, tocsin_str, struct settings *, void *,
 			     struct text_buffer *);
 

@@ -218,6 +218,28 @@ int setting_parse_COUNT(const struct setting *row, tocsin_str value, struct sett
 	return quantity(row, value, count_from_text, "is no whole number", field, why);
 }
 
+int setting_parse_UIDS(const struct setting *row, tocsin_str value, struct settings *s, void *field,
+		       struct text_buffer *why)
+{
+	uid_t *uids = field;
+	unsigned n = 0;
+
+	for (tocsin_str word = next_word(&value); word.len > 0; word = next_word(&value)) {
+		uint64_t number = 0;
+		int r = quantity(row, word, count_from_text, "is no user's number", &number, why);
+
+		if (r < 0)
+			return r;
+		if (n == SETTINGS_TRUSTED_MAX) {
+			text_buffer_printf(why, "more than %d users", SETTINGS_TRUSTED_MAX);
+			return -EINVAL;
+		}
+		uids[n++] = (uid_t)number;
+	}
+	s->n_trusted_uids = n;
+	return 0;
+}
+
 int setting_parse_SIZE(const struct setting *row, tocsin_str value, struct settings *s, void *field,
 		       struct text_buffer *why)
 {

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "base/cleanup.h"
+#include "tool/foreign_alerts.h"
 #include "tool/history.h"
 #include "tool/incident_view.h"
 #include "tool/journal_query.h"
@@ -94,6 +95,8 @@ int alerts_main(int argc, char **argv)
 		status = query_explain_nothing(&query, journal);
 	if (status == TOOL_FINE && show(&query, history) < 0)
 		status = tool_failed("alerts", "no memory");
+	if (foreign_alerts_show(&query, journal) < 0)
+		status = tool_failed("alerts", "what others have written cannot be shown");
 	if (history_left_out(history))
 		fprintf(stderr,
 			"tocsin alerts: %" PRIu64 " more entries are not shown: narrow the "

@@ -21,6 +21,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/text.h"
@@ -123,6 +125,24 @@ static int find_session(const struct query *q, struct journal_query *j, struct s
 	return TOOL_FINE;
 }
 
+/* A file of another user's, a link or a pipe, is not written: it stands there for us to fall into.
+ */
+static int output_open(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd >= 0 || errno != EEXIST)
+		return fd;
+	if (lstat(path, &st) < 0)
+		return -1;
+	if (st.st_uid != 0 && st.st_uid != geteuid()) {
+		errno = EPERM;
+		return -1;
+	}
+	return open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+}
+
 static FILE *open_output(const struct query *q)
 {
 	const char *path = q->n_arguments > 0 ? q->arguments[0] : "-";
@@ -130,7 +150,7 @@ static FILE *open_output(const struct query *q)
 
 	if (strcmp(path, "-") == 0)
 		return stdout;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	fd = output_open(path);
 	return fd < 0 ? NULL : fdopen(fd, "we");
 }
 
@@ -178,6 +198,7 @@ int export_main(int argc, char **argv)
 	if (!list || !line)
 		return tool_failed("export", "no memory");
 	status = find_session(&q, journal, list, &e.row);
+	query_tell_foreign(&q, journal);
 	if (status != TOOL_FINE)
 		return status;
 	assert(e.row);

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "tool/trust.h"
 
 /* A field of the current entry: where its name and value are in `bytes`, each with a NUL. */
 struct field {
@@ -19,7 +20,12 @@ struct field {
 
 struct journal_query {
 	sd_journal *journal;
-	bool loaded; /* the current entry's fields are below */
+	struct trust *trust;
+	bool with_foreign;  /* entries of users that are not trusted are given too */
+	bool no_recordings; /* entries of recordings that are played are not given */
+	bool is_foreign;    /* the current one is such a user's */
+	uint64_t n_foreign; /* that were met */
+	bool loaded;        /* the current entry's fields are below */
 	char *bytes;
 	size_t used, size;
 	struct field fields[JOURNAL_QUERY_FIELDS_MAX];
@@ -31,6 +37,7 @@ struct journal_query *journal_query_free(struct journal_query *q)
 	if (!q)
 		return NULL;
 	free(q->bytes);
+	trust_free(q->trust);
 	sd_journal_close(q->journal);
 	free(q);
 	return NULL;
@@ -74,7 +81,7 @@ int journal_query_open(const char *directory, struct journal_query **ret)
 	_cleanup_(cleanup_query) struct journal_query *q = calloc(1, sizeof(*q));
 	int r;
 
-	if (!q)
+	if (!q || !(q->trust = trust_new()))
 		return -ENOMEM;
 	if (directory)
 		r = sd_journal_open_directory(&q->journal, directory, 0);
@@ -116,18 +123,57 @@ int journal_query_restart(struct journal_query *q)
 	return r < 0 ? r : journal_query_match(q, "SYSLOG_IDENTIFIER", "tocsin");
 }
 
+void journal_query_show_foreign(struct journal_query *q, bool show)
+{
+	q->with_foreign = show;
+}
+
+void journal_query_hide_recordings(struct journal_query *q, bool hide)
+{
+	q->no_recordings = hide;
+}
+
+bool journal_query_is_foreign(const struct journal_query *q)
+{
+	return q->is_foreign;
+}
+
+uint64_t journal_query_foreign(const struct journal_query *q)
+{
+	return q->n_foreign;
+}
+
+static bool is_given(struct journal_query *q)
+{
+	q->is_foreign = !trust_allows(q->trust, journal_query_get(q, "TOCSIN_ENGINE"),
+				      journal_query_get(q, "_UID"));
+	q->n_foreign += q->is_foreign;
+	return (q->with_foreign || !q->is_foreign) &&
+	       !(q->no_recordings && journal_query_get(q, "TOCSIN_REPLAY").len > 0);
+}
+
+/* To the next entry in that direction which is given. */
+static int go(struct journal_query *q, int (*step)(sd_journal *journal))
+{
+	int r;
+
+	do {
+		forget(q);
+		r = step(q->journal);
+	} while (r > 0 && !is_given(q));
+	return r;
+}
+
 int journal_query_next(struct journal_query *q)
 {
-	forget(q);
-	return sd_journal_next(q->journal);
+	return go(q, sd_journal_next);
 }
 
 int journal_query_last(struct journal_query *q)
 {
 	int r = sd_journal_seek_tail(q->journal);
 
-	forget(q);
-	return r < 0 ? r : sd_journal_previous(q->journal);
+	return r < 0 ? r : go(q, sd_journal_previous);
 }
 
 /* NULL without memory. Pointers into the bytes change, so views are made once all is there. */
@@ -153,7 +199,7 @@ static char *reserve(struct journal_query *q, size_t len)
 /* Of what journald itself adds, all of which begins with '_', these are asked for. */
 static bool is_wanted(const char *data, size_t len)
 {
-	static const char *const trusted[] = { "_PID=", "_BOOT_ID=", "_MACHINE_ID=" };
+	static const char *const trusted[] = { "_PID=", "_UID=", "_BOOT_ID=", "_MACHINE_ID=" };
 
 	if (len > 0 && data[0] != '_')
 		return true;

@@ -6,6 +6,8 @@
  *
  * The journal's own times are those of writing; an event's time is in TOCSIN_TIME and is earlier,
  * by years when a recording was played. So times are compared after reading, never by seeking.
+ *
+ * Entries of users whose word does not count (see tool/trust.h) are passed over, and counted.
  */
 #ifndef TOCSIN_TOOL_JOURNAL_QUERY_H
 #define TOCSIN_TOOL_JOURNAL_QUERY_H
@@ -32,6 +34,15 @@ int journal_query_match(struct journal_query *q, const char *name, const char *v
 int journal_query_rematch(struct journal_query *q);
 /* Likewise, and goes back to before the first entry. */
 int journal_query_restart(struct journal_query *q);
+
+/* Gives the entries of users that are not trusted too. */
+void journal_query_show_foreign(struct journal_query *q, bool show);
+/* Passes over entries of recordings that were played (TOCSIN_REPLAY). */
+void journal_query_hide_recordings(struct journal_query *q, bool hide);
+/* Is the current entry one of a user that is not trusted? */
+bool journal_query_is_foreign(const struct journal_query *q);
+/* How many such entries were met so far. */
+uint64_t journal_query_foreign(const struct journal_query *q);
 
 /* To the next entry; before the first call to the first. 1; 0: there is none; -errno. */
 int journal_query_next(struct journal_query *q);

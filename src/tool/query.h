@@ -62,6 +62,9 @@ bool query_covers(const struct query *q, uint64_t time_ns);
  * TOOL_FINE or TOOL_FAILED. */
 int query_open(const struct query *q, struct journal_query **ret);
 
+/* Tells on stderr how many entries were passed over because their users are not trusted. */
+void query_tell_foreign(const struct query *q, struct journal_query *j);
+
 /*
  * To be asked when nothing was found: is it because the journal has no such session, code or
  * engine? Then it tells, with the nearest ones, and returns TOOL_FAILED; or TOOL_FAILED because a

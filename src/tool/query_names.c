@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/cleanup.h"
@@ -133,6 +134,18 @@ int query_explain_nothing(const struct query *q, struct journal_query *j)
 	if (status == TOOL_FINE)
 		status = explain(q, j, q->code, "TOCSIN_CODE", "code");
 	return status;
+}
+
+void query_tell_foreign(const struct query *q, struct journal_query *j)
+{
+	uint64_t n = journal_query_foreign(j);
+
+	if (n > 0)
+		tool_failed(q->verb->name,
+			    "%" PRIu64
+			    " entr%s of other users that name%s an engine do%s not count; "
+			    "log.trusted_uids names the users to believe",
+			    n, n == 1 ? "y" : "ies", n == 1 ? "s" : "", n == 1 ? "es" : "");
 }
 
 int query_open(const struct query *q, struct journal_query **ret)

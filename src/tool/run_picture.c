@@ -183,7 +183,8 @@ struct run_picture *run_picture_new(const char *engine)
 	return TAKE(p);
 }
 
-int run_picture_read(const char *directory, const char *engine, struct run_picture **ret)
+static int read_newest(const char *directory, const char *engine, bool recordings,
+		       struct run_picture **ret)
 {
 	_cleanup_(cleanup_picture) struct run_picture *p = NULL;
 	_cleanup_(cleanup_query) struct journal_query *q = NULL;
@@ -192,6 +193,7 @@ int run_picture_read(const char *directory, const char *engine, struct run_pictu
 
 	if (r < 0)
 		return r;
+	journal_query_hide_recordings(q, !recordings);
 	r = journal_query_match(q, "MESSAGE_ID", entry_kind_message_id(ENTRY_KIND_STARTED));
 	if (r >= 0 && engine)
 		r = journal_query_match(q, "TOCSIN_ENGINE", engine);
@@ -212,4 +214,12 @@ int run_picture_read(const char *directory, const char *engine, struct run_pictu
 		return r;
 	*ret = TAKE(p);
 	return 0;
+}
+
+int run_picture_read(const char *directory, const char *engine, struct run_picture **ret)
+{
+	int r = read_newest(directory, engine, false, ret);
+
+	/* A recording that was played under the engine's name tells nothing of the engine. */
+	return r == -ENOENT ? read_newest(directory, engine, true, ret) : r;
 }

@@ -55,7 +55,8 @@ struct run_picture {
 	int journal_error; /* the snapshot is all there is, because the journal gave this; or 0 */
 };
 
-/* The newest run of `engine`, or of any when NULL, by the journal. -ENOENT: it tells of none. */
+/* The newest run of `engine`, or of any when NULL, by the journal: of a recording that was played
+ * only where nothing else is known. -ENOENT: it tells of none. */
 int run_picture_read(const char *directory, const char *engine, struct run_picture **ret);
 /* Is it known to run, stopped, ...: a word. */
 const char *run_state_name(enum run_state state);

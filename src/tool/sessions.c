@@ -111,5 +111,7 @@ int sessions_main(int argc, char **argv)
 	status = query_open(&query, &journal);
 	if (status != TOOL_FINE)
 		return status;
-	return query.session ? tell_story(&query, journal) : list_sessions(&query, journal);
+	status = query.session ? tell_story(&query, journal) : list_sessions(&query, journal);
+	query_tell_foreign(&query, journal);
+	return status;
 }

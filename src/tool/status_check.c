@@ -131,6 +131,11 @@ static int judge_engine(const struct query *q, const struct engine_snapshots *s,
 	if (q->engine ||
 	    (!p->replay && (p->state == RUN_RUNNING || p->last_event_ns >= q->since_ns)))
 		status_verdict_add(v, p);
+	/* Asked for by name, a recording may tell of trouble, but that nothing is wrong it cannot.
+	 */
+	if (q->engine && p->replay && v->level == CHECK_OK)
+		add_problem(v, CHECK_UNKNOWN, "only a recording that was played tells of %s",
+			    p->engine);
 	run_picture_free(p);
 	return 0;
 }

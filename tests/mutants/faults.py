@@ -277,6 +277,18 @@ ANSWERS = [
 ]
 
 SECURITY = [
+    fault("whoever wrote an entry is believed", "src/tool/trust.c",
+          "	return k->allowed;\n", "	return true;\n",
+          script("test-hostile-user")),
+    fault("another user's entries are given as others are", "src/tool/journal_query.c",
+          "return (q->with_foreign || !q->is_foreign) &&", "return true &&",
+          script("test-hostile-user")),
+    fault("a recording counts as the engine it names", "src/tool/run_picture.c",
+          "	journal_query_hide_recordings(q, !recordings);\n", "",
+          script("test-hostile-user")),
+    fault("a snapshot may speak for any engine", "src/tool/engine_snapshots.c",
+          "if (!any_name && !may_speak(", "if (false && !may_speak(",
+          script("test-hostile-user")),
     fault("what is printed may act on the terminal", "src/tool/clean_output.c",
           "	_cleanup_free_ char *line = text_to_line((tocsin_str){ text, len });\n",
           "	_cleanup_free_ char *line = strndup(text, len);\n",
