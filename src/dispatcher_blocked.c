@@ -314,7 +314,8 @@ void dispatcher_end_blockages(struct dispatcher *d, const struct recorder_image_
 	char id[ALERT_ID_SIZE];
 
 	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-		alerts_clear_all(alerts, str(codes[i]), picture_now(d->picture));
+		alerts_clear_all(alerts, str(codes[i]), STR("that run has ended"),
+				 picture_now(d->picture));
 	for (size_t i = 0; i < RECORDER_BLOCKED_NOTED; i++) {
 		uint64_t position = facts->blocked[i];
 		struct raise raise = {
