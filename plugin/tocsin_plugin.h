@@ -118,7 +118,7 @@ typedef struct tocsin_kv {
 typedef struct tocsin_event {
 	uint32_t size;    /* sizeof the whole event struct, head included */
 	uint32_t kind;    /* one of the enumerators below the event's struct */
-	uint64_t wall_ns; /* CLOCK_REALTIME in nanoseconds, a label; 0 = now */
+	uint64_t wall_ns; /* CLOCK_REALTIME in ns, a label; 0 = now, as is 2^63 and more */
 } tocsin_event;
 
 typedef struct tocsin_session_event {

@@ -35,12 +35,12 @@ int marker_write(int folder, const struct marker *m)
 	boot_id_read(boot_id);
 	for (size_t i = 0; i < m->sessions && i < MARKER_SESSIONS_MAX; i++) {
 		json_array_append_new(ids, text_to_json(str(m->session_ids[i])));
-		json_array_append_new(starts, json_integer((json_int_t)m->session_starts_ns[i]));
+		json_array_append_new(starts, json_integer(json_number(m->session_starts_ns[i])));
 	}
 	root = json_pack("{s:i,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:o}", "format", MARKER_FORMAT, "epoch",
 			 epoch, "boot_id", boot_id, "pid", (json_int_t)m->pid, "started_wall_ns",
-			 (json_int_t)m->started_wall_ns, "last_event_wall_ns",
-			 (json_int_t)m->last_event_wall_ns, "sessions", (json_int_t)m->sessions,
+			 json_number(m->started_wall_ns), "last_event_wall_ns",
+			 json_number(m->last_event_wall_ns), "sessions", json_number(m->sessions),
 			 "session_ids", ids, "session_starts_ns", starts);
 	bytes = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	if (!bytes)
@@ -82,12 +82,13 @@ static int marker_unpack(const json_t *root, struct marker *ret)
 			"boot_id", &boot_id, "pid", &pid, "started_wall_ns", &started,
 			"last_event_wall_ns", &last, "sessions", &sessions, "session_ids",
 			&ids) < 0 ||
-	    started < 0 || last < 0 || sessions < 0 || epoch_parse(epoch, m->epoch) < 0)
+	    sessions < 0 || epoch_parse(epoch, m->epoch) < 0)
 		return -EBADMSG;
 	snprintf(m->boot_id, sizeof m->boot_id, "%s", boot_id);
 	m->pid = (uint32_t)pid;
-	m->started_wall_ns = (uint64_t)started;
-	m->last_event_wall_ns = (uint64_t)last;
+	/* Earlier versions wrote a time past 2262 as a negative number: that is not known then. */
+	m->started_wall_ns = started > 0 ? (uint64_t)started : 0;
+	m->last_event_wall_ns = last > 0 ? (uint64_t)last : 0;
 	m->sessions = (uint64_t)sessions;
 	for (size_t i = 0; i < MARKER_SESSIONS_MAX; i++) {
 		const char *id = json_string_value(json_array_get(ids, i));

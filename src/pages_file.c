@@ -61,7 +61,7 @@ int pages_file_write(int state, gid_t group, const struct page_row *rows, size_t
 			return -ENOMEM;
 		}
 	root = json_pack("{s:i, s:o, s:I, s:o}", "format", FORMAT, "timestamp", time_json(wall_ns),
-			 "left_out", (json_int_t)(n - written), "pages", pages);
+			 "left_out", json_number(n - written), "pages", pages);
 	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	if (!text)
 		return -ENOMEM;

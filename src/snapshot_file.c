@@ -67,7 +67,7 @@ int snapshot_file_sign(json_t *json, const char *runtime_dir, const char *record
 	int r = json_object_set_new(json, "engine_pid", json_integer(getpid()));
 
 	r |= json_object_set_new(json, "engine_start_ticks",
-				 json_integer((json_int_t)start_ticks(getpid())));
+				 json_integer(json_number(start_ticks(getpid()))));
 	r |= json_object_set_new(json, "runtime_dir", text_or_null(runtime_dir));
 	r |= json_object_set_new(json, "recorder", text_or_null(recorder));
 	r |= json_object_set_new(json, "stopped_at", stopped);

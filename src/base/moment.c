@@ -141,11 +141,11 @@ int time_from_rfc3339(tocsin_str s, uint64_t *ret_wall_ns)
 	struct tm tm = { 0 };
 	unsigned year, month, day;
 	int64_t seconds;
-	uint64_t fraction;
+	uint64_t fraction, wall_ns;
 	char mark;
 
-	/* 1969 may still be 1970 elsewhere; past 2553 64 bits of nanoseconds end. */
-	year = take_number(&c, 4, 1969, 2553);
+	/* 1969 may still be 1970 elsewhere; in 2554 64 bits of nanoseconds end. */
+	year = take_number(&c, 4, 1969, 2554);
 	take_one_of(&c, "-", &mark);
 	month = take_number(&c, 2, 1, 12);
 	take_one_of(&c, "-", &mark);
@@ -164,9 +164,10 @@ int time_from_rfc3339(tocsin_str s, uint64_t *ret_wall_ns)
 	tm.tm_mon = (int)month - 1;
 	tm.tm_mday = (int)day;
 	seconds += timegm(&tm);
-	if (seconds < 0)
+	if (seconds < 0 || __builtin_mul_overflow((uint64_t)seconds, NS_PER_S, &wall_ns) ||
+	    __builtin_add_overflow(wall_ns, fraction, &wall_ns))
 		return -EINVAL;
-	*ret_wall_ns = (uint64_t)seconds * NS_PER_S + fraction;
+	*ret_wall_ns = wall_ns;
 	return 0;
 }
 

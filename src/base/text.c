@@ -144,6 +144,28 @@ char *text_to_utf8(tocsin_str s, size_t *ret_len)
 	return copy;
 }
 
+char *text_without_nuls(tocsin_str s, size_t *ret_len)
+{
+	size_t replacement = sizeof REPLACEMENT - 1, len = 0;
+	char *copy, *to;
+
+	if (s.len > (SIZE_MAX - 1) / replacement)
+		return NULL;
+	for (size_t i = 0; i < s.len; i++)
+		len += s.ptr[i] ? 1 : replacement;
+	copy = to = malloc(len + 1);
+	if (!copy)
+		return NULL;
+	for (size_t i = 0; i < s.len; i++)
+		if (s.ptr[i])
+			*to++ = s.ptr[i];
+		else
+			to = mempcpy(to, REPLACEMENT, replacement);
+	*to = 0;
+	*ret_len = len;
+	return copy;
+}
+
 /* Does it move the cursor, start a line or turn the direction of what follows? */
 static bool character_acts(uint32_t code)
 {

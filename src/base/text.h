@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "tocsin_plugin.h"
 
 /* A view of a NUL-terminated string (NULL gives the absent view) or of a literal. */
@@ -35,6 +36,9 @@ bool text_is_utf8(tocsin_str s);
  * NUL at the end. NULL without memory.
  */
 char *text_to_utf8(tocsin_str s, size_t *ret_len);
+/* A copy with U+FFFD for each NUL, so that a C string holds all of it. Heap. NULL without memory.
+ */
+char *text_without_nuls(tocsin_str s, size_t *ret_len);
 
 /*
  * A copy fit for one line on a terminal: valid UTF-8, and each control character (C0, C1, DEL, line
@@ -63,6 +67,12 @@ void text_buffer_add(struct text_buffer *b, tocsin_str s);
 void text_buffer_printf(struct text_buffer *b, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void text_buffer_done(struct text_buffer *b);
+
+/* A number for JSON, whose readers have 63 bits: what is larger becomes the largest of those. */
+static inline long long json_number(uint64_t n)
+{
+	return n > INT64_MAX ? INT64_MAX : (long long)n;
+}
 
 /* Do brackets outside of quotes nest at most so deep? The parser recurses, and our threads' stacks
  * are small: asked before a file that others may have written is parsed. */

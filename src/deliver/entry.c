@@ -95,7 +95,7 @@ static char *reserve_bytes(struct entry *e, size_t len)
 	return p;
 }
 
-void entry_add(struct entry *e, const char *name, tocsin_str value)
+static void field_add(struct entry *e, const char *name, tocsin_str value)
 {
 	size_t name_len = strlen(name), len = name_len + 1 + value.len;
 	char *p;
@@ -110,6 +110,20 @@ void entry_add(struct entry *e, const char *name, tocsin_str value)
 	if (value.len > 0)
 		memcpy(p + name_len + 1, value.ptr, value.len);
 	e->fields[e->n_fields++] = (struct iovec){ p, len };
+}
+
+/* Whoever reads a log entry holds its fields as C strings: none is to end at a NUL inside. */
+void entry_add(struct entry *e, const char *name, tocsin_str value)
+{
+	_cleanup_free_ char *copy = NULL;
+
+	if (value.len > 0 && memchr(value.ptr, 0, value.len)) {
+		copy = text_without_nuls(value, &value.len);
+		if (!copy)
+			return;
+		value.ptr = copy;
+	}
+	field_add(e, name, value);
 }
 
 void entry_addf(struct entry *e, const char *name, const char *format, ...)

@@ -28,7 +28,7 @@ static void build_facts(struct builder *b, const struct page_context *c, const s
 	const struct runbook *runbook = runbooks_find(c->runbooks, str(i->code));
 
 	builder_add_text(b, "alert_id", str(i->id), ID_TEXT_MAX);
-	builder_add(b, "number", json_integer((json_int_t)i->number));
+	builder_add(b, "number", json_integer(json_number(i->number)));
 	builder_add_text(b, "code", str(i->code), ID_TEXT_MAX);
 	if (i->raw_code)
 		builder_add_text(b, "raw_code", str(i->raw_code), ID_TEXT_MAX);
@@ -44,7 +44,7 @@ static void build_facts(struct builder *b, const struct page_context *c, const s
 	builder_add_runbook(b, c, i->code);
 	builder_add_time(b, "raised_at", i->opened.wall_ns);
 	builder_add_time(b, "resolved_at", resolved ? i->resolved.wall_ns : 0);
-	builder_add(b, "count", json_integer((json_int_t)i->count));
+	builder_add(b, "count", json_integer(json_number(i->count)));
 	builder_add(b, "metadata", json_object());
 	if (c->replay)
 		builder_add(b, "replay", json_true());

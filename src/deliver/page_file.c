@@ -48,8 +48,8 @@ int page_to_file(const struct page *p, const char *endpoint, char **ret, size_t 
 	root = json_pack("{s:i,s:o,s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:O}", "format", FILE_FORMAT,
 			 "endpoint", text_to_json(str(endpoint)), "id", p->id, "alert_id",
 			 p->alert_id, "code", p->code, "type", page_type_name(p->type), "priority",
-			 (int)p->priority, "event_wall_ns", (json_int_t)p->event_wall_ns,
-			 "due_wall_ns", (json_int_t)p->due_wall_ns, "data", p->data);
+			 (int)p->priority, "event_wall_ns", json_number(p->event_wall_ns),
+			 "due_wall_ns", json_number(p->due_wall_ns), "data", p->data);
 	if (!root)
 		return -ENOMEM;
 	bytes = json_dumps(root, JSON_COMPACT);
@@ -107,8 +107,12 @@ int page_from_file(const char *bytes, size_t len, struct page **ret, char **ret_
 			&priority, "event_wall_ns", &event_wall_ns, "due_wall_ns", &due_wall_ns,
 			"data", &data) < 0)
 		return -EBADMSG;
-	if (priority < 1 || priority > 3 || event_wall_ns < 0 || due_wall_ns < 0 ||
-	    endpoint[0] == 0 || !json_is_object(data) ||
+	/* Earlier versions wrote a time past 2262 as a negative number. */
+	if (due_wall_ns < 0)
+		due_wall_ns = INT64_MAX;
+	if (event_wall_ns < 0)
+		event_wall_ns = due_wall_ns;
+	if (priority < 1 || priority > 3 || endpoint[0] == 0 || !json_is_object(data) ||
 	    json_dumpb(data, NULL, 0, JSON_COMPACT) > PAGE_DATA_MAX)
 		return -EBADMSG;
 	p = calloc(1, sizeof *p);

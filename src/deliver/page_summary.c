@@ -104,13 +104,14 @@ static json_t *list_new(const struct storm_summary *s)
 
 static void build_counts(struct builder *b, const struct storm_summary *s)
 {
-	builder_add(b, "count", json_integer((json_int_t)(s->raised + s->resolved)));
-	builder_add(b, "raised", json_integer((json_int_t)s->raised));
-	builder_add(b, "resolved", json_integer((json_int_t)s->resolved));
-	builder_add(b, "unlisted", json_integer((json_int_t)s->unlisted));
+	builder_add(b, "count", json_integer(json_number(s->raised + s->resolved)));
+	builder_add(b, "raised", json_integer(json_number(s->raised)));
+	builder_add(b, "resolved", json_integer(json_number(s->resolved)));
+	builder_add(b, "unlisted", json_integer(json_number(s->unlisted)));
 	builder_add(b, "by_priority",
-		    json_pack("{s:I,s:I,s:I}", "P1", (json_int_t)s->by_priority[0], "P2",
-			      (json_int_t)s->by_priority[1], "P3", (json_int_t)s->by_priority[2]));
+		    json_pack("{s:I,s:I,s:I}", "P1", json_number(s->by_priority[0]), "P2",
+			      json_number(s->by_priority[1]), "P3",
+			      json_number(s->by_priority[2])));
 	builder_add(b, "alerts", list_new(s));
 }
 

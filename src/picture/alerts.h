@@ -40,7 +40,7 @@ struct incident {
 	char *key;              /* CODE session=S source=S instance=I, those that apply */
 	char *code;
 	char *raw_code; /* as given, when `code` became GENERAL; else NULL */
-	char *message;  /* of the last raise; all texts with their bytes as given, cut at NUL */
+	char *message;  /* of the last raise; all texts as given, but with U+FFFD for each NUL */
 	/* What was said when it ended, by whoever ended it; NULL: nothing. */
 	char *resolution;
 	char *session_id, *source, *instance; /* NULL when absent */
@@ -145,7 +145,7 @@ uint64_t alerts_raised(const struct alerts *a, uint32_t priority);
 size_t alerts_open(const struct alerts *a);
 
 /*
- * For the checkpoint: an open incident with the lengths of its identifiers (a NUL may be inside).
+ * For the checkpoint: an open incident with the lengths of its identifiers.
  * Walk them from alerts_newest by ->next, resolved ones among them, and restore in that order.
  */
 struct alerts_saved {

@@ -55,11 +55,31 @@ static bool stands_as_it_is(tocsin_str character)
 	return lead != 0xc2 || (unsigned char)character.ptr[1] >= 0xa0;
 }
 
+/*
+ * An identifier as incidents hold it: at most TOCSIN_ID_MAX bytes, U+FFFD for each NUL. Done again
+ * to its result, as restoring a checkpoint does, it changes nothing. `buf` may hold the result.
+ */
+static tocsin_str id_fit(tocsin_str id, char buf[static 3 * TOCSIN_ID_MAX])
+{
+	char *to = buf;
+
+	id = text_cut(id, TOCSIN_ID_MAX);
+	if (id.len == 0 || !memchr(id.ptr, 0, id.len))
+		return id;
+	for (size_t i = 0; i < id.len; i++)
+		if (id.ptr[i])
+			*to++ = id.ptr[i];
+		else
+			to = mempcpy(to, "\xef\xbf\xbd", 3);
+	return text_cut((tocsin_str){ buf, (size_t)(to - buf) }, TOCSIN_ID_MAX);
+}
+
 static char *key_add_part(char *to, const char *name, tocsin_str part)
 {
 	static const char digits[] = "0123456789ABCDEF";
+	char fit[3 * TOCSIN_ID_MAX];
 
-	part = text_cut(part, TOCSIN_ID_MAX);
+	part = id_fit(part, fit);
 	if (part.len == 0)
 		return to;
 	to = mempcpy(to, name, strlen(name));
@@ -104,7 +124,9 @@ size_t incident_key(char buf[static INCIDENT_KEY_SIZE], bool by_rule,
 /* A copy of an identifier, NULL when it is absent; false without memory. */
 static bool copy_id(tocsin_str id, char **ret, size_t *ret_len)
 {
-	id = text_cut(id, TOCSIN_ID_MAX);
+	char fit[3 * TOCSIN_ID_MAX];
+
+	id = id_fit(id, fit);
 	if (id.len == 0)
 		return true;
 	*ret = str_dup(id);
@@ -149,19 +171,35 @@ void incident_free(struct incident_node *n)
 	free(n);
 }
 
+/* A copy of at most TOCSIN_TEXT_MAX bytes, U+FFFD for each NUL. NULL without memory. */
+static char *message_fit(tocsin_str message, size_t *ret_len, bool *ret_cut)
+{
+	size_t len = 0;
+	char *copy = text_without_nuls(text_cut(message, TOCSIN_TEXT_MAX), &len);
+
+	if (!copy)
+		return NULL;
+	*ret_len = text_cut((tocsin_str){ copy, len }, TOCSIN_TEXT_MAX).len;
+	*ret_cut = message.len > TOCSIN_TEXT_MAX || len > TOCSIN_TEXT_MAX;
+	copy[*ret_len] = 0;
+	return copy;
+}
+
 int incident_set(struct incident *i, const struct raise *raise, tocsin_str raw_code)
 {
 	/* Together they keep to one event's room, so that a checkpoint's size is bounded. */
-	tocsin_str cut = text_cut(raise->message, TOCSIN_TEXT_MAX);
-	_cleanup_free_ char *message = str_dup(cut), *raw = NULL;
+	bool cut = false;
+	size_t len = 0;
+	_cleanup_free_ char *message = message_fit(raise->message, &len, &cut), *raw = NULL;
 	_cleanup_(metadata_done) struct metadata metadata = { 0 };
+	char fit[3 * TOCSIN_ID_MAX];
 	int r;
 
 	if (raw_code.len > 0)
-		raw = str_dup(text_cut(raw_code, TOCSIN_ID_MAX));
+		raw = str_dup(id_fit(raw_code, fit));
 	if (!message || (raw_code.len > 0 && !raw))
 		return -ENOMEM;
-	r = metadata_merge_within(&metadata, raise->kv, raise->n_kv, TOCSIN_TEXT_MAX - cut.len);
+	r = metadata_merge_within(&metadata, raise->kv, raise->n_kv, TOCSIN_TEXT_MAX - len);
 	if (r == -ENOMEM)
 		return r;
 
@@ -176,7 +214,7 @@ int incident_set(struct incident *i, const struct raise *raise, tocsin_str raw_c
 	i->limit = raise->limit;
 	i->has_value = raise->has_value;
 	i->has_limit = raise->has_limit;
-	i->truncated = raise->truncated || r == -E2BIG || cut.len < raise->message.len;
+	i->truncated = raise->truncated || r == -E2BIG || cut;
 	return 0;
 }
 

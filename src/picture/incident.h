@@ -13,7 +13,7 @@
 /* The incident comes first, so that one is the other's address. */
 struct incident_node {
 	struct incident incident;
-	/* Of the identifiers with any NUL inside. */
+	/* Of the identifiers. */
 	size_t session_len, source_len, instance_len;
 	uint32_t hash;               /* of the key */
 	struct incident_node *chain; /* open: the next of the same bucket */
@@ -29,7 +29,8 @@ struct incident_identity {
 /*
  * CODE session=S source=S instance=I with those parts that are not empty; a rule's without any part
  * is the engine's own: "CODE engine". Space, '=', '%', control characters and bytes that are not
- * UTF-8 are percent-encoded. Identifiers are cut at TOCSIN_ID_MAX. Returns the length.
+ * UTF-8 are percent-encoded; a NUL becomes U+FFFD. Identifiers are cut at TOCSIN_ID_MAX. Returns
+ * the length.
  */
 size_t incident_key(char buf[static INCIDENT_KEY_SIZE], bool by_rule,
 		    const struct incident_identity *identity);

@@ -94,38 +94,12 @@ void metadata_done(struct metadata *m)
 }
 
 /* A NUL is UTF-8, but few readers of JSON take one: in a name hardly any does. */
-static char *replace_nuls(char *text, size_t *len)
-{
-	_cleanup_free_ char *owned = text;
-	struct text_buffer b = { 0 };
-	const char *from = text, *nul;
-	size_t left = *len;
-
-	while ((nul = memchr(from, 0, left))) {
-		text_buffer_add(&b, (tocsin_str){ from, (size_t)(nul - from) });
-		text_buffer_add(&b, STR("\xef\xbf\xbd"));
-		left -= (size_t)(nul - from) + 1;
-		from = nul + 1;
-	}
-	text_buffer_add(&b, (tocsin_str){ from, left });
-	if (b.failed) {
-		text_buffer_done(&b);
-		return NULL;
-	}
-	*len = b.len;
-	return b.ptr;
-}
-
 char *text_for_json(tocsin_str s, size_t *ret_len)
 {
 	size_t len;
-	char *clean = text_to_utf8(s, &len);
+	_cleanup_free_ char *utf8 = text_to_utf8(s, &len);
 
-	if (clean && memchr(clean, 0, len))
-		clean = replace_nuls(clean, &len);
-	if (clean)
-		*ret_len = len;
-	return clean;
+	return utf8 ? text_without_nuls((tocsin_str){ utf8, len }, ret_len) : NULL;
 }
 
 json_t *text_to_json(tocsin_str s)

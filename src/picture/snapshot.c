@@ -41,7 +41,7 @@ static json_t *object_finish(struct object *o)
 
 static json_t *json_of_count(uint64_t n)
 {
-	return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
+	return json_integer(json_number(n));
 }
 
 static json_t *json_of_time(struct moment at)

@@ -277,7 +277,8 @@ int record_decode(const uint8_t *bytes, size_t len, struct record *ret)
 		.priority = h.priority,
 		.truncated = (h.flags & FLAG_TRUNCATED) != 0,
 		.mono_ns = h.mono_ns,
-		.wall_ns = h.wall_ns,
+		/* No clock shows such a time, and most of what we write holds 63 bits. */
+		.wall_ns = h.wall_ns > INT64_MAX ? 0 : h.wall_ns,
 		.value = h.value,
 		.limit = h.limit,
 		.n_kv = h.n_kv,

@@ -27,7 +27,7 @@ struct record {
 	uint32_t priority;   /* alerts: 0..3 as given, 0 = the code's own */
 	bool truncated;      /* something was cut */
 	uint64_t mono_ns;    /* CLOCK_MONOTONIC in the call */
-	uint64_t wall_ns;    /* as the host gave it, 0 = none */
+	uint64_t wall_ns;    /* as the host gave it, 0 = none, or 2^63 and more (past 2262) */
 	double value, limit; /* drift and risk */
 	bool has_value;      /* a risk, or a drift report with a value (its limit is not NaN) */
 	tocsin_str session_id, status, source, instance, code, message;

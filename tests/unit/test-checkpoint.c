@@ -134,6 +134,45 @@ static void all_that_was_known_is_known_again(void **state)
 	fixture_done(&second);
 }
 
+static void every_time_and_nul_comes_back(void **state)
+{
+	static const uint64_t times[] = {
+		0,
+		1,
+		(UINT64_C(1) << 53) + 1,
+		UINT64_C(1785750996584631000),
+		INT64_MAX,
+		INT64_MAX + UINT64_C(1),
+		UINT64_MAX - 1,
+		UINT64_MAX,
+	};
+
+	(void)state;
+	for (size_t n = 0; n < sizeof times / sizeof *times; n++) {
+		struct picture_settings settings = fixture_settings();
+		struct fixture first = { .endpoints = 5 }, second;
+		struct checkpoint_buffer buf = { 0 };
+		struct record r = alert_of(TOCSIN_ALERT_RAISE, 1, "A", NULL, NULL, NULL);
+
+		r.session_id = STR("s\0t");
+		r.instance = STR("\0");
+		r.message = STR("one\0two");
+		fixture_start(&first, &settings);
+		picture_apply(first.picture, &r, 1, (struct moment){ times[n], times[n] });
+		encode(&first, &buf);
+		decode(&first, &buf, &settings, &second);
+		const struct incident *i = alerts_find(picture_alerts(second.picture), false,
+						       STR("A"), r.session_id, STR(""), r.instance);
+		assert_non_null(i);
+		assert_true(i->raised.wall_ns == times[n]);
+		assert_string_equal(i->message, "one\xef\xbf\xbdtwo");
+		assert_string_equal(i->session_id, "s\xef\xbf\xbdt");
+		free(buf.ptr);
+		fixture_done(&first);
+		fixture_done(&second);
+	}
+}
+
 static void an_empty_picture_is_small_and_comes_back(void **state)
 {
 	struct picture_settings settings = fixture_settings();
@@ -511,6 +550,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_picture_decoded_goes_on_like_the_one_encoded),
 		cmocka_unit_test(all_that_was_known_is_known_again),
+		cmocka_unit_test(every_time_and_nul_comes_back),
 		cmocka_unit_test(an_empty_picture_is_small_and_comes_back),
 		cmocka_unit_test(a_picture_full_of_the_longest_fits_and_comes_back),
 		cmocka_unit_test(the_buffers_room_is_used_again),

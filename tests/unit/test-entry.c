@@ -231,6 +231,30 @@ static void metadata_is_a_field_each_and_json(void **state)
 	entry_free(e);
 }
 
+static void no_field_ends_at_a_nul(void **state)
+{
+	struct incident i = feed_down();
+	tocsin_kv kv[] = { { STR("k"), STR("\0a\0") } };
+	struct record r = { .type = RECORD_HEALTH,
+			    .kind = TOCSIN_HEALTH_FEED_UP,
+			    .source = STR("o\0x"),
+			    .session_id = STR("s\0") };
+	struct news n = { .kind = NEWS_HEALTH, .record = &r };
+	struct entry *e;
+
+	(void)state;
+	i.metadata = (struct metadata){ .kv = kv, .n = 1 };
+	e = entry_of_incident(&i);
+	expect(e, "TOCSIN_META_K",
+	       "\xef\xbf\xbd"
+	       "a\xef\xbf\xbd");
+	entry_free(e);
+	e = entry_of_news(&context, &n);
+	expect(e, "TOCSIN_SOURCE", "o\xef\xbf\xbdx");
+	expect(e, "TOCSIN_SESSION", "s\xef\xbf\xbd");
+	entry_free(e);
+}
+
 static void a_full_entry_leaves_the_rest_out(void **state)
 {
 	struct entry *e = entry_new(ENTRY_CLASS_LEAST, 7);
@@ -609,6 +633,7 @@ int main(void)
 		cmocka_unit_test(a_hostile_message_is_shown_clean_and_kept_exactly),
 		cmocka_unit_test(values_are_exact_in_every_locale),
 		cmocka_unit_test(metadata_is_a_field_each_and_json),
+		cmocka_unit_test(no_field_ends_at_a_nul),
 		cmocka_unit_test(a_full_entry_leaves_the_rest_out),
 		cmocka_unit_test(bytes_count_all_that_an_entry_holds),
 		cmocka_unit_test(a_session_says_its_status),

@@ -18,7 +18,7 @@ static void keys_are_printable_and_unambiguous(void **state)
 		{ false, STR("s"), { 0 }, STR("i"), "CODE session=s instance=i" },
 		{ false, STR("a b=c%d"), { 0 }, { 0 }, "CODE session=a%20b%3Dc%25d" },
 		{ false, STR("a instance=b"), { 0 }, { 0 }, "CODE session=a%20instance%3Db" },
-		{ false, STR("\0\n\x1b\x7f"), { 0 }, { 0 }, "CODE session=%00%0A%1B%7F" },
+		{ false, STR("\0\n\x1b\x7f"), { 0 }, { 0 }, "CODE session=\xef\xbf\xbd%0A%1B%7F" },
 		{ false, STR("\xc3\xa4\xff\xc3"), { 0 }, { 0 }, "CODE session=\xc3\xa4%FF%C3" },
 		{ false,
 		  STR("\xc2\x9b\xed\xa0\x80"),
@@ -90,8 +90,8 @@ static void identifiers_keep_the_bytes_after_a_nul(void **state)
 
 	(void)state;
 	assert_int_equal(incident_new(false, &identity, &n), 0);
-	assert_string_equal(n->incident.session_id, "s");
-	assert_int_equal(n->session_len, 3);
+	assert_string_equal(n->incident.session_id, "s\xef\xbf\xbdt");
+	assert_int_equal(n->session_len, 5);
 	assert_null(n->incident.source);
 	incidents_open_newest(&all, n);
 	assert_ptr_equal(incidents_find(&all, false, &identity), n);
@@ -101,6 +101,66 @@ static void identifiers_keep_the_bytes_after_a_nul(void **state)
 	incidents_done(&all);
 }
 
+/* Every text of an incident, with NULs wherever they may be. */
+static void no_text_ends_at_a_nul(void **state)
+{
+	static const struct {
+		tocsin_str given;
+		const char *kept;
+	} rows[] = {
+		{ STR("a\0b"), "a\xef\xbf\xbd"
+			       "b" },
+		{ STR("\0b"), "\xef\xbf\xbd"
+			      "b" },
+		{ STR("b\0"), "b\xef\xbf\xbd" },
+		{ STR("\0"), "\xef\xbf\xbd" },
+		{ STR("a\0\0\0z"), "a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		tocsin_str given = rows[i].given;
+		struct incident_identity identity = { STR("A"), given, given, given };
+		struct raise raise = { .message = given };
+		struct incident_identity again;
+		struct incident_node *n;
+		char key[INCIDENT_KEY_SIZE];
+
+		assert_int_equal(incident_new(false, &identity, &n), 0);
+		assert_int_equal(incident_set(&n->incident, &raise, given), 0);
+		assert_string_equal(n->incident.message, rows[i].kept);
+		assert_string_equal(n->incident.raw_code, rows[i].kept);
+		assert_string_equal(n->incident.session_id, rows[i].kept);
+		assert_string_equal(n->incident.source, rows[i].kept);
+		assert_string_equal(n->incident.instance, rows[i].kept);
+		assert_false(n->incident.truncated);
+		/* What a checkpoint keeps of it is known by the same key. */
+		again = (struct incident_identity){ STR("A"), str(n->incident.session_id),
+						    str(n->incident.source),
+						    str(n->incident.instance) };
+		incident_key(key, false, &again);
+		assert_string_equal(key, n->incident.key);
+		incident_free(n);
+	}
+}
+
+static void texts_of_nuls_alone_keep_to_their_room(void **state)
+{
+	static const char nuls[TOCSIN_TEXT_MAX];
+	tocsin_str all = { nuls, sizeof nuls }, id = { nuls, TOCSIN_ID_MAX };
+	struct incident_identity identity = { STR("A"), id, id, id };
+	struct raise raise = { .message = all };
+	struct incident_node *n;
+
+	(void)state;
+	assert_int_equal(incident_new(false, &identity, &n), 0);
+	assert_int_equal(incident_set(&n->incident, &raise, id), 0);
+	assert_in_range(strlen(n->incident.message), TOCSIN_TEXT_MAX - 2, TOCSIN_TEXT_MAX);
+	assert_in_range(n->session_len, TOCSIN_ID_MAX - 2, TOCSIN_ID_MAX);
+	assert_true(n->incident.truncated);
+	incident_free(n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -108,6 +168,8 @@ int main(void)
 		cmocka_unit_test(the_longest_key_fits),
 		cmocka_unit_test(texts_too_long_are_cut_and_marked),
 		cmocka_unit_test(identifiers_keep_the_bytes_after_a_nul),
+		cmocka_unit_test(no_text_ends_at_a_nul),
+		cmocka_unit_test(texts_of_nuls_alone_keep_to_their_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,52 @@ static void a_marker_comes_back_as_it_was_written(void **state)
 	assert_int_equal(marker_read(f->fd, &back), -ENOENT);
 }
 
+static void every_number_comes_back(void **state)
+{
+	static const uint64_t numbers[] = {
+		0,
+		1,
+		(UINT64_C(1) << 53) + 1,
+		UINT64_C(1785750996584631000),
+		INT64_MAX,
+		INT64_MAX + UINT64_C(1),
+		UINT64_MAX - 1,
+		UINT64_MAX,
+	};
+	const struct test_folder *f = *state;
+
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		uint64_t n = numbers[i], expected = n > INT64_MAX ? INT64_MAX : n;
+		struct marker back, m = { .pid = (uint32_t)n,
+					  .started_wall_ns = n,
+					  .last_event_wall_ns = n,
+					  .sessions = n };
+
+		assert_int_equal(marker_write(f->fd, &m), 0);
+		assert_int_equal(marker_read(f->fd, &back), 0);
+		assert_int_equal(back.pid, (uint32_t)n);
+		assert_true(back.started_wall_ns == expected);
+		assert_true(back.last_event_wall_ns == expected);
+		assert_true(back.sessions == expected);
+	}
+}
+
+/* As version 1.0 wrote times past 2262. */
+static void a_negative_time_of_an_older_version_is_unknown(void **state)
+{
+	static const char text[] =
+		"{\"format\":1,\"epoch\":\"00112233445566778899aabbccddeeff\",\"boot_id\":\"\","
+		"\"pid\":1,\"started_wall_ns\":7,\"last_event_wall_ns\":-1,\"sessions\":0,"
+		"\"session_ids\":[]}";
+	const struct test_folder *f = *state;
+	struct marker m;
+
+	assert_int_equal(file_replace(f->fd, MARKER_FILE, text, strlen(text), false), 0);
+	assert_int_equal(marker_read(f->fd, &m), 0);
+	assert_int_equal(m.started_wall_ns, 7);
+	assert_int_equal(m.last_event_wall_ns, 0);
+}
+
 static void damaged_ones_are_refused(void **state)
 {
 	const struct test_folder *f = *state;
@@ -72,6 +118,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test_in_folder(a_marker_comes_back_as_it_was_written),
+		test_in_folder(every_number_comes_back),
+		test_in_folder(a_negative_time_of_an_older_version_is_unknown),
 		test_in_folder(damaged_ones_are_refused),
 	};
 

@@ -44,6 +44,31 @@ static void rfc3339_has_microseconds_in_utc(void **state)
 	assert_string_equal(time_to_rfc3339(UINT64_MAX, buf), "2554-07-21T23:34:33.709551Z");
 }
 
+static void what_rfc3339_is_written_is_read_again(void **state)
+{
+	static const uint64_t times[] = {
+		0,
+		1,
+		(UINT64_C(1) << 53) + 1,
+		UINT64_C(1785750996584631000),
+		INT64_MAX,
+		INT64_MAX + UINT64_C(1),
+		UINT64_MAX - 1,
+		UINT64_MAX,
+	};
+	char buf[TIME_TEXT_SIZE];
+	uint64_t ns;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+		assert_int_equal(time_from_rfc3339(str(time_to_rfc3339(times[i], buf)), &ns), 0);
+		assert_true(ns == times[i] - times[i] % 1000);
+	}
+	/* The first text past what 64 bits hold. */
+	assert_int_equal(time_from_rfc3339(STR("2554-07-21T23:34:33.709551616Z"), &ns), -EINVAL);
+	assert_int_equal(time_from_rfc3339(STR("2554-07-21T23:34:34Z"), &ns), -EINVAL);
+}
+
 static void local_times_name_their_offset(void **state)
 {
 	char buf[TIME_TEXT_SIZE];
@@ -200,6 +225,7 @@ int main(void)
 		cmocka_unit_test(a_moment_moves_both_its_times),
 		cmocka_unit_test(clocks_run_forward),
 		cmocka_unit_test(rfc3339_has_microseconds_in_utc),
+		cmocka_unit_test(what_rfc3339_is_written_is_read_again),
 		cmocka_unit_test(local_times_name_their_offset),
 		cmocka_unit_test(rfc3339_is_read_with_any_offset_and_fraction),
 		cmocka_unit_test(what_is_no_time_is_refused),

@@ -31,6 +31,70 @@ static void a_file_gives_the_same_page_again(void **state)
 	page_unref(again);
 }
 
+/* Whatever the engine's clock says: a page that is refused when it is read is lost. */
+static void every_time_comes_back(void **state)
+{
+	static const uint64_t times[] = {
+		0,
+		1,
+		(UINT64_C(1) << 53) + 1,
+		UINT64_C(1785750996584631000),
+		INT64_MAX,
+		INT64_MAX + UINT64_C(1),
+		UINT64_MAX - 1,
+		UINT64_MAX,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+		struct page *p = fixture_page(ALERT_ID), *again = NULL;
+		uint64_t expected = times[i] > INT64_MAX ? INT64_MAX : times[i];
+		char *bytes, *endpoint;
+		size_t len;
+
+		p->event_wall_ns = p->due_wall_ns = times[i];
+		assert_int_equal(page_to_file(p, "webhook", &bytes, &len), 0);
+		assert_int_equal(page_from_file(bytes, len, &again, &endpoint), 0);
+		assert_true(again->event_wall_ns == expected);
+		assert_true(again->due_wall_ns == expected);
+		free(bytes);
+		free(endpoint);
+		page_unref(p);
+		page_unref(again);
+	}
+}
+
+/* As version 1.0 wrote times past 2262. */
+static void a_negative_time_of_an_older_version_is_read(void **state)
+{
+	static const struct {
+		const char *event, *due;
+		uint64_t event_ns, due_ns;
+	} rows[] = {
+		{ "-1", "5", 5, 5 },
+		{ "-9223372036854775808", "5", 5, 5 },
+		{ "5", "-1", 5, INT64_MAX },
+		{ "-1", "-2", INT64_MAX, INT64_MAX },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct page *p = NULL;
+		char text[512], *endpoint;
+
+		snprintf(text, sizeof text,
+			 "{\"format\":1,\"endpoint\":\"w\",\"id\":\"x\",\"priority\":1,"
+			 "\"alert_id\":\"a\",\"code\":\"GENERAL\",\"type\":\"test\","
+			 "\"event_wall_ns\":%s,\"due_wall_ns\":%s,\"data\":{}}",
+			 rows[i].event, rows[i].due);
+		assert_int_equal(page_from_file(text, strlen(text), &p, &endpoint), 0);
+		assert_true(p->event_wall_ns == rows[i].event_ns);
+		assert_true(p->due_wall_ns == rows[i].due_ns);
+		free(endpoint);
+		page_unref(p);
+	}
+}
+
 #define FILE_REST                                                                                  \
 	"\"alert_id\":\"a\",\"code\":\"GENERAL\",\"type\":\"test\",\"event_wall_ns\":1,\"due_"     \
 	"wall_ns\":1,\"data\":{}"
@@ -163,6 +227,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_gives_the_same_page_again),
+		cmocka_unit_test(every_time_comes_back),
+		cmocka_unit_test(a_negative_time_of_an_older_version_is_read),
 		cmocka_unit_test(a_damaged_file_is_refused),
 		cmocka_unit_test(every_cut_of_a_file_is_refused),
 		cmocka_unit_test(a_flipped_byte_crashes_nobody),

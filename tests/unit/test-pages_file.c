@@ -43,6 +43,37 @@ static void what_is_written_is_read_back(void **state)
 	pages_list_done(&l);
 }
 
+/* To the microsecond, which is what the file has. */
+static void every_number_comes_back(void **state)
+{
+	static const uint64_t times[] = {
+		0,
+		1,
+		(UINT64_C(1) << 53) + 1,
+		UINT64_C(1785750996584631000),
+		INT64_MAX,
+		INT64_MAX + UINT64_C(1),
+		UINT64_MAX - 1,
+		UINT64_MAX,
+	};
+	const struct test_folder *f = *state;
+
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+		struct page_row row = rows[0];
+		struct pages_list l;
+
+		row.due_wall_ns = times[i];
+		row.attempts = row.http_status = (uint32_t)times[i];
+		assert_int_equal(pages_file_write(f->fd, NO_GROUP, &row, 1, times[i]), 0);
+		assert_int_equal(pages_file_read(f->path, &l), 0);
+		assert_true(l.wall_ns == times[i] - times[i] % 1000);
+		assert_true(l.rows[0].due_wall_ns == times[i] - times[i] % 1000);
+		assert_int_equal(l.rows[0].attempts, (uint32_t)times[i]);
+		assert_int_equal(l.rows[0].http_status, (uint32_t)times[i]);
+		pages_list_done(&l);
+	}
+}
+
 static void no_pages_are_a_list_too(void **state)
 {
 	const struct test_folder *f = *state;
@@ -129,6 +160,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test_in_folder(what_is_written_is_read_back),
+		test_in_folder(every_number_comes_back),
 		test_in_folder(no_pages_are_a_list_too),
 		test_in_folder(those_past_the_maximum_are_counted),
 		test_in_folder(a_damaged_file_is_refused),

@@ -51,6 +51,45 @@ static void a_session_event_comes_back_as_it_was(void **state)
 	assert_false(r.truncated);
 }
 
+/* An engine's -1 is no time: the call's own counts, as for 0. */
+static void a_wall_time_that_no_clock_shows_is_none(void **state)
+{
+	static const struct {
+		uint64_t given, kept;
+	} rows[] = {
+		{ 0, 0 },
+		{ 1, 1 },
+		{ INT64_MAX, INT64_MAX },
+		{ INT64_MAX + UINT64_C(1), 0 },
+		{ UINT64_MAX - 1, 0 },
+		{ UINT64_MAX, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		tocsin_session_event session = {
+			.head = head_of(sizeof session, TOCSIN_SESSION_STATUS),
+			.session_id = STR("s"),
+		};
+		tocsin_health_event health = { .head = head_of(sizeof health,
+							       TOCSIN_HEALTH_DRIFT) };
+		tocsin_alert_event alert = {
+			.head = head_of(sizeof alert, TOCSIN_ALERT_RAISE),
+			.code = STR("X"),
+		};
+		struct record r;
+
+		session.head.wall_ns = health.head.wall_ns = alert.head.wall_ns = rows[i].given;
+		assert_int_equal(record_decode(bytes, record_of_session(&session, 1, bytes), &r),
+				 0);
+		assert_true(r.wall_ns == rows[i].kept);
+		assert_int_equal(record_decode(bytes, record_of_health(&health, 1, bytes), &r), 0);
+		assert_true(r.wall_ns == rows[i].kept);
+		assert_int_equal(record_decode(bytes, record_of_alert(&alert, 1, bytes), &r), 0);
+		assert_true(r.wall_ns == rows[i].kept);
+	}
+}
+
 static void a_health_event_keeps_its_figures(void **state)
 {
 	(void)state;
@@ -225,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_session_event_comes_back_as_it_was),
+		cmocka_unit_test(a_wall_time_that_no_clock_shows_is_none),
 		cmocka_unit_test(a_health_event_keeps_its_figures),
 		cmocka_unit_test(a_drift_report_without_a_limit_of_nan_has_a_value),
 		cmocka_unit_test(an_alert_event_comes_back_as_it_was),
