@@ -181,7 +181,7 @@ typedef struct tocsin_stats {
 	uint32_t reserved0;
 	uint64_t accepted;   /* events applied so far */
 	uint64_t refused;    /* calls refused as malformed */
-	uint64_t dropped_p1; /* TOCSIN_E_FULL, by class */
+	uint64_t dropped_p1; /* TOCSIN_E_FULL, by class; and what found no memory: never a P1 */
 	uint64_t dropped_p2;
 	uint64_t dropped_p3;
 	uint64_t dropped_other;

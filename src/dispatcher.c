@@ -166,13 +166,20 @@ int dispatcher_snapshot(struct dispatcher *d, uint64_t timeout_ns, char **ret, s
 	return r;
 }
 
+/* Refused because the recorder was full, or passed over for want of memory. */
+static uint64_t dropped(const struct dispatcher *d, enum recorder_loss loss)
+{
+	return recorder_losses(d->recorder, loss) +
+	       atomic_load_explicit(&d->passed_over[loss], memory_order_relaxed);
+}
+
 void dispatcher_stats(const struct dispatcher *d, tocsin_stats *ret)
 {
 	ret->accepted = atomic_load_explicit(&d->applied, memory_order_relaxed);
 	ret->dropped_p1 = recorder_losses(d->recorder, RECORDER_LOSS_P1);
-	ret->dropped_p2 = recorder_losses(d->recorder, RECORDER_LOSS_P2);
-	ret->dropped_p3 = recorder_losses(d->recorder, RECORDER_LOSS_P3);
-	ret->dropped_other = recorder_losses(d->recorder, RECORDER_LOSS_OTHER);
+	ret->dropped_p2 = dropped(d, RECORDER_LOSS_P2);
+	ret->dropped_p3 = dropped(d, RECORDER_LOSS_P3);
+	ret->dropped_other = dropped(d, RECORDER_LOSS_OTHER);
 	ret->journaled = journal_written(d->journal);
 	ret->journal_lost = journal_lost(d->journal);
 	ret->pages_pending = pages_waiting(d);

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "dispatcher_parts.h"
 
+#include <errno.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -45,7 +46,8 @@ static void candidate_take(struct dispatcher *d)
 {
 	struct candidate *c = &d->candidate;
 
-	if (!d->picture || checkpoint_encode(d->picture, &c->state) < 0)
+	/* It passes no event that is undone. */
+	if (d->memory.given_up || !d->picture || checkpoint_encode(d->picture, &c->state) < 0)
 		return;
 	c->waiting = true;
 	c->changes = d->changes;
@@ -89,8 +91,10 @@ static bool entries_are_safe(struct dispatcher *d, uint64_t sequence, bool press
 	if (!atomic_exchange(&d->owing, true)) {
 		d->owing_since_ns = clock_monotonic_ns();
 		atomic_store(&d->owed_asked, sequence);
-		if (keeper_run(d->keeper, owed_keep, d) < 0) {
-			atomic_store(&d->owe_failed, true);
+		int r = keeper_run(d->keeper, owed_keep, d);
+
+		if (r < 0) {
+			atomic_store(&d->owe_failed, r != -ENOMEM);
 			atomic_store(&d->owing, false);
 		}
 	}

@@ -253,13 +253,17 @@ void dispatcher_look_at_control(struct dispatcher *d, uint64_t now_ns)
 	revived_take(d);
 	uint64_t sum = listing_sum(d);
 	if (sum != d->listed_sum || !d->listed) {
-		d->listed = true;
+		struct page_listing *l = listing_new(d);
+
+		d->listed = l;
 		d->listed_sum = sum;
-		listing_free(atomic_exchange(&d->to_list, listing_new(d)));
+		listing_free(atomic_exchange(&d->to_list, l));
 	}
 	atomic_store(&d->looking, true);
-	if (keeper_run(d->keeper, look, d) < 0)
+	if (keeper_run(d->keeper, look, d) < 0) {
+		d->listed = false;
 		atomic_store(&d->looking, false);
+	}
 }
 
 void dispatcher_control_done(struct dispatcher *d)

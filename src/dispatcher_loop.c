@@ -71,12 +71,18 @@ int dispatcher_picture_new(struct dispatcher *d, const uint8_t epoch[static RECO
 		.session_failures = true,
 		.endpoints = d->endpoint_names,
 		.n_endpoints = s->n_endpoints,
+		.wait_for_memory = dispatcher_memory_wait,
+		.wait_userdata = d,
 	};
+	int r;
 
 	for (unsigned i = 0; i < s->n_endpoints; i++)
 		settings.alerts.paged_priorities |= s->endpoints[i].priorities;
 	memcpy(settings.alerts.epoch, epoch, RECORDER_EPOCH_SIZE);
-	return picture_new(&settings, at, dispatcher_tell, d, ret);
+	do
+		r = picture_new(&settings, at, dispatcher_tell, d, ret);
+	while (r == -ENOMEM && dispatcher_memory_wait(d));
+	return r;
 }
 
 /* With the events' clock there is no time, and no picture, before the first event. */
@@ -119,6 +125,12 @@ static void record_apply(struct dispatcher *d, const uint8_t *bytes, size_t len,
 	/* Calls refused before this one are known by now: the stamp came after their count. What
 	 * falls due before this record must not be put down to an engine that was silent. */
 	losses_note(d);
+	if (!dispatcher_memory_ready(d, &r)) {
+		/* What is silent now is so because of us. */
+		if (d->picture && d->settings->clock_source == CLOCK_SOURCE_SYSTEM)
+			picture_note_loss(d->picture, at.clock_ns, at.clock_ns);
+		return;
+	}
 	if (picture_begin(d, at))
 		picture_apply(d->picture, &r, position, at);
 	if (at.wall_ns > d->last_event_wall_ns)
@@ -138,13 +150,16 @@ static unsigned records_drain(struct dispatcher *d, enum rest *ret_rest)
 	unsigned n;
 	int r = 1;
 
-	for (n = 0; n < BATCH; n++) {
+	for (n = 0; n < BATCH && !d->memory.given_up; n++) {
 		r = recorder_next(d->recorder, &bytes, &len, &position, &d->next);
 		if (r <= 0)
 			break;
 		record_apply(d, bytes, len, position);
 	}
-	*ret_rest = r == 0 ? REST_NONE : r == -EAGAIN ? REST_BLOCKED : REST_MORE;
+	*ret_rest = d->memory.given_up ? REST_MORE
+		    : r == 0           ? REST_NONE
+		    : r == -EAGAIN     ? REST_BLOCKED
+				       : REST_MORE;
 	return n;
 }
 
@@ -218,7 +233,7 @@ static void request_step(struct dispatcher *d)
 
 	if (r->kind == REQUEST_NONE || r->done)
 		return;
-	if (!r->applied && d->next >= r->target) {
+	if (!r->applied && d->next >= r->target && !d->memory.given_up) {
 		r->applied = true;
 		r->journal_sequence = d->journal_sequence;
 		r->posting_sequence = d->ledger.sequence;
@@ -299,11 +314,11 @@ static bool loop_is_over(struct dispatcher *d, struct pace *pace, enum rest rest
 	if (!d->stopping || !seen)
 		return false;
 	bool safe = ledger_is_safe(&d->ledger, d->ledger.sequence);
-	d->clean = rest == REST_NONE && safe;
+	d->clean = rest == REST_NONE && !d->memory.given_up && safe;
 	/* All calls have returned: a thread that is still inside one may never go on. */
 	if (rest == REST_BLOCKED && dispatcher_blockage_is_told(d) && safe)
 		return true;
-	return d->clean || now_ns >= d->stop_by_ns;
+	return d->clean || d->memory.given_up || now_ns >= d->stop_by_ns;
 }
 
 static bool loop_turn(struct dispatcher *d, struct pace *pace)
@@ -325,6 +340,7 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 				  pace->stop_seen && now_ns >= pace->stop_by_ns, now_ns);
 	refusals_tell(d);
 	losses_tell(d, now_ns);
+	dispatcher_memory_tell(d, now_ns);
 	if (pace->stop_seen && empty && d->picture) {
 		if (!d->rescue)
 			picture_stop(d->picture, dispatcher_now(d));
@@ -380,6 +396,7 @@ void *dispatcher_main(void *arg)
 	pthread_mutex_unlock(&d->lock);
 	if (r < 0)
 		return NULL;
+	dispatcher_memory_begin(d);
 	if (d->clock)
 		tick_clock_begin(d->clock);
 	if (dispatcher_recover(d)) {
@@ -391,6 +408,7 @@ void *dispatcher_main(void *arg)
 		if (!d->rescue)
 			dispatcher_share_last(d);
 	}
+	dispatcher_memory_done(d);
 	dead_runs_release(&d->recovery.runs);
 	/* In this order: a death in between is one that the next run knows everything of. Whoever
 	 * finds the marker without its run and picture takes the host for dead. */

@@ -81,8 +81,10 @@ void dispatcher_mark(struct dispatcher *d, uint64_t now_ns)
 	d->marked = true;
 	d->marker_sum = sum;
 	free(atomic_exchange(&d->to_mark, m));
-	if (keeper_run(d->keeper, mark_write, d) < 0)
+	if (keeper_run(d->keeper, mark_write, d) < 0) {
 		free(atomic_exchange(&d->to_mark, NULL));
+		d->marked = false; /* so that it is tried again */
+	}
 }
 
 void dispatcher_unmark(struct dispatcher *d)

@@ -10,18 +10,21 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 
+#define NOTE_TRIES 3 /* without memory it goes to the host alone */
+
 static void note_valist(struct dispatcher *d, enum entry_kind kind, int level, const char *format,
 			va_list ap) __attribute__((format(printf, 4, 0)));
 
 static void note_valist(struct dispatcher *d, enum entry_kind kind, int level, const char *format,
 			va_list ap)
 {
+	struct entry *e = NULL;
 	char text[1024];
 
 	vsnprintf(text, sizeof text, format, ap);
-	d->journal_sequence =
-		journal_submit(d->journal, entry_of_note(&d->entry_context, kind, level,
-							 clock_realtime_ns(), text));
+	for (unsigned i = 0; i < NOTE_TRIES && !e; i++)
+		e = entry_of_note(&d->entry_context, kind, level, clock_realtime_ns(), text);
+	d->journal_sequence = journal_submit(d->journal, e);
 	if (level <= LOG_WARNING)
 		host_log_write(d->host_log, level, text);
 }
@@ -53,7 +56,12 @@ static void news_log(struct dispatcher *d, const struct news *news)
 	const struct entry_context *c =
 		d->recovery.active ? &d->recovered_context : &d->entry_context;
 
-	d->journal_sequence = journal_submit(d->journal, entry_of_news(c, news));
+	struct entry *e;
+
+	do
+		e = entry_of_news(c, news);
+	while (!e && dispatcher_memory_wait(d));
+	d->journal_sequence = journal_submit(d->journal, e);
 }
 
 void dispatcher_tell(void *userdata, const struct news *news)

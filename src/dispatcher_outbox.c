@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/thread.h"
@@ -23,6 +24,8 @@
 #define CLAIM_LOOK_NS (NS_PER_MS / 4) /* has the keeper tried? */
 /* When reading on has failed, it is tried again after: */
 #define READ_AGAIN_NS (5 * NS_PER_S)
+
+#define HAND_TRIES 1000 /* 1 ms apart */
 
 #define NO_MEMORY "no memory for page %s that waits; it stays in the outbox"
 
@@ -44,7 +47,10 @@ static bool claim_take(struct dispatcher *d)
 		int r = CLAIM_ASKED;
 
 		atomic_store(&d->outbox_claim, CLAIM_ASKED);
-		if (keeper_run(d->keeper, claim_try, d) < 0)
+		while ((r = keeper_run(d->keeper, claim_try, d)) == -ENOMEM)
+			if (!dispatcher_memory_wait(d))
+				break;
+		if (r < 0)
 			return false;
 		while ((r = atomic_load(&d->outbox_claim)) == CLAIM_ASKED &&
 		       !dispatcher_is_over(d) && clock_monotonic_ns() < until_ns)
@@ -94,16 +100,18 @@ static bool must_wait(const struct dispatcher *d, const struct posting *p)
 	return rank_of(p) != RANK_FIRST && (d->n_held > 0 || (d->unread > 0 && p->sequence > 0));
 }
 
-/* False: the pager is full. */
+/* False: the pager is full, or there is no memory: it is given later. */
 static bool give(struct dispatcher *d, struct posting *p)
 {
 	int r = pager_submit(d->pager, p);
 
-	if (r < 0 && r != -ENOBUFS)
+	bool later = r == -ENOBUFS || r == -ENOMEM;
+
+	if (r < 0 && !later)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
 				"page %s cannot be posted to endpoint %s: %s; tell people by hand",
 				p->page->id, d->endpoint_names[p->endpoint], strerror(-r));
-	return r != -ENOBUFS;
+	return !later;
 }
 
 void dispatcher_submit(struct dispatcher *d, struct posting *p)
@@ -160,11 +168,18 @@ void dispatcher_found(struct dispatcher *d, struct page *page, const char *endpo
 				page->id, endpoint);
 		return;
 	}
-	struct posting *p = posting_new(page, i, 0);
+	struct posting *p;
+	int r;
 
+	do
+		p = posting_new(page, i, 0);
+	while (!p && dispatcher_memory_wait(d));
 	if (p)
 		atomic_fetch_or(&p->flags, POSTING_DURABLE);
-	if (!p || ledger_adopt(&d->ledger, p) < 0)
+	do
+		r = p ? ledger_adopt(&d->ledger, p) : -ECANCELED;
+	while (r == -ENOMEM && dispatcher_memory_wait(d));
+	if (r < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT, NO_MEMORY, page->id);
 	else if (!d->recovery.active)
 		dispatcher_submit(d, p);
@@ -212,8 +227,11 @@ void dispatcher_outbox_read(struct dispatcher *d)
 {
 	if (!d->outbox)
 		return;
-	int r = scan(d, found_at_start);
+	int r;
 
+	do
+		r = scan(d, found_at_start);
+	while (r == -ENOMEM && dispatcher_memory_wait(d));
 	d->unread = d->reading.cursor.left;
 	if (r < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR, "%s/outbox cannot be read: %s",
@@ -230,9 +248,16 @@ void dispatcher_outbox_read(struct dispatcher *d)
 void dispatcher_hand(struct dispatcher *d, struct handed_list *l, struct page *page,
 		     const char *endpoint)
 {
-	struct handed *h = calloc(1, sizeof *h);
-	char *name = h ? strdup(endpoint) : NULL;
+	struct handed *h = NULL;
+	char *name = NULL;
 
+	for (unsigned i = 0; i < HAND_TRIES && !name; i++) {
+		if (i > 0)
+			nanosleep(&(struct timespec){ .tv_nsec = (long)NS_PER_MS }, NULL);
+		if (!h)
+			h = calloc(1, sizeof *h);
+		name = h ? strdup(endpoint) : NULL;
+	}
 	if (!name) {
 		free(h);
 		dispatcher_note_from_afar(d, LOG_CRIT, NO_MEMORY, page->id);

@@ -62,13 +62,13 @@ static void page_post(struct dispatcher *d, struct page *page, unsigned endpoint
 {
 	if (d->recovery.active && ledger_find(&d->ledger, page, endpoint))
 		return;
-	struct posting *p = ledger_add(&d->ledger, page, endpoint);
+	struct posting *p;
 
-	if (!p) {
-		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
-				"no memory for page %s: tell people by hand", page->id);
+	do
+		p = ledger_add(&d->ledger, page, endpoint);
+	while (!p && dispatcher_memory_wait(d));
+	if (!p)
 		return;
-	}
 	if (!d->recovery.active)
 		dispatcher_submit(d, p);
 	if (keeper_keep(d->keeper, p) < 0)
@@ -102,13 +102,9 @@ void dispatcher_page(struct dispatcher *d, const struct news *news)
 	if (endpoints == 0)
 		return;
 	due_set(d, news->at);
-	int r = page_new(&d->page_context, news->incident, news->page, news->at, &page);
-	if (r < 0) {
-		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
-				"no memory for the page of alert %s: tell people by hand",
-				news->incident->id);
-		return;
-	}
+	while (page_new(&d->page_context, news->incident, news->page, news->at, &page) < 0)
+		if (!dispatcher_memory_wait(d))
+			return;
 	page_post_to(d, page, endpoints);
 	news->incident->endpoints |= endpoints;
 	page_unref(page);
@@ -125,13 +121,9 @@ void dispatcher_page_summary(struct dispatcher *d, const struct news *news)
 	if (s->endpoints == 0)
 		return;
 	due_set(d, news->at);
-	if (page_new_summary(&d->page_context, s, news->at, &page) < 0) {
-		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
-				"no memory for a summary of %" PRIu64
-				" alerts: tell people by hand",
-				s->raised);
-		return;
-	}
+	while (page_new_summary(&d->page_context, s, news->at, &page) < 0)
+		if (!dispatcher_memory_wait(d))
+			return;
 	page_post_to(d, page, s->endpoints);
 	page_unref(page);
 }
@@ -193,26 +185,24 @@ static void failover_look(struct dispatcher *d, uint64_t now_ns)
 static void degraded_raise(struct dispatcher *d, unsigned endpoint, const struct endpoint_health *h,
 			   uint64_t failing_ns)
 {
-	struct text_buffer text = { 0 };
+	char text[sizeof h->error + 512];
 	char rule[32], lasted[TIME_TEXT_SIZE];
 
-	text_buffer_printf(&text, "endpoint %s takes no pages: %s", d->endpoint_names[endpoint],
-			   h->error[0] ? h->error : "it has not answered yet");
-	if (!h->broken)
-		text_buffer_printf(&text, " (for %s)", duration_to_text(failing_ns, lasted));
+	snprintf(text, sizeof text, "endpoint %.256s takes no pages: %s%s%s%s",
+		 d->endpoint_names[endpoint], h->error[0] ? h->error : "it has not answered yet",
+		 h->broken ? "" : " (for ", h->broken ? "" : duration_to_text(failing_ns, lasted),
+		 h->broken ? "" : ")");
 	snprintf(rule, sizeof rule, "pager%u-%" PRIu32, endpoint, ++d->degradations);
 	struct raise raise = {
 		.rule = rule,
 		.by_rule = true,
 		.at_once = true,
 		.code = STR(DEGRADED),
-		.message = str(text.ptr),
+		.message = str(text),
 		.instance = str(d->endpoint_names[endpoint]),
 		.cause = d->next,
 	};
-	if (!text.failed)
-		picture_raise(d->picture, &raise, dispatcher_now(d));
-	text_buffer_done(&text);
+	picture_raise(d->picture, &raise, dispatcher_now(d));
 }
 
 /* What the pager has learnt since the last look, into the thread's own copy. */

@@ -56,6 +56,17 @@ struct endpoint_health {
 	char error[512]; /* never a secret; of the last failure */
 };
 
+/* Memory that the dispatcher's thread holds back for when there is none: see dispatcher_memory.c. A
+ * piece is enough for a P1 and its page. The thread's own. */
+#define MEMORY_PIECES 64
+#define MEMORY_PIECE_SIZE ((size_t)32 * 1024)
+struct memory_reserve {
+	void *pieces[MEMORY_PIECES];
+	size_t n;
+	bool given_up; /* a stop had no time left: what is undone is for the next run */
+	uint64_t told, told_ns;
+};
+
 /* What is to be done once nothing depends on what was recovered from any more. */
 struct recovery {
 	bool active;         /* news are a dead run's */
@@ -137,6 +148,7 @@ struct dispatcher {
 	size_t n_held;   /* postings of the ledger that the pager was not given yet */
 	struct outbox_reading reading;
 	struct candidate candidate;
+	struct memory_reserve memory;
 	uint64_t next; /* position after the last record applied */
 	uint64_t checkpoint_position, checkpoint_at_ns;
 	int64_t wall_offset_ns;    /* CLOCK_REALTIME - CLOCK_MONOTONIC */
@@ -172,8 +184,9 @@ struct dispatcher {
 	_Atomic uint64_t reserved;
 	atomic_bool reserving;
 
-	_Atomic uint64_t applied; /* events, for the stats */
-	_Atomic uint64_t behind;  /* likewise: pages that are unread or held */
+	_Atomic uint64_t applied;                        /* events, for the stats */
+	_Atomic uint64_t passed_over[RECORDER_N_LOSSES]; /* events, for want of memory */
+	_Atomic uint64_t behind; /* likewise: pages that are unread or held */
 	atomic_bool unkept_told, unshared_told, unmarked_told, unsaved_told;
 	_Atomic(json_t *) to_share;        /* owned; what the keeper is to write next, or NULL */
 	_Atomic(struct marker *) to_mark;  /* likewise */
@@ -280,6 +293,19 @@ bool dispatcher_blockage_is_told(const struct dispatcher *d);
 void dispatcher_count_unread(struct dispatcher *d);
 /* Once a dead run's records are applied: ends what it said of itself and what ended with it. */
 void dispatcher_end_blockages(struct dispatcher *d, const struct recorder_image_facts *facts);
+
+/*
+ * dispatcher_memory.c, on the thread. May this event begin? False: it is passed over (and counted),
+ * or a stop has no time left for it. dispatcher_memory_wait is asked after a step has found no
+ * memory: true, try it again; false: a stop has no time left, and it stays undone.
+ */
+void dispatcher_memory_begin(struct dispatcher *d);
+bool dispatcher_memory_ready(struct dispatcher *d, const struct record *r);
+bool dispatcher_memory_wait(void *userdata);
+/* Reports what was passed over. */
+void dispatcher_memory_tell(struct dispatcher *d, uint64_t now_ns);
+/* When the thread has ended. */
+void dispatcher_memory_done(struct dispatcher *d);
 
 /* dispatcher_pages.c */
 void dispatcher_page(struct dispatcher *d, const struct news *news);

@@ -118,11 +118,15 @@ static void carried_take(struct dispatcher *d, struct carried *c)
 
 	if (!state)
 		return;
-	r = dispatcher_picture_new(d, c->epoch, dispatcher_now(d), &p);
-	if (r == 0)
-		r = checkpoint_decode(
-			p, state, c->len,
-			dispatcher_clock_shift(d, c->other_boot, c->wall_offset_ns, state, c->len));
+	do {
+		picture_free(TAKE(p));
+		r = dispatcher_picture_new(d, c->epoch, dispatcher_now(d), &p);
+		if (r == 0)
+			r = checkpoint_decode(p, state, c->len,
+					      dispatcher_clock_shift(d, c->other_boot,
+								     c->wall_offset_ns, state,
+								     c->len));
+	} while (r == -ENOMEM && dispatcher_memory_wait(d));
 	free(state);
 	if (r < 0) {
 		picture_free(p);
@@ -173,9 +177,13 @@ struct moment dispatcher_found_at(const struct dispatcher *d)
 static void run_take(struct dispatcher *d, struct dead_run *run)
 {
 	struct death death;
-	int r = dispatcher_recover_run(d, run, &death);
+	int r;
 
+	do
+		r = dispatcher_recover_run(d, run, &death);
+	while (r == -ENOMEM && dispatcher_memory_wait(d));
 	if (r < 0) {
+		run->unread = !run->damaged;
 		run_bad(d, run->name, r);
 		return;
 	}

@@ -300,7 +300,10 @@ void dispatcher_tell_death(struct dispatcher *d, const struct death *death)
 
 	for (size_t i = 0; i < 4; i++)
 		snprintf(instance + 2 * i, 3, "%02x", death->epoch[i]);
-	message_make(d, death, &message);
+	while (message_make(d, death, &message), message.failed && dispatcher_memory_wait(d)) {
+		text_buffer_done(&message);
+		message = (struct text_buffer){ 0 };
+	}
 	facts_make(d, death, &facts);
 	struct raise raise = {
 		.rule = "down",

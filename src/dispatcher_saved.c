@@ -84,8 +84,8 @@ static bool has_picture_to_save(const struct dispatcher *d)
 void dispatcher_save(struct dispatcher *d, uint64_t now_ns)
 {
 	/* What a former run has left is not overwritten before a checkpoint has it. */
-	if (d->page_changes == d->page_changes_saved || !has_picture_to_save(d) ||
-	    d->places.state < 0 || d->recovery.pending ||
+	if (d->memory.given_up || d->page_changes == d->page_changes_saved ||
+	    !has_picture_to_save(d) || d->places.state < 0 || d->recovery.pending ||
 	    (d->saved_at_ns > 0 && now_ns - d->saved_at_ns < SAVE_EVERY_NS))
 		return;
 	struct carried *c = saved_new(d, CARRIED_RUNNING);
@@ -95,8 +95,10 @@ void dispatcher_save(struct dispatcher *d, uint64_t now_ns)
 	d->page_changes_saved = d->page_changes;
 	d->saved_at_ns = now_ns;
 	saved_free(atomic_exchange(&d->to_save, c));
-	if (keeper_run(d->keeper, saved_keep, d) < 0)
+	if (keeper_run(d->keeper, saved_keep, d) < 0) {
 		saved_free(atomic_exchange(&d->to_save, NULL));
+		d->page_changes_saved--; /* so that it is tried again */
+	}
 }
 
 bool dispatcher_save_last(struct dispatcher *d)

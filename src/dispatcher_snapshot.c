@@ -114,10 +114,14 @@ static void share(struct dispatcher *d, uint64_t now_ns, uint64_t stopped_ns)
 		json_decref(json);
 		return;
 	}
+	uint64_t before = d->changes_shared;
+
 	d->changes_shared = d->changes;
 	json_decref(atomic_exchange(&d->to_share, json));
-	if (keeper_run(d->keeper, share_write, d) < 0)
+	if (keeper_run(d->keeper, share_write, d) < 0) {
 		json_decref(atomic_exchange(&d->to_share, NULL));
+		d->changes_shared = before;
+	}
 }
 
 void dispatcher_share(struct dispatcher *d, uint64_t now_ns)

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/files.h"
+#include "base/json_bytes.h"
 #include "base/text.h"
 #include "picture/metadata.h"
 
@@ -112,9 +113,9 @@ int marker_read(int folder, struct marker *ret)
 
 	if (r < 0)
 		return r == -EFBIG || r == -EINVAL ? -EBADMSG : r;
-	if (!json_nests_within(bytes, len, MARKER_NESTING_MAX))
-		return -EBADMSG;
-	root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
+	r = json_from_bytes(bytes, len, MARKER_NESTING_MAX, &root);
+	if (r < 0)
+		return r;
 	return json_is_object(root) ? marker_unpack(root, ret) : -EBADMSG;
 }
 

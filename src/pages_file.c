@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/files.h"
+#include "base/json_bytes.h"
 #include "base/moment.h"
 #include "base/owner.h"
 #include "base/text.h"
@@ -188,10 +189,9 @@ int pages_file_read(const char *state_dir, struct pages_list *ret)
 	owner_leave(&rights);
 	if (r < 0)
 		return r == -EFBIG || r == -EINVAL || r == -ELOOP ? -EBADMSG : r;
-	if (!json_nests_within(text, len, NESTING_MAX))
-		return -EBADMSG;
-	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	r = list_read(root, &l);
+	r = json_from_bytes(text, len, NESTING_MAX, &root);
+	if (r == 0)
+		r = list_read(root, &l);
 	if (r < 0)
 		return r;
 	*ret = l;

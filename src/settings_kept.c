@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/files.h"
+#include "base/json_bytes.h"
 #include "base/text.h"
 
 #define KEPT_FORMAT 1
@@ -60,10 +61,10 @@ static int kept_read(int folder, json_t **ret)
 
 	if (r < 0)
 		return r == -EFBIG || r == -EINVAL ? -EBADMSG : r;
-	if (!json_nests_within(bytes, len, KEPT_NESTING_MAX))
-		return -EBADMSG;
-	root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
-	if (!root || json_unpack(root, "{s:I}", "format", &format) < 0 || format < 1)
+	r = json_from_bytes(bytes, len, KEPT_NESTING_MAX, &root);
+	if (r < 0)
+		return r;
+	if (json_unpack(root, "{s:I}", "format", &format) < 0 || format < 1)
 		return -EBADMSG;
 	if (format > KEPT_FORMAT)
 		return -EPROTONOSUPPORT;

@@ -40,6 +40,7 @@ struct entry *entry_new(enum entry_class class, int priority)
 	e->n_fields = 0;
 	e->fields = e->own_fields;
 	e->next = NULL;
+	e->failed = false;
 	e->used = 0;
 	return e;
 }
@@ -72,8 +73,10 @@ static bool reserve_field(struct entry *e)
 	if (e->n_fields != ENTRY_FIELDS_OWN || e->fields != e->own_fields)
 		return true;
 	all = malloc(ENTRY_FIELDS_MAX * sizeof *all);
-	if (!all)
+	if (!all) {
+		e->failed = true;
 		return false;
+	}
 	memcpy(all, e->own_fields, sizeof e->own_fields);
 	e->fields = all;
 	e->bytes += ENTRY_FIELDS_MAX * sizeof *all;
@@ -92,10 +95,12 @@ static char *reserve_bytes(struct entry *e, size_t len)
 	p = malloc(len);
 	if (p)
 		e->bytes += len;
+	else
+		e->failed = true;
 	return p;
 }
 
-static void field_add(struct entry *e, const char *name, tocsin_str value)
+void entry_add(struct entry *e, const char *name, tocsin_str value)
 {
 	size_t name_len = strlen(name), len = name_len + 1 + value.len;
 	char *p;
@@ -112,20 +117,6 @@ static void field_add(struct entry *e, const char *name, tocsin_str value)
 	e->fields[e->n_fields++] = (struct iovec){ p, len };
 }
 
-/* Whoever reads a log entry holds its fields as C strings: none is to end at a NUL inside. */
-void entry_add(struct entry *e, const char *name, tocsin_str value)
-{
-	_cleanup_free_ char *copy = NULL;
-
-	if (value.len > 0 && memchr(value.ptr, 0, value.len)) {
-		copy = text_without_nuls(value, &value.len);
-		if (!copy)
-			return;
-		value.ptr = copy;
-	}
-	field_add(e, name, value);
-}
-
 void entry_addf(struct entry *e, const char *name, const char *format, ...)
 {
 	char text[160], *longer = NULL;
@@ -140,15 +131,34 @@ void entry_addf(struct entry *e, const char *name, const char *format, ...)
 		n = vasprintf(&longer, format, args);
 		va_end(args);
 	}
-	if (n >= 0)
+	if (n < 0)
+		e->failed = true;
+	else
 		entry_add(e, name, (tocsin_str){ longer ? longer : text, (size_t)n });
 	free(longer);
+}
+
+/* What an engine gave. Whoever reads a log entry holds its fields as C strings: none is to end at a
+ * NUL inside. */
+static void add_given(struct entry *e, const char *name, tocsin_str value)
+{
+	_cleanup_free_ char *copy = NULL;
+
+	if (value.len > 0 && memchr(value.ptr, 0, value.len)) {
+		copy = text_without_nuls(value, &value.len);
+		if (!copy) {
+			e->failed = true;
+			return;
+		}
+		value.ptr = copy;
+	}
+	entry_add(e, name, value);
 }
 
 void entry_add_view(struct entry *e, const char *name, tocsin_str text)
 {
 	if (text.len > 0)
-		entry_add(e, name, text);
+		add_given(e, name, text);
 }
 
 void entry_add_text(struct entry *e, const char *name, const char *text)
@@ -201,12 +211,14 @@ void entry_add_metadata(struct entry *e, const struct metadata *m)
 	json = metadata_to_json(m);
 	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	json_decref(json);
+	if (!text)
+		e->failed = true;
 	entry_add_text(e, "TOCSIN_METADATA", text);
 	for (size_t i = 0; i < m->n; i++) {
 		char name[FIELD_NAME_MAX + 1];
 
 		meta_name(m->kv[i].key, name);
-		entry_add(e, name, m->kv[i].value);
+		add_given(e, name, m->kv[i].value);
 	}
 }
 
@@ -224,7 +236,9 @@ bool message_add_clean(struct text_buffer *message, tocsin_str text)
 
 void entry_add_message(struct entry *e, struct text_buffer *message)
 {
-	if (message->len > 0)
+	if (message->failed)
+		e->failed = true;
+	else if (message->len > 0)
 		entry_add(e, "MESSAGE", (tocsin_str){ message->ptr, message->len });
 	text_buffer_done(message);
 }

@@ -35,6 +35,7 @@ struct entry {
 	size_t n_fields;
 	struct iovec *fields; /* "NAME=value", ENTRY_FIELDS_MAX at most */
 	struct entry *next;
+	bool failed; /* something of it found no memory */
 	size_t used; /* of own_bytes */
 	struct iovec own_fields[ENTRY_FIELDS_OWN];
 	char own_bytes[ENTRY_BYTES_OWN];
@@ -69,7 +70,7 @@ void entry_add(struct entry *e, const char *name, tocsin_str value);
 void entry_addf(struct entry *e, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The entry for a piece of news; NULL when there is nothing to log (or no memory). */
+/* The entry for a piece of news; NULL when there is nothing to log, or no memory for all of it. */
 struct entry *entry_of_news(const struct entry_context *c, const struct news *n);
 /* The audit line of an attempt to deliver a page. */
 struct attempt;

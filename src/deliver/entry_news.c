@@ -51,6 +51,8 @@ static struct entry *entry_of_alert(const struct entry_context *c, const struct 
 			n->at.wall_ns);
 	if (!e)
 		return NULL;
+	if (!link)
+		e->failed = true;
 	add_alert_message(e, i);
 	entry_add_text(e, "DOCUMENTATION", link);
 	entry_add_text(e, "TOCSIN_CODE", i->code);
@@ -224,7 +226,7 @@ static struct entry *entry_of_trouble(const struct entry_context *c, const struc
 	return e;
 }
 
-struct entry *entry_of_news(const struct entry_context *c, const struct news *n)
+static struct entry *make_entry(const struct entry_context *c, const struct news *n)
 {
 	switch (n->kind) {
 	case NEWS_SESSION:
@@ -240,6 +242,17 @@ struct entry *entry_of_news(const struct entry_context *c, const struct news *n)
 		return n->summary ? entry_of_summary(c, n) : NULL;
 	}
 	return NULL;
+}
+
+struct entry *entry_of_news(const struct entry_context *c, const struct news *n)
+{
+	struct entry *e = make_entry(c, n);
+
+	if (e && e->failed) {
+		entry_free(e);
+		return NULL;
+	}
+	return e;
 }
 
 struct entry *entry_of_note(const struct entry_context *c, enum entry_kind kind, int level,

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/moment.h"
@@ -13,6 +14,8 @@
 #include "deliver/keeper_tasks.h"
 
 #define GRACE_NS (500 * NS_PER_MS)
+#define RETRY_FIRST_PART 50 /* of the greatest delay: what passes, mostly passes at once */
+#define MEMORY_TRIES 1000   /* 1 ms apart: short memory is no refusal of the disk's */
 
 struct keeper {
 	struct keeper_options options;
@@ -28,6 +31,7 @@ struct keeper {
 	 * in this round of trying again, then those that have not. */
 	struct task_list failed, left;
 	uint64_t retry_at_ns; /* when the next round begins */
+	uint64_t delay_ns;    /* between rounds; grows */
 	bool joined;          /* the stopper's own */
 };
 
@@ -75,8 +79,10 @@ static void failed_add(struct keeper *k, struct task *t, int error)
 {
 	bool had_turn = t->error < 0;
 
-	if (!k->failed.first && !k->left.first)
-		k->retry_at_ns = clock_monotonic_ns() + k->options.retry_ns;
+	if (!k->failed.first && !k->left.first) {
+		k->delay_ns = k->options.retry_ns / RETRY_FIRST_PART;
+		k->retry_at_ns = clock_monotonic_ns() + k->delay_ns;
+	}
 	t->error = error;
 	task_list_append(k->left.first && !had_turn ? &k->left : &k->failed, t);
 }
@@ -86,17 +92,30 @@ static const char *endpoint_of(const struct keeper *k, const struct posting *p)
 	return k->options.endpoints[p->endpoint];
 }
 
+static int try_for_memory(struct keeper *k, struct posting *p,
+			  int (*act)(struct outbox *o, const struct page *p, const char *endpoint))
+{
+	int r = -ENOMEM;
+
+	for (unsigned i = 0; r == -ENOMEM && i < MEMORY_TRIES; i++) {
+		if (i > 0)
+			nanosleep(&(struct timespec){ .tv_nsec = (long)NS_PER_MS }, NULL);
+		r = act(k->options.outbox, p->page, endpoint_of(k, p));
+	}
+	return r;
+}
+
 /* Tries once more at once where the outbox was removed under us: it is made again then. But it is
  * told: what else waited in it is in memory alone. */
 static int in_outbox(struct keeper *k, struct posting *p,
 		     int (*act)(struct outbox *o, const struct page *p, const char *endpoint))
 {
-	int r = act(k->options.outbox, p->page, endpoint_of(k, p));
+	int r = try_for_memory(k, p, act);
 
 	if (r != -ENOENT)
 		return r;
 	tell_unkept(k, p, r);
-	return act(k->options.outbox, p->page, endpoint_of(k, p));
+	return try_for_memory(k, p, act);
 }
 
 /* What keeps an earlier page of the incident from the disk keeps this one: after a crash a
@@ -205,8 +224,10 @@ static void failed_retry(struct keeper *k)
 		round_begin(k);
 	while (k->left.first && is_idle(k))
 		task_do(k, task_list_take(&k->left), UINT64_MAX);
-	if (!k->left.first)
-		k->retry_at_ns = clock_monotonic_ns() + k->options.retry_ns;
+	if (k->left.first)
+		return;
+	k->delay_ns = 2 * k->delay_ns < k->options.retry_ns ? 2 * k->delay_ns : k->options.retry_ns;
+	k->retry_at_ns = clock_monotonic_ns() + k->delay_ns;
 }
 
 /* The disk may have been mended since the last turn, and there is no other. */

@@ -7,8 +7,10 @@
  * What is asked is done in the order it is asked. At most KEEPER_KEEPS_MAX pages wait to be
  * written, those counted whose writing failed; as many removals, burials and jobs again find room
  * beyond them. A page that cannot be written, or no longer asked for, is marked POSTING_UNKEPT.
- * What the disk has refused is tried again whenever nothing else is to do and KEEPER_RETRY_NS have
- * passed, and once more at the stop. A page that has ended is not written any more.
+ * What the disk has refused is tried again whenever nothing else is to do, first after a fiftieth
+ * of KEEPER_RETRY_NS, then after twice as long each time up to the whole, and once more at the
+ * stop. Asking about a posting takes no memory; where writing a page finds none, it is tried for a
+ * second at once. A page that has ended is not written any more.
  */
 #ifndef TOCSIN_DELIVER_KEEPER_H
 #define TOCSIN_DELIVER_KEEPER_H
@@ -37,7 +39,7 @@ struct keeper_options {
 };
 
 int keeper_new(const struct keeper_options *o, struct keeper **ret);
-/* Takes a reference of its own. Any thread; does not block. -ENOMEM, -ENOBUFS (the posting is then
+/* Takes a reference of its own. Any thread; does not block. -ENOBUFS (the posting is then
  * marked unkept), -ESHUTDOWN after the stop. */
 int keeper_keep(struct keeper *k, struct posting *p);
 int keeper_drop(struct keeper *k, struct posting *p);

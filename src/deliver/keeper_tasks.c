@@ -10,7 +10,10 @@
 
 struct task *task_new(const struct task *like)
 {
-	struct task *t = malloc(sizeof *t);
+	struct posting *p = like->posting;
+	unsigned place = like->kind != TASK_KEEP;
+	bool own = p && !atomic_exchange(&p->asked[place], true);
+	struct task *t = own ? &p->tasks[place] : malloc(sizeof *t);
 
 	if (!t)
 		return NULL;
@@ -26,8 +29,13 @@ void task_free(struct task *t)
 {
 	if (!t)
 		return;
-	posting_unref(t->posting);
-	free(t);
+	struct posting *p = t->posting;
+
+	if (p && t >= p->tasks && t < p->tasks + POSTING_TASKS)
+		atomic_store(&p->asked[t - p->tasks], false);
+	else
+		free(t);
+	posting_unref(p);
 }
 
 void task_list_init(struct task_list *l)

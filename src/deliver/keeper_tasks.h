@@ -7,23 +7,12 @@
 
 #include "deliver/posting.h"
 
-enum task_kind { TASK_KEEP, TASK_DROP, TASK_BURY, TASK_RUN };
-
-struct task {
-	enum task_kind kind;
-	struct posting *posting; /* owned; TASK_RUN: NULL */
-	void (*job)(void *userdata);
-	void *userdata;
-	uint32_t incident; /* a hash of its alert's id */
-	int error;         /* what the disk said last; 0: it was not tried */
-	struct task *next;
-};
-
 struct task_list {
 	struct task *first, **end;
 };
 
-/* A copy with a reference of its own. NULL without memory. */
+/* A copy with a reference of its own: in the posting, unless that was asked the same before. NULL
+ * without memory. */
 struct task *task_new(const struct task *like);
 /* Takes NULL. */
 void task_free(struct task *t);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/json_bytes.h"
 #include "base/text.h"
 
 #define FILE_FORMAT 1
@@ -77,10 +78,10 @@ static int root_load(const char *bytes, size_t len, json_t **ret)
 {
 	_cleanup_(cleanup_json) json_t *root = NULL;
 	json_int_t format = 0;
+	int r = json_from_bytes(bytes, len, NESTING_MAX, &root);
 
-	if (!json_nests_within(bytes, len, NESTING_MAX))
-		return -EBADMSG;
-	root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
+	if (r < 0)
+		return r;
 	if (json_unpack(root, "{s:I}", "format", &format) < 0 || format < FILE_FORMAT)
 		return -EBADMSG;
 	if (format > FILE_FORMAT)

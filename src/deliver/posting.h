@@ -21,6 +21,20 @@ enum {
 	POSTING_ENDED = POSTING_DELIVERED | POSTING_DEAD | POSTING_DISCARDED,
 };
 
+/* What the keeper is asked about a posting; see keeper_tasks.h. */
+struct task {
+	enum task_kind { TASK_KEEP, TASK_DROP, TASK_BURY, TASK_RUN } kind;
+	struct posting *posting; /* a reference; TASK_RUN: NULL */
+	void (*job)(void *userdata);
+	void *userdata;
+	uint32_t incident; /* a hash of its alert's id */
+	int error;         /* what the disk said last; 0: it was not tried */
+	struct task *next;
+};
+
+/* To be kept, and then to be dropped or buried. */
+enum { POSTING_TASKS = 2 };
+
 struct posting {
 	atomic_uint references;
 	atomic_uint flags;
@@ -32,6 +46,9 @@ struct posting {
 	/* For those who list pages; the pager writes them, and nothing hangs on their order. */
 	_Atomic uint32_t attempts, http_status; /* of the last one */
 	atomic_bool parked;
+	/* So that asking the keeper takes no memory; each is its asker's that has set the flag. */
+	struct task tasks[POSTING_TASKS];
+	atomic_bool asked[POSTING_TASKS];
 	/* The dispatcher's own. */
 	struct posting *ledger_next; /* in its bucket of the ledger */
 	bool held;                   /* not yet given to the pager */

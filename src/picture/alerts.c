@@ -273,7 +273,9 @@ size_t alerts_clear_all(struct alerts *a, tocsin_str code, tocsin_str why, struc
 size_t alerts_clear_session(struct alerts *a, tocsin_str code, tocsin_str session_id,
 			    tocsin_str why, struct moment at)
 {
-	session_id = text_cut(session_id, TOCSIN_ID_MAX);
+	char fit[INCIDENT_ID_SIZE];
+
+	session_id = incident_id(session_id, fit);
 	return clear_each(a, code, &session_id, why, at);
 }
 

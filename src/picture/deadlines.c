@@ -179,12 +179,10 @@ static int raise_at_deadline(struct rules *rules, struct raise *raise, bool lost
 	return alerts_raise(rules->alerts, raise, at);
 }
 
-static int fire_feed(struct rules *rules, struct feed *f, uint64_t deadline_ns, struct moment at)
+static int raise_feed(struct rules *rules, const struct feed *f, uint64_t deadline_ns, bool lost,
+		      struct moment at)
 {
 	_cleanup_(text_buffer_done) struct text_buffer message = { 0 };
-	uint64_t after = rules_feed_thresholds(rules, f)->feed_stale_after_ns;
-	uint64_t from = deadline_ns > after ? deadline_ns - after : 0;
-	bool lost = lost_within(rules, from, deadline_ns);
 	char silence[TIME_TEXT_SIZE];
 	struct raise raise = {
 		.rule = "feed",
@@ -198,13 +196,26 @@ static int fire_feed(struct rules *rules, struct feed *f, uint64_t deadline_ns, 
 			raise.source.len > 0 ? raise.source : STR("a feed without a name"));
 	text_buffer_printf(&message, " for %s",
 			   duration_to_text(deadline_ns - f->last_sign.clock_ns, silence));
+	return raise_at_deadline(rules, &raise, lost, &message, at);
+}
+
+static int fire_feed(struct rules *rules, struct feed *f, uint64_t deadline_ns, struct moment at)
+{
+	uint64_t after = rules_feed_thresholds(rules, f)->feed_stale_after_ns;
+	uint64_t from = deadline_ns > after ? deadline_ns - after : 0;
+	bool lost = lost_within(rules, from, deadline_ns);
+	int r;
+
 	f->alarmed = true;
 	f->stale_at_ns = 0;
 	if (lost && deadline_ns <= UINT64_MAX - after) {
 		f->stale_at_ns = deadline_ns + after;
 		rules->feeds_due_ns = earlier(rules->feeds_due_ns, f->stale_at_ns);
 	}
-	return raise_at_deadline(rules, &raise, lost, &message, at);
+	do
+		r = raise_feed(rules, f, deadline_ns, lost, at);
+	while (picture_tries_again(rules->settings, r));
+	return r;
 }
 
 /* "while session X runs", or how many do. */
@@ -228,12 +239,10 @@ static void say_sessions(struct text_buffer *b, const struct sessions *sessions)
 	text_buffer_add(b, STR(" runs"));
 }
 
-static int fire_beat(struct rules *rules, uint64_t deadline_ns, struct moment at)
+static int raise_beat(struct rules *rules, bool lost, struct moment at)
 {
 	_cleanup_(text_buffer_done) struct text_buffer message = { 0 };
 	uint64_t timeout = rules->settings->heartbeat_timeout_ns;
-	uint64_t from = deadline_ns - timeout;
-	bool lost = lost_within(rules, from, deadline_ns);
 	char silence[TIME_TEXT_SIZE];
 	struct raise raise = {
 		.rule = "stall",
@@ -247,11 +256,23 @@ static int fire_beat(struct rules *rules, uint64_t deadline_ns, struct moment at
 
 	text_buffer_printf(&message, "no heartbeat for %s ", duration_to_text(timeout, silence));
 	say_sessions(&message, rules->sessions);
+	return raise_at_deadline(rules, &raise, lost, &message, at);
+}
+
+static int fire_beat(struct rules *rules, uint64_t deadline_ns, struct moment at)
+{
+	uint64_t from = deadline_ns - rules->settings->heartbeat_timeout_ns;
+	bool lost = lost_within(rules, from, deadline_ns);
+	int r;
+
 	if (lost)
 		rules->beat_from_ns = deadline_ns;
 	else
 		rules->stalled = true;
-	return raise_at_deadline(rules, &raise, lost, &message, at);
+	do
+		r = raise_beat(rules, lost, at);
+	while (picture_tries_again(rules->settings, r));
+	return r;
 }
 
 int rules_fire(struct rules *rules, const struct rules_deadline *d, struct moment at)

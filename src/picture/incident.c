@@ -55,11 +55,7 @@ static bool stands_as_it_is(tocsin_str character)
 	return lead != 0xc2 || (unsigned char)character.ptr[1] >= 0xa0;
 }
 
-/*
- * An identifier as incidents hold it: at most TOCSIN_ID_MAX bytes, U+FFFD for each NUL. Done again
- * to its result, as restoring a checkpoint does, it changes nothing. `buf` may hold the result.
- */
-static tocsin_str id_fit(tocsin_str id, char buf[static 3 * TOCSIN_ID_MAX])
+tocsin_str incident_id(tocsin_str id, char buf[static INCIDENT_ID_SIZE])
 {
 	char *to = buf;
 
@@ -77,9 +73,9 @@ static tocsin_str id_fit(tocsin_str id, char buf[static 3 * TOCSIN_ID_MAX])
 static char *key_add_part(char *to, const char *name, tocsin_str part)
 {
 	static const char digits[] = "0123456789ABCDEF";
-	char fit[3 * TOCSIN_ID_MAX];
+	char fit[INCIDENT_ID_SIZE];
 
-	part = id_fit(part, fit);
+	part = incident_id(part, fit);
 	if (part.len == 0)
 		return to;
 	to = mempcpy(to, name, strlen(name));
@@ -124,9 +120,9 @@ size_t incident_key(char buf[static INCIDENT_KEY_SIZE], bool by_rule,
 /* A copy of an identifier, NULL when it is absent; false without memory. */
 static bool copy_id(tocsin_str id, char **ret, size_t *ret_len)
 {
-	char fit[3 * TOCSIN_ID_MAX];
+	char fit[INCIDENT_ID_SIZE];
 
-	id = id_fit(id, fit);
+	id = incident_id(id, fit);
 	if (id.len == 0)
 		return true;
 	*ret = str_dup(id);
@@ -192,11 +188,11 @@ int incident_set(struct incident *i, const struct raise *raise, tocsin_str raw_c
 	size_t len = 0;
 	_cleanup_free_ char *message = message_fit(raise->message, &len, &cut), *raw = NULL;
 	_cleanup_(metadata_done) struct metadata metadata = { 0 };
-	char fit[3 * TOCSIN_ID_MAX];
+	char fit[INCIDENT_ID_SIZE];
 	int r;
 
 	if (raw_code.len > 0)
-		raw = str_dup(id_fit(raw_code, fit));
+		raw = str_dup(incident_id(raw_code, fit));
 	if (!message || (raw_code.len > 0 && !raw))
 		return -ENOMEM;
 	r = metadata_merge_within(&metadata, raise->kv, raise->n_kv, TOCSIN_TEXT_MAX - len);

@@ -27,6 +27,13 @@ struct incident_identity {
 };
 
 /*
+ * An identifier as incidents hold it: at most TOCSIN_ID_MAX bytes, U+FFFD for each NUL. Done again
+ * to its result, as restoring a checkpoint does, it changes nothing. `buf` may hold the result.
+ */
+#define INCIDENT_ID_SIZE (3 * TOCSIN_ID_MAX)
+tocsin_str incident_id(tocsin_str id, char buf[static INCIDENT_ID_SIZE]);
+
+/*
  * CODE session=S source=S instance=I with those parts that are not empty; a rule's without any part
  * is the engine's own: "CODE engine". Space, '=', '%', control characters and bytes that are not
  * UTF-8 are percent-encoded; a NUL becomes U+FFFD. Identifiers are cut at TOCSIN_ID_MAX. Returns

@@ -90,6 +90,11 @@ static void tell_trouble(const struct picture *p, struct moment at, const char *
 			     });
 }
 
+bool picture_tries_again(const struct picture_settings *s, int result)
+{
+	return result == -ENOMEM && s->wait_for_memory && s->wait_for_memory(s->wait_userdata);
+}
+
 static void tell_no_memory(const struct picture *p, struct moment at)
 {
 	tell_trouble(p, at, "no memory: the picture misses an event", (tocsin_str){ NULL, 0 });
@@ -210,10 +215,14 @@ static void apply_session(struct picture *p, const struct record *r, struct mome
 {
 	const struct session *session = NULL;
 	bool created = r->kind == TOCSIN_SESSION_CREATED;
-	int error = created ? sessions_create(p->sessions, r->session_id, r->status, r->kv, r->n_kv,
-					      at, &session)
-			    : sessions_update(p->sessions, r->session_id, r->status, r->kv, r->n_kv,
-					      at, &session);
+	int error;
+
+	do
+		error = created ? sessions_create(p->sessions, r->session_id, r->status, r->kv,
+						  r->n_kv, at, &session)
+				: sessions_update(p->sessions, r->session_id, r->status, r->kv,
+						  r->n_kv, at, &session);
+	while (picture_tries_again(&p->settings, error));
 
 	if (error == -EEXIST)
 		tell_trouble(p, at, "a session was created again and left as it was",
@@ -228,7 +237,13 @@ static void apply_session(struct picture *p, const struct record *r, struct mome
 
 static void apply_health(struct picture *p, const struct record *r, struct moment at)
 {
-	status_apply(&p->status, r, p->position, at);
+	int error;
+
+	do
+		error = status_apply(&p->status, r, p->position, at);
+	while (picture_tries_again(&p->settings, error));
+	if (error < 0)
+		tell_no_memory(p, at);
 	picture_tell_news(p, &(struct news){ .kind = NEWS_HEALTH, .at = at });
 }
 
@@ -248,10 +263,17 @@ static void apply_alert(struct picture *p, const struct record *r, struct moment
 		.cause = p->position,
 	};
 
+	int error;
+
 	/* Clearing what is not open is no trouble: an engine may do so at each good check. */
-	if (r->kind == TOCSIN_ALERT_CLEAR)
+	if (r->kind == TOCSIN_ALERT_CLEAR) {
 		alerts_clear(p->alerts, false, r->code, r->session_id, none, r->instance, at);
-	else if (alerts_raise(p->alerts, &raise, at) < 0)
+		return;
+	}
+	do
+		error = alerts_raise(p->alerts, &raise, at);
+	while (picture_tries_again(&p->settings, error));
+	if (error < 0)
 		tell_no_memory(p, at);
 }
 
@@ -322,9 +344,14 @@ void picture_stop(struct picture *p, struct moment at)
 
 int picture_raise(struct picture *p, const struct raise *raise, struct moment at)
 {
+	int r;
+
 	if (str_is(raise->code, "ENGINE_DOWN"))
 		p->rules.down = true;
-	return alerts_raise(p->alerts, raise, picture_not_before(p, at));
+	do
+		r = alerts_raise(p->alerts, raise, picture_not_before(p, at));
+	while (picture_tries_again(&p->settings, r));
+	return r;
 }
 
 int picture_clear(struct picture *p, tocsin_str code, tocsin_str instance, struct moment at)

@@ -55,7 +55,17 @@ struct picture_settings {
 	 * a run whose settings name them in another order. They must outlive the picture. */
 	const char *const *endpoints;
 	unsigned n_endpoints;
+	/*
+	 * Asked whenever a step has found no memory and has changed nothing: may take its time, and
+	 * true means that the step is to be tried again. False, or NULL: the step is left out, and
+	 * told.
+	 */
+	bool (*wait_for_memory)(void *userdata);
+	void *wait_userdata;
 };
+
+/* Is a step that ended with that result to be tried again? */
+bool picture_tries_again(const struct picture_settings *settings, int result);
 
 struct picture;
 

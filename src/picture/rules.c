@@ -402,8 +402,11 @@ int rules_judge(struct rules *rules, const struct record *r, uint64_t position, 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		if (!rule_concerns(&table[i], r))
 			continue;
-		int error = rule_act(rules, &table[i], r, position, at);
+		int error;
 
+		do
+			error = rule_act(rules, &table[i], r, position, at);
+		while (picture_tries_again(rules->settings, error));
 		if (error < 0)
 			result = error;
 	}

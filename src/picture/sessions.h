@@ -37,7 +37,7 @@ void sessions_free(struct sessions *s);
 int sessions_create(struct sessions *s, tocsin_str id, tocsin_str status, const tocsin_kv *kv,
 		    size_t n_kv, struct moment at, const struct session **ret);
 /* An empty status keeps the one there is. One of a former run belongs to this one then. -ENOENT for
- * an unknown id. */
+ * an unknown id. -ENOMEM: the same once more makes it whole. */
 int sessions_update(struct sessions *s, tocsin_str id, tocsin_str status, const tocsin_kv *kv,
 		    size_t n_kv, struct moment at, const struct session **ret);
 const struct session *sessions_get(const struct sessions *s, tocsin_str id);

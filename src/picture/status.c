@@ -128,17 +128,16 @@ static void feed_comes_up(struct feed *f, struct moment at)
 	f->up = true;
 }
 
-static void apply_feed(struct status *s, const struct record *r, uint64_t position,
-		       struct moment at)
+static int apply_feed(struct status *s, const struct record *r, uint64_t position, struct moment at)
 {
 	struct feed *f = status_feed(s, r->source);
 
 	if (!f)
-		return;
+		return -ENOMEM;
 	f->heard_position = position;
 	if (r->kind == TOCSIN_HEALTH_FEED_DOWN) {
 		f->up = false;
-		return;
+		return 0;
 	}
 	if (r->kind == TOCSIN_HEALTH_FEED_RECONNECT) {
 		f->up = false;
@@ -151,9 +150,10 @@ static void apply_feed(struct status *s, const struct record *r, uint64_t positi
 		f->last_pulse = at;
 		f->pulsed = true;
 	}
+	return 0;
 }
 
-void status_apply(struct status *s, const struct record *r, uint64_t position, struct moment at)
+int status_apply(struct status *s, const struct record *r, uint64_t position, struct moment at)
 {
 	switch (r->kind) {
 	case TOCSIN_HEALTH_START:
@@ -168,17 +168,17 @@ void status_apply(struct status *s, const struct record *r, uint64_t position, s
 	case TOCSIN_HEALTH_FEED_DOWN:
 	case TOCSIN_HEALTH_FEED_RECONNECT:
 	case TOCSIN_HEALTH_FEED_PULSE:
-		apply_feed(s, r, position, at);
-		break;
+		return apply_feed(s, r, position, at);
 	case TOCSIN_HEALTH_DRIFT:
 		s->last_drift_report = at;
 		break;
 	case TOCSIN_HEALTH_METADATA:
-		metadata_merge(&s->metadata, r->kv, r->n_kv);
-		break;
+		/* Merged again, it becomes the same. */
+		return metadata_merge(&s->metadata, r->kv, r->n_kv) == -ENOMEM ? -ENOMEM : 0;
 	default:
 		break;
 	}
+	return 0;
 }
 
 static uint64_t seconds_between(struct moment from, struct moment to)

@@ -49,8 +49,9 @@ void status_done(struct status *s);
 /* A later run begins: uptimes count anew, a feed's from when it comes up. */
 void status_resume(struct status *s, struct moment at);
 
-/* Takes what a health event says about the state; the rules are judged elsewhere. */
-void status_apply(struct status *s, const struct record *r, uint64_t position, struct moment at);
+/* Takes what a health event says about the state; the rules are judged elsewhere. -ENOMEM: the same
+ * once more makes it whole. */
+int status_apply(struct status *s, const struct record *r, uint64_t position, struct moment at);
 
 /* NULL when it is not known; status_feed makes it (NULL then: no memory). */
 struct feed *status_find_feed(const struct status *s, tocsin_str source);

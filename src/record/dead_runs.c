@@ -238,6 +238,11 @@ void dead_run_finish(int folder, struct dead_run *run)
 {
 	char name[64];
 
+	/* What has not been read is for the next one to try. */
+	if (run->unread) {
+		run_let_go(run);
+		return;
+	}
 	if (run->damaged)
 		set_aside(folder, run->name);
 	else

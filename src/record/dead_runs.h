@@ -20,6 +20,7 @@ struct dead_run {
 	struct lockfile *lock; /* held; NULL: the file was gone */
 	bool other_boot;       /* the monotonic clock has begun anew since */
 	bool damaged;          /* not all of it could be read: set by whoever reads it */
+	bool unread;           /* it could not be read at all, though it may be sound: likewise */
 	uint64_t first_position, started_wall_ns;
 };
 
@@ -42,7 +43,8 @@ int dead_runs_claim(int folder, const char *own,
  * would lose its own.
  */
 void dead_runs_tidy(int folder, const char *own);
-/* Removes the files of a run, or sets a damaged one aside as NAME.corrupt; and lets it go. */
+/* Removes the files of a run, sets a damaged one aside as NAME.corrupt, or leaves an unread one
+ * where it is; and lets it go. */
 void dead_run_finish(int folder, struct dead_run *run);
 /* Lets all go that are left: they stay for somebody else. */
 void dead_runs_release(struct dead_runs *runs);
