@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
 #include <poll.h>
@@ -13,18 +14,22 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include "base/cleanup.h"
+#include "base/files.h"
 #include "base/moment.h"
+#include "base/owner.h"
 #include "base/text.h"
 #include "tool/rescue_engine.h"
 #include "tool/sentinel_watch.h"
 #include "tool/tool.h"
 
 #define ROOTS_MAX 16
-#define RUNS_MAX 512
-#define RUNS_OF_ENGINE_MAX 32 /* one engine's leave room for others' */
+/* One user's leave room for others', and one engine's for its user's others. */
+#define RUNS_OF_OWNER_MAX 128
+#define RUNS_OF_ENGINE_MAX 32
 #define AGAIN_MAX_NS (64 * NS_PER_S)
 #define ROOT_EVENTS (IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF)
 
@@ -43,7 +48,8 @@ static const char help[] =
 struct run {
 	char *folder;
 	char recorder[RESCUE_LOCK_SIZE];
-	pid_t pid; /* of its watcher, 0: none */
+	uid_t owner; /* of the folder */
+	pid_t pid;   /* of its watcher, 0: none */
 	bool settled, seen;
 	unsigned failures;
 	uint64_t again_ns; /* CLOCK_MONOTONIC: when to try again */
@@ -52,9 +58,10 @@ struct run {
 struct sentinel {
 	char *roots[ROOTS_MAX];
 	size_t n_roots;
-	struct run runs[RUNS_MAX];
-	size_t n_runs;
+	struct run *runs; /* heap */
+	size_t n_runs, runs_size;
 	int inotify, signals;
+	bool roots_given; /* on the command line */
 	bool full_told;
 };
 
@@ -111,27 +118,45 @@ static void reap(struct sentinel *s)
 				run_ended(&s->runs[i], status);
 }
 
-static void run_found(struct sentinel *s, const char *folder, const char *recorder)
+static bool runs_grow(struct sentinel *s)
 {
-	size_t others = 0;
+	size_t size = s->runs_size > 0 ? 2 * s->runs_size : 64;
+	struct run *runs;
+
+	if (s->n_runs < s->runs_size)
+		return true;
+	runs = reallocarray(s->runs, size, sizeof(*runs));
+	if (!runs)
+		return false;
+	s->runs = runs;
+	s->runs_size = size;
+	return true;
+}
+
+static void run_found(struct sentinel *s, const char *folder, uid_t owner, const char *recorder)
+{
+	size_t of_engine = 0, of_owner = 0;
 
 	for (size_t i = 0; i < s->n_runs; i++) {
 		struct run *run = &s->runs[i];
 
+		of_owner += run->owner == owner;
 		if (strcmp(run->folder, folder) != 0)
 			continue;
-		others++;
+		of_engine++;
 		if (strcmp(run->recorder, recorder) == 0) {
 			run->seen = true;
 			return;
 		}
 	}
-	struct run new = { .folder = strdup(folder), .seen = true };
-	if (!new.folder || s->n_runs == RUNS_MAX || others == RUNS_OF_ENGINE_MAX) {
+	struct run new = { .folder = strdup(folder), .owner = owner, .seen = true };
+	if (!new.folder || of_engine == RUNS_OF_ENGINE_MAX || of_owner == RUNS_OF_OWNER_MAX ||
+	    !runs_grow(s)) {
 		free(new.folder);
 		if (!s->full_told)
-			tool_failed("sentinel", "too many recorders in %s: not all are watched",
-				    folder);
+			tool_failed("sentinel",
+				    "user %u has too many recorders in %s: not all are watched",
+				    (unsigned)owner, folder);
 		s->full_told = true;
 		return;
 	}
@@ -160,18 +185,38 @@ static int watch(const struct sentinel *s, const char *path, uint32_t mask)
 	return inotify_add_watch(s->inotify, path, mask | IN_ONLYDIR);
 }
 
+/* Where engines have their folders by themselves others' do not count; what the command line names
+ * counts whoever made it, for each run is watched as its folder's owner. */
+static DIR *folder_list(const struct sentinel *s, const char *path)
+{
+	_cleanup_close_ int fd = -1;
+	DIR *dir;
+
+	if (!s->roots_given)
+		return rescue_root_list(path);
+	dir = folder_open(path, false, &fd) < 0 ? NULL : fdopendir(fd);
+	if (dir)
+		fd = -1;
+	return dir;
+}
+
 static void look_at_engine(struct sentinel *s, const char *folder)
 {
 	char lock[RESCUE_LOCK_SIZE];
 	struct dirent *entry;
+	struct stat st, file;
 
 	/* A recorder gets its name when its lock is held: see recorder_hold. */
 	if (watch(s, folder, IN_MOVED_TO | IN_DONT_FOLLOW) < 0)
 		return;
-	_cleanup_(cleanup_dir) DIR *dir = opendir(folder);
-	while (dir && (entry = readdir(dir)))
-		if (rescue_lock_name(entry->d_name, lock))
-			run_found(s, folder, entry->d_name);
+	_cleanup_(cleanup_dir) DIR *dir = folder_list(s, folder);
+	if (!dir || fstat(dirfd(dir), &st) < 0)
+		return;
+	while ((entry = readdir(dir)))
+		if (rescue_lock_name(entry->d_name, lock) &&
+		    fstatat(dirfd(dir), entry->d_name, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(file.st_mode) && owner_is_trusted(file.st_uid, st.st_uid))
+			run_found(s, folder, st.st_uid, entry->d_name);
 }
 
 /* The folder that a root which is not there yet will appear in. */
@@ -195,7 +240,7 @@ static void look_at_root(struct sentinel *s, const char *root)
 		if (watch(s, root, ROOT_EVENTS) < 0)
 			return;
 	}
-	_cleanup_(cleanup_dir) DIR *dir = opendir(root);
+	_cleanup_(cleanup_dir) DIR *dir = folder_list(s, root);
 	while (dir && (entry = readdir(dir))) {
 		struct text_buffer path = { 0 };
 
@@ -283,6 +328,7 @@ static void sentinel_done(struct sentinel *s)
 {
 	for (size_t i = 0; i < s->n_runs; i++)
 		free(s->runs[i].folder);
+	free(s->runs);
 	for (size_t i = 0; i < s->n_roots; i++)
 		free(s->roots[i]);
 	if (s->inotify >= 0)
@@ -350,6 +396,7 @@ int sentinel_main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	s.roots_given = s.n_roots > 0;
 	int r = s.n_roots > 0 ? 0 : rescue_runtime_roots(s.roots, ROOTS_MAX, &s.n_roots);
 	if (r == 0)
 		r = begin(&s);

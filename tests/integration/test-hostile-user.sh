@@ -215,6 +215,31 @@ quick 0 "$TOCSIN" rescue --all --drain 1s
 quick 1 "$TOCSIN" check -o engine.name=squat -o config=
 tells out "another user's"
 find /dev/shm/tocsin-0 ! -user $user | grep . && fail "root made files in the other user's folder"
+# Root's sentinel watches nothing of it, and is not blinded: an engine of root's dies and is noticed.
+"$TOCSIN" sentinel >"$work/sentinel.out" 2>"$work/sentinel.err" &
+sentinel=$!
+trap 'kill $sentinel 2>/dev/null; end' EXIT
+mkdir -p /run/tocsin
+n=0
+mkdir -p /run/tocsin/evil
+chown $user:$user /run/tocsin/evil
+while [ $n -lt 600 ]; do
+	echo "/run/tocsin/evil/ring-$(printf %032x $n)"
+	n=$((n + 1))
+done | them xargs touch
+name=watched run=/run/tocsin/watched state=$work/watched.state
+start_engine
+echo '{"at":1,"alert":"raise","code":"GENERAL","priority":"P1","message":"last words"}' >&9
+kill_engine
+recorder_is_gone() {
+	! ls $run/ring-* >/dev/null 2>&1
+}
+await recorder_is_gone
+tells sentinel.err "user $user has too many recorders in /run/tocsin/evil"
+kill $sentinel
+wait $sentinel 2>/dev/null
+trap end EXIT
+rm -rf /run/tocsin
 # An engine of root's keeps nothing there.
 play -o paths.state_dir="$work/live.state" "$work/events" || fail "an engine with no recorder"
 find /dev/shm/tocsin-0 ! -user $user | grep . && fail "root's engine made files in the other user's folder"
