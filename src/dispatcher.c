@@ -208,7 +208,7 @@ static int thread_end(struct dispatcher *d, uint64_t timeout_ns)
 /* Will others find the recorder's file? */
 static bool recorder_is_kept(const struct dispatcher *d)
 {
-	return *recorder_name(d->recorder) != 0;
+	return *recorder_name(d->recorder) != 0 && !d->lost;
 }
 
 /*

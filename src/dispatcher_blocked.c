@@ -302,6 +302,15 @@ void dispatcher_count_unread(struct dispatcher *d)
 
 /* --- In a recovery --- */
 
+void dispatcher_end_recorder_alerts(struct dispatcher *d)
+{
+	static const char *const codes[] = { BLOCKED_CODE, LOST_CODE };
+
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+		alerts_clear_all(picture_alerts(d->picture), str(codes[i]),
+				 STR("that run has ended"), picture_now(d->picture));
+}
+
 /*
  * What waits behind a record that will never be there is applied by a recovery, so that run's
  * announcements end. One that was paged after the last checkpoint is in no picture: it is drawn
@@ -309,13 +318,10 @@ void dispatcher_count_unread(struct dispatcher *d)
  */
 void dispatcher_end_blockages(struct dispatcher *d, const struct recorder_image_facts *facts)
 {
-	static const char *const codes[] = { BLOCKED_CODE, LOST_CODE };
 	struct alerts *alerts = picture_alerts(d->picture);
 	char id[ALERT_ID_SIZE];
 
-	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-		alerts_clear_all(alerts, str(codes[i]), STR("that run has ended"),
-				 picture_now(d->picture));
+	dispatcher_end_recorder_alerts(d);
 	for (size_t i = 0; i < RECORDER_BLOCKED_NOTED; i++) {
 		uint64_t position = facts->blocked[i];
 		struct raise raise = {

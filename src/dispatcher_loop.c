@@ -269,7 +269,8 @@ struct pace {
 static uint64_t loop_pause(const struct dispatcher *d, struct pace *pace, bool busy, bool blocked,
 			   uint64_t now_ns)
 {
-	if (busy) {
+	/* Without its file the recorder is in memory alone: a P1 is not left in it for long. */
+	if (busy || d->lost) {
 		pace->busy_at_ns = now_ns;
 		pace->pause_ns = PAUSE_BUSY_NS;
 	} else if (now_ns - pace->busy_at_ns > 50 * NS_PER_MS) {
@@ -338,12 +339,14 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 
 	dispatcher_watch_blockage(d, rest == REST_BLOCKED,
 				  pace->stop_seen && now_ns >= pace->stop_by_ns, now_ns);
+	dispatcher_watch_recorder(d, now_ns);
 	refusals_tell(d);
 	losses_tell(d, now_ns);
 	dispatcher_memory_tell(d, now_ns);
 	if (pace->stop_seen && empty && d->picture) {
 		if (!d->rescue)
 			picture_stop(d->picture, dispatcher_now(d));
+		dispatcher_end_lost(d);
 		picture_tell_summary(d->picture, dispatcher_now(d));
 	}
 	if (empty && d->picture && d->settings->clock_source == CLOCK_SOURCE_SYSTEM) {

@@ -54,6 +54,13 @@ static uint32_t page_endpoints(const struct dispatcher *d, const struct news *ne
 	return endpoints_for(d, incident->priority, false);
 }
 
+static void page_keep(struct dispatcher *d, struct posting *p,
+		      int (*keep)(struct keeper *k, struct posting *p))
+{
+	if (keep(d->keeper, p) < 0)
+		dispatcher_kept(d, p, -ENOBUFS);
+}
+
 /*
  * Hands the page to one endpoint: to the pager first, which waits for no disk; in a recovery only
  * at its end. One that is drawn again after a crash and waits already is left alone.
@@ -69,10 +76,14 @@ static void page_post(struct dispatcher *d, struct page *page, unsigned endpoint
 	while (!p && dispatcher_memory_wait(d));
 	if (!p)
 		return;
+	/* With the recorder lost this page is all there is of its alert. */
+	bool urgent = d->lost && page->priority == 1 && page->type == PAGE_TYPE_RAISED;
+	if (urgent)
+		page_keep(d, p, keeper_keep_first);
 	if (!d->recovery.active)
 		dispatcher_submit(d, p);
-	if (keeper_keep(d->keeper, p) < 0)
-		dispatcher_kept(d, p, -ENOBUFS);
+	if (!urgent)
+		page_keep(d, p, keeper_keep);
 }
 
 static void page_post_to(struct dispatcher *d, struct page *page, uint32_t endpoints)

@@ -155,6 +155,9 @@ struct dispatcher {
 	uint64_t journal_sequence; /* of the last entry submitted by this thread */
 	uint64_t losses_told, losses_told_ns;
 	struct blockage blockage;
+	uint64_t first_position;            /* of this run */
+	uint64_t recorder_seen_ns;          /* the last look whether its file is still there */
+	bool lost, lost_told, unseen_told;  /* it is not; it cannot be seen */
 	uint64_t last_loss_ns, lossless_ns; /* noted, and when none had come since */
 	uint32_t refusals_told;
 	bool damage_told;
@@ -171,7 +174,6 @@ struct dispatcher {
 	uint64_t failover_looked_ns;
 	bool marked; /* STATE/running is ours */
 	uint64_t marker_sum, marker_at_ns, changes_marked;
-	uint64_t first_position; /* of this run */
 	/* Paged incidents that opened or ended, and those of them that STATE/picture has. */
 	uint64_t page_changes, page_changes_saved, saved_at_ns;
 	bool listed; /* in STATE/pages.json */
@@ -291,7 +293,9 @@ void dispatcher_watch_blockage(struct dispatcher *d, bool blocked, bool hurry, u
 bool dispatcher_blockage_is_told(const struct dispatcher *d);
 /* Once the thread has ended: counts in d->blockage what it has not read. */
 void dispatcher_count_unread(struct dispatcher *d);
-/* Once a dead run's records are applied: ends what it said of itself and what ended with it. */
+/* Once a former run is taken over: ends what it said of its own recorder. */
+void dispatcher_end_recorder_alerts(struct dispatcher *d);
+/* Once a dead run's records are applied: the same, and draws again what it had announced. */
 void dispatcher_end_blockages(struct dispatcher *d, const struct recorder_image_facts *facts);
 
 /*
@@ -306,6 +310,11 @@ bool dispatcher_memory_wait(void *userdata);
 void dispatcher_memory_tell(struct dispatcher *d, uint64_t now_ns);
 /* When the thread has ended. */
 void dispatcher_memory_done(struct dispatcher *d);
+
+/* dispatcher_lost.c. Each turn: is the recorder's file still there? RECORDER_LOST. */
+void dispatcher_watch_recorder(struct dispatcher *d, uint64_t now_ns);
+/* At an orderly stop, when all is applied: nothing depends on the file any more. */
+void dispatcher_end_lost(struct dispatcher *d);
 
 /* dispatcher_pages.c */
 void dispatcher_page(struct dispatcher *d, const struct news *news);

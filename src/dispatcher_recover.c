@@ -223,21 +223,25 @@ static void runs_take(struct dispatcher *d, struct carried *carried)
 
 /* --- The marker --- */
 
-static const char *host_story(const struct marker *m)
+static const char *host_story(const struct dispatcher *d, const struct marker *m)
 {
 	char boot_id[BOOT_ID_SIZE];
 
 	boot_id_read(boot_id);
 	if (m->boot_id[0] && boot_id[0] && strcmp(m->boot_id, boot_id) != 0)
 		return "the host has been started anew since, and its recorder is gone";
+	if (d->picture && alerts_find(picture_alerts(d->picture), true, STR(LOST_CODE), str(NULL),
+				      str(NULL), str(NULL)))
+		return "its recorder had been removed while it ran: events of its last moments are "
+		       "lost";
 	return "its recorder is gone";
 }
 
-static void marker_death(const struct marker *m, struct death *death)
+static void marker_death(const struct dispatcher *d, const struct marker *m, struct death *death)
 {
 	memcpy(death->epoch, m->epoch, sizeof death->epoch);
 	death->unclean = true;
-	death->how = host_story(m);
+	death->how = host_story(d, m);
 	death->pid = m->pid;
 	death->started_wall_ns = m->started_wall_ns;
 	death->last_event_wall_ns = m->last_event_wall_ns;
@@ -282,7 +286,7 @@ static void marker_take(struct dispatcher *d, const struct carried *carried)
 		picture_resume(d->picture, m->epoch, dispatcher_now(d));
 	else if (dispatcher_picture_new(d, m->epoch, dispatcher_now(d), &d->picture) < 0)
 		return;
-	marker_death(m, &death);
+	marker_death(d, m, &death);
 	d->recovery.n_runs++;
 	memcpy(d->recovery.last_epoch, m->epoch, sizeof m->epoch);
 	dispatcher_tell_death(d, &death);
@@ -335,6 +339,7 @@ bool dispatcher_recover(struct dispatcher *d)
 	runs_take(d, &carried);
 	marker_take(d, &carried);
 	if (d->picture) {
+		dispatcher_end_recorder_alerts(d);
 		if (d->rescue)
 			picture_page_waiting(d->picture, dispatcher_now(d));
 		else

@@ -109,8 +109,10 @@ static void share(struct dispatcher *d, uint64_t now_ns, uint64_t stopped_ns)
 	json_t *json = dispatcher_json(d);
 
 	d->shared_at_ns = now_ns;
-	if (!json || snapshot_file_sign(json, d->places.runtime_path, recorder_name(d->recorder),
-					stopped_ns) < 0) {
+	/* Whether it lives is then told by its process: the lock is gone with the recorder. */
+	const char *recorder = d->lost ? NULL : recorder_name(d->recorder);
+
+	if (!json || snapshot_file_sign(json, d->places.runtime_path, recorder, stopped_ns) < 0) {
 		json_decref(json);
 		return;
 	}

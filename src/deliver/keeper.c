@@ -22,8 +22,8 @@ struct keeper {
 	pthread_t thread;
 	pthread_mutex_t mutex; /* over the next group; never held while the disk is waited for */
 	pthread_cond_t asked;
-	struct task_list queue;
-	size_t n_keeps, n_others; /* of what is not done yet, wherever it is */
+	struct task_list first, queue; /* what goes first, then all else */
+	size_t n_keeps, n_others;      /* of what is not done yet, wherever it is */
 	bool stopping, ended;
 	uint64_t give_up_ns; /* when stopping: no page is written after it */
 
@@ -206,7 +206,7 @@ static void task_do(struct keeper *k, struct task *t, uint64_t give_up_ns)
 static bool is_idle(struct keeper *k)
 {
 	pthread_mutex_lock(&k->mutex);
-	bool idle = !k->queue.first && !k->stopping;
+	bool idle = !k->first.first && !k->queue.first && !k->stopping;
 	pthread_mutex_unlock(&k->mutex);
 	return idle;
 }
@@ -261,9 +261,9 @@ static bool next_task(struct keeper *k, struct task **ret, uint64_t *ret_give_up
 	bool go_on = true;
 
 	pthread_mutex_lock(&k->mutex);
-	if (!k->queue.first && !k->stopping)
+	if (!k->first.first && !k->queue.first && !k->stopping)
 		wait_asked(k);
-	*ret = task_list_take(&k->queue);
+	*ret = task_list_take(k->first.first ? &k->first : &k->queue);
 	*ret_give_up_ns = k->stopping ? k->give_up_ns : UINT64_MAX;
 	if (!*ret && k->stopping) {
 		k->ended = true; /* nothing is taken any more, so nothing is left behind */
@@ -299,6 +299,7 @@ int keeper_new(const struct keeper_options *o, struct keeper **ret)
 	k->options = *o;
 	if (k->options.retry_ns == 0)
 		k->options.retry_ns = KEEPER_RETRY_NS;
+	task_list_init(&k->first);
 	task_list_init(&k->queue);
 	task_list_init(&k->failed);
 	task_list_init(&k->left);
@@ -319,7 +320,7 @@ int keeper_new(const struct keeper_options *o, struct keeper **ret)
 	return 0;
 }
 
-static int submit(struct keeper *k, struct task like)
+static int submit_to(struct keeper *k, struct task_list *l, struct task like)
 {
 	struct task *t = task_new(&like);
 	int r = 0;
@@ -334,7 +335,7 @@ static int submit(struct keeper *k, struct task like)
 		r = -ENOBUFS;
 	if (r == 0) {
 		++*n;
-		task_list_append(&k->queue, t);
+		task_list_append(l, t);
 		pthread_cond_signal(&k->asked);
 	}
 	pthread_mutex_unlock(&k->mutex);
@@ -343,13 +344,28 @@ static int submit(struct keeper *k, struct task like)
 	return r;
 }
 
-int keeper_keep(struct keeper *k, struct posting *p)
+static int submit(struct keeper *k, struct task like)
 {
-	int r = submit(k, (struct task){ .kind = TASK_KEEP, .posting = p });
+	return submit_to(k, &k->queue, like);
+}
+
+static int keep_in(struct keeper *k, struct task_list *l, struct posting *p)
+{
+	int r = submit_to(k, l, (struct task){ .kind = TASK_KEEP, .posting = p });
 
 	if (r < 0)
 		flag_set(p, POSTING_UNKEPT);
 	return r;
+}
+
+int keeper_keep(struct keeper *k, struct posting *p)
+{
+	return keep_in(k, &k->queue, p);
+}
+
+int keeper_keep_first(struct keeper *k, struct posting *p)
+{
+	return keep_in(k, &k->first, p);
 }
 
 int keeper_drop(struct keeper *k, struct posting *p)

@@ -42,6 +42,9 @@ int keeper_new(const struct keeper_options *o, struct keeper **ret);
 /* Takes a reference of its own. Any thread; does not block. -ENOBUFS (the posting is then
  * marked unkept), -ESHUTDOWN after the stop. */
 int keeper_keep(struct keeper *k, struct posting *p);
+/* The same, before all else that is asked: for a page that no recorder would give back. Not for a
+ * resolution, which must not get to the disk before its raising. */
+int keeper_keep_first(struct keeper *k, struct posting *p);
 int keeper_drop(struct keeper *k, struct posting *p);
 /* Moves its file to dead/ (written there, when it was not yet written). */
 int keeper_bury(struct keeper *k, struct posting *p);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -31,6 +32,8 @@ struct recorder {
 	size_t size;
 	int folder; /* -1: in memory */
 	bool published;
+	dev_t folder_device;
+	ino_t folder_inode, inode; /* the folder's, the file's */
 	char name[NAME_SIZE], temporary[NAME_SIZE], lock_name[NAME_SIZE];
 	struct lockfile *lock;
 };
@@ -80,6 +83,25 @@ const uint8_t *recorder_epoch(const struct recorder *r)
 const char *recorder_name(const struct recorder *r)
 {
 	return r->name;
+}
+
+int recorder_is_there(const struct recorder *r)
+{
+	struct stat st;
+
+	if (!r->published)
+		return 0;
+	if (fstat(r->folder, &st) < 0)
+		return -errno;
+	/* Closed, and its number given to something else. */
+	if (st.st_dev != r->folder_device || st.st_ino != r->folder_inode)
+		return -EBADF;
+	if (fstatat(r->folder, r->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (st.st_ino != r->inode || st.st_nlink == 0)
+		return -ENOENT;
+	/* Without its lock it would pass for a dead run's. */
+	return fstatat(r->folder, r->lock_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
 /* --- Making --- */
@@ -246,6 +268,13 @@ int recorder_hold(struct recorder *r)
 	/* Only now may others see the file: one without a living holder is a dead run. */
 	if (renameat(r->folder, r->temporary, r->folder, r->name) < 0)
 		return -errno;
+	struct stat file, folder;
+	if (fstatat(r->folder, r->name, &file, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstat(r->folder, &folder) < 0)
+		return -errno;
+	r->inode = file.st_ino;
+	r->folder_inode = folder.st_ino;
+	r->folder_device = folder.st_dev;
 	r->published = true;
 	return 0;
 }

@@ -104,6 +104,13 @@ uint64_t recorder_last_loss(const struct recorder *r);
 uint64_t recorder_slots(const struct recorder *r);
 uint64_t recorder_used(const struct recorder *r);
 
+/*
+ * Are the file and its lock where others would look for them after a crash? 0: they are, or it is
+ * in memory only, or not yet visible. -ENOENT: one of them was removed, replaced or renamed. Other
+ * errors: the folder cannot be asked; -EBADF: its descriptor was closed by somebody. [any]
+ */
+int recorder_is_there(const struct recorder *r);
+
 /* --- the reader: one thread, which holds the lock --- */
 
 /* Takes the lock file's mutex for the calling thread, for as long as it lives. */

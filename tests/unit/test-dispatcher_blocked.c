@@ -4,8 +4,7 @@
  * others report behind it is announced, and applied in order as soon as it can be.
  */
 #include "config.h"
-#include "dispatcher_fixture.h"
-#include "http_fixture.h"
+#include "paged_fixture.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -16,8 +15,6 @@
 
 #include "base/cleanup.h"
 #include "../record_bytes.h"
-
-#define TRIES 3000 /* a hundredth of a second apart */
 
 /* --- A clock that stands while a test says so --- */
 
@@ -111,81 +108,7 @@ static void let_go(void)
 	munmap(held.pages, 2 * held.page_size);
 }
 
-/* --- An engine, and what its receiver was sent --- */
-
-struct world {
-	const struct test_folder *folder;
-	struct http_server *server;
-	struct engine engine;
-};
-
-static void engine_begin(struct world *w, const char *feed_stale_after)
-{
-	char url[64], path[128];
-
-	snprintf(url, sizeof url, "http://127.0.0.1:%u/", w->server->port);
-	snprintf(path, sizeof path, "%s/conf", w->folder->path);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	fprintf(f,
-		"[engine]\nname = test\n[log]\ntarget = stderr\n[paths]\nruntime_dir = %s/run\n"
-		"state_dir = %s/state\n[webhook]\nurl = %s\n[rules]\nfeed_stale_after = %s\n"
-		"[pages]\npage_after = 0\n",
-		w->folder->path, w->folder->path, url, feed_stale_after);
-	fclose(f);
-	engine_start(&w->engine, w->folder, "config", path, 0);
-}
-
-static void begin(struct world *w, void **state)
-{
-	static const long steps[] = { 200 };
-
-	atomic_store(&stands_at, 0);
-	*w = (struct world){ .folder = *state, .server = http_start(steps, 1) };
-	engine_begin(w, "5s");
-}
-
-static void end(struct world *w)
-{
-	engine_end(&w->engine);
-	http_stop(w->server);
-}
-
-/* The place, from 1, of the first page whose id ends so and whose body has that text; 0: none. */
-static unsigned page_place(struct world *w, const char *id_end, const char *text)
-{
-	struct http_server *s = w->server;
-	unsigned place = 0;
-
-	pthread_mutex_lock(&s->mutex);
-	for (unsigned i = 0; i < s->n_seen && place == 0; i++) {
-		size_t len = strlen(s->seen[i].id), end_len = strlen(id_end);
-
-		if (len >= end_len && strcmp(s->seen[i].id + len - end_len, id_end) == 0 &&
-		    memmem(s->seen[i].body, s->seen[i].len, text, strlen(text)))
-			place = i + 1;
-	}
-	pthread_mutex_unlock(&s->mutex);
-	return place;
-}
-
-static unsigned await_page(struct world *w, const char *id_end, const char *text)
-{
-	unsigned place = 0;
-
-	for (unsigned n = 0; (place = page_place(w, id_end, text)) == 0; n++) {
-		if (n == TRIES)
-			fail_msg("no page %s with: %s", id_end, text);
-		usleep(10000);
-	}
-	return place;
-}
-
-static void expect_none(struct world *w, const char *id_end, const char *text)
-{
-	if (page_place(w, id_end, text))
-		fail_msg("a page %s with: %s", id_end, text);
-}
+/* --- What it is told --- */
 
 static int health(struct engine *e, uint32_t kind, const char *source, double value, double limit)
 {
@@ -221,11 +144,6 @@ static int alert(struct engine *e, uint32_t kind, uint32_t priority, const char 
 			     RECORDER_CLASS_FIRST, RECORDER_LOSS_P1, 1, record.slots, size, NULL);
 }
 
-static int flush(struct world *w, uint64_t timeout_ns)
-{
-	return dispatcher_flush(w->engine.dispatcher, TOCSIN_FLUSH_DELIVERED, timeout_ns);
-}
-
 #define RAISED "-blocked.raised"
 #define RESOLVED "-blocked.resolved"
 
@@ -235,11 +153,12 @@ static void what_waits_behind_a_held_thread_is_announced_and_then_applied(void *
 {
 	struct world w;
 
-	begin(&w, state);
+	atomic_store(&stands_at, 0);
+	world_begin(&w, state);
 	hold(&w.engine, FATE_GOES_ON);
 	assert_int_equal(engine_say(&w.engine, TOCSIN_ALERT_RAISE, "first"), 0);
 	unsigned first = await_page(&w, RAISED, "GENERAL (first): m");
-	assert_int_equal(flush(&w, 20 * NS_PER_MS), -ETIMEDOUT);
+	assert_int_equal(world_flush(&w, 20 * NS_PER_MS), -ETIMEDOUT);
 	assert_int_equal(engine_say(&w.engine, TOCSIN_ALERT_RAISE, "second"), 0);
 	unsigned second = await_page(&w, "-blocked.repeat-1", "GENERAL (second): m");
 	assert_true(first < second);
@@ -248,13 +167,13 @@ static void what_waits_behind_a_held_thread_is_announced_and_then_applied(void *
 	await_page(&w, "-blocked.repeat-2", "(third): third");
 	expect_none(&w, "-call.raised", "");
 	let_go();
-	assert_int_equal(flush(&w, FIXTURE_LIMIT_NS), 0);
+	assert_int_equal(world_flush(&w, FIXTURE_LIMIT_NS), 0);
 	unsigned of_held = await_page(&w, "-call.raised", "of the held thread");
 	unsigned of_first = await_page(&w, "-call.raised", "\"first\"");
 	unsigned of_third = await_page(&w, "-call.raised", "\"third\"");
 	assert_true(of_held < of_first && of_first < of_third);
 	await_page(&w, RESOLVED, "EVENTS_BLOCKED");
-	end(&w);
+	world_end(&w);
 }
 
 /* Each event behind the hole, and what the announcement quotes of it; NULL: it is no P1. */
@@ -325,7 +244,8 @@ static void each_p1_is_quoted_and_nothing_else(void **state)
 	const size_t n = sizeof rows / sizeof *rows;
 	struct world w;
 
-	begin(&w, state);
+	atomic_store(&stands_at, 0);
+	world_begin(&w, state);
 	hold(&w.engine, FATE_GOES_ON);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(rows[i].say(&w.engine), 0);
@@ -337,7 +257,7 @@ static void each_p1_is_quoted_and_nothing_else(void **state)
 		if (rows[i].never)
 			expect_none(&w, "", rows[i].never);
 	let_go();
-	end(&w);
+	world_end(&w);
 }
 
 static void however_many_wait_each_is_quoted_once(void **state)
@@ -345,7 +265,8 @@ static void however_many_wait_each_is_quoted_once(void **state)
 	char instance[32], quote[48], message[TOCSIN_TEXT_MAX / 2];
 	struct world w;
 
-	begin(&w, state);
+	atomic_store(&stands_at, 0);
+	world_begin(&w, state);
 	memset(message, 'x', sizeof message);
 	message[sizeof message - 1] = 0;
 	hold(&w.engine, FATE_GOES_ON);
@@ -362,19 +283,20 @@ static void however_many_wait_each_is_quoted_once(void **state)
 		await_page(&w, "", quote);
 	}
 	let_go();
-	assert_int_equal(flush(&w, FIXTURE_LIMIT_NS), 0);
-	end(&w);
+	assert_int_equal(world_flush(&w, FIXTURE_LIMIT_NS), 0);
+	world_end(&w);
 }
 
 static void no_deadline_fires_for_what_may_lie_behind_it(void **state)
 {
 	struct world w;
 
-	begin(&w, state);
+	atomic_store(&stands_at, 0);
+	world_begin(&w, state);
 	engine_end(&w.engine);
-	engine_begin(&w, "300ms");
+	world_engine_begin(&w, "300ms");
 	assert_int_equal(health(&w.engine, TOCSIN_HEALTH_FEED_PULSE, "okx", 0, 0), 0);
-	assert_int_equal(flush(&w, FIXTURE_LIMIT_NS), 0);
+	assert_int_equal(world_flush(&w, FIXTURE_LIMIT_NS), 0);
 	hold(&w.engine, FATE_GOES_ON);
 	/* Pulses come in time, and nobody can read them. */
 	for (unsigned i = 0; !page_place(&w, RAISED, "") || i < 50; i++) {
@@ -386,15 +308,16 @@ static void no_deadline_fires_for_what_may_lie_behind_it(void **state)
 	let_go();
 	/* From here on it is silent, and that is told: once. */
 	await_page(&w, "-feed.raised", "no data from okx");
-	end(&w);
+	world_end(&w);
 }
 
 static void a_thread_that_writes_at_once_is_not_announced(void **state)
 {
 	struct world w;
 
-	begin(&w, state);
-	assert_int_equal(flush(&w, FIXTURE_LIMIT_NS), 0);
+	atomic_store(&stands_at, 0);
+	world_begin(&w, state);
+	assert_int_equal(world_flush(&w, FIXTURE_LIMIT_NS), 0);
 	atomic_store(&stands_at, __real_clock_monotonic_ns());
 	hold(&w.engine, FATE_GOES_ON);
 	assert_int_equal(engine_say(&w.engine, TOCSIN_ALERT_RAISE, "first"), 0);
@@ -406,10 +329,10 @@ static void a_thread_that_writes_at_once_is_not_announced(void **state)
 	}
 	let_go();
 	atomic_store(&stands_at, 0);
-	assert_int_equal(flush(&w, FIXTURE_LIMIT_NS), 0);
+	assert_int_equal(world_flush(&w, FIXTURE_LIMIT_NS), 0);
 	await_page(&w, "-call.raised", "\"first\"");
 	expect_none(&w, "", "EVENTS_BLOCKED");
-	end(&w);
+	world_end(&w);
 }
 
 /* Whatever time the stop is given, and whatever has become of the thread. */
@@ -430,7 +353,8 @@ static void a_stop_announces_says_what_it_leaves_and_the_next_run_has_it(void **
 		struct world w;
 		int r;
 
-		begin(&w, state);
+		atomic_store(&stands_at, 0);
+		world_begin(&w, state);
 		snprintf(instance, sizeof instance, "p1-%zu", i);
 		snprintf(quote, sizeof quote, "GENERAL (%s): m", instance);
 		snprintf(of_p1, sizeof of_p1, "\"%s\"", instance);
@@ -445,12 +369,12 @@ static void a_stop_announces_says_what_it_leaves_and_the_next_run_has_it(void **
 		settings_free(w.engine.settings);
 		let_go();
 		expect_none(&w, "-call.raised", "");
-		engine_begin(&w, "5s");
+		world_engine_begin(&w, "5s");
 		await_page(&w, RAISED, quote);
 		await_page(&w, "-call.raised", of_p1);
 		await_page(&w, RESOLVED, "EVENTS_BLOCKED");
 		expect_none(&w, "", "ENGINE_DOWN");
-		end(&w);
+		world_end(&w);
 	}
 }
 
@@ -503,16 +427,16 @@ static void what_was_announced_before_a_death_ends_after_it(void **state)
 		struct world w = { .folder = *state, .server = http_start(steps, 1) };
 
 		die(w.folder, noted);
-		engine_begin(&w, "5s");
+		world_engine_begin(&w, "5s");
 		await_page(&w, "-call.raised", "\"behind\"");
-		assert_int_equal(flush(&w, FIXTURE_LIMIT_NS), 0);
+		assert_int_equal(world_flush(&w, FIXTURE_LIMIT_NS), 0);
 		if (noted) {
 			assert_true(await_page(&w, "-2" RAISED, "EVENTS_BLOCKED") <
 				    await_page(&w, "-2" RESOLVED, "EVENTS_BLOCKED"));
 		} else {
 			expect_none(&w, "", "EVENTS_BLOCKED");
 		}
-		end(&w);
+		world_end(&w);
 	}
 }
 
@@ -527,9 +451,9 @@ static void one_that_a_checkpoint_has_ends_under_its_own_id(void **state)
 	assert_int_equal(pipe(ready), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
-		engine_begin(&w, "5s");
+		world_engine_begin(&w, "5s");
 		if (health(&w.engine, TOCSIN_HEALTH_HEARTBEAT, "", 0, 0) < 0 ||
-		    flush(&w, FIXTURE_LIMIT_NS) < 0)
+		    world_flush(&w, FIXTURE_LIMIT_NS) < 0)
 			_exit(1);
 		hold(&w.engine, FATE_JUMPS_OUT);
 		if (engine_say(&w.engine, TOCSIN_ALERT_RAISE, "behind") < 0 ||
@@ -544,7 +468,7 @@ static void one_that_a_checkpoint_has_ends_under_its_own_id(void **state)
 	await_page(&w, RAISED, "GENERAL (behind): m");
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	engine_begin(&w, "5s");
+	world_engine_begin(&w, "5s");
 	await_page(&w, "-call.raised", "\"behind\"");
 	unsigned resolved = await_page(&w, RESOLVED, "EVENTS_BLOCKED");
 	unsigned raised = await_page(&w, RAISED, "EVENTS_BLOCKED");
@@ -552,7 +476,7 @@ static void one_that_a_checkpoint_has_ends_under_its_own_id(void **state)
 	assert_int_equal(strcspn(ids[0], "."), strcspn(ids[1], "."));
 	assert_memory_equal(ids[0], ids[1], strcspn(ids[0], "."));
 	await_page(&w, "-down.raised", "ENGINE_DOWN");
-	end(&w);
+	world_end(&w);
 }
 
 int main(void)

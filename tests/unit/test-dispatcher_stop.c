@@ -36,7 +36,7 @@ static void stop_with(const struct test_folder *f, const struct row *row)
 	const tocsin_host host = { .size = sizeof host, .data = &told, .log = note_critical };
 	struct http_server *server = http_start(&row->answer, 1);
 	char url[64], runtime[128], state[128], err[512];
-	struct engine e = { 0 };
+	struct engine e = { .host_log = { .host = &host } };
 
 	snprintf(url, sizeof url, "http://127.0.0.1:%u/", server->port);
 	/* A file is no folder. */
@@ -57,7 +57,7 @@ static void stop_with(const struct test_folder *f, const struct row *row)
 			 0);
 	const struct dispatcher_options o = { .settings = e.settings,
 					      .refusals = &e.refusals,
-					      .host = &host };
+					      .host_log = &e.host_log };
 	assert_int_equal(dispatcher_start(&o, &e.dispatcher), 0);
 	assert_int_equal(engine_say(&e, TOCSIN_ALERT_RAISE, "first"), 0);
 	assert_int_equal(engine_say(&e, TOCSIN_ALERT_RAISE, "second"), 0);

@@ -242,6 +242,34 @@ static void a_page_taken_before_its_turn_is_never_written(void **state)
 	watch_done(&w);
 }
 
+static void what_must_be_kept_first_goes_before_what_was_asked_earlier(void **state)
+{
+	struct outbox *o = outbox_in(*state);
+	struct posting *p[4];
+	struct watch w;
+
+	watch_init(&w);
+	struct keeper *k = keeper_with(o, &w, 0);
+	assert_int_equal(keeper_run(k, watch_hold, &w), 0);
+	watch_wait_held(&w);
+	for (unsigned i = 0; i < 4; i++) {
+		char id[] = { 'a', '-', (char)('1' + i), '-', 'f', 0 };
+
+		p[i] = fixture_posting(id, 1, PAGE_RAISED, i + 1);
+		assert_int_equal((i < 2 ? keeper_keep : keeper_keep_first)(k, p[i]), 0);
+	}
+	watch_open_gate(&w);
+	watch_wait(&w, &w.kept, 4);
+	static const unsigned order[] = { 2, 3, 0, 1 };
+	for (unsigned i = 0; i < 4; i++)
+		assert_ptr_equal(w.kept_in_order[i], p[order[i]]);
+	keeper_end(k);
+	for (unsigned i = 0; i < 4; i++)
+		posting_unref(p[i]);
+	outbox_free(o);
+	watch_done(&w);
+}
+
 static void a_page_of_an_earlier_run_is_removed(void **state)
 {
 	struct outbox *o = outbox_in(*state);
@@ -695,6 +723,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test_in_folder(a_page_kept_is_on_disk_when_it_is_told),
 		test_in_folder(a_page_taken_before_its_turn_is_never_written),
+		test_in_folder(what_must_be_kept_first_goes_before_what_was_asked_earlier),
 		test_in_folder(a_page_of_an_earlier_run_is_removed),
 		cmocka_unit_test(without_an_outbox_pages_are_unkept),
 		test_in_folder(what_could_not_be_written_is_written_once_it_can),
