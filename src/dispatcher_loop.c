@@ -56,6 +56,8 @@ int dispatcher_picture_new(struct dispatcher *d, const uint8_t epoch[static RECO
 	struct picture_settings settings = {
 		.alerts = {
 			.repeat_interval_ns = s->repeat_interval_ns,
+			.rise_again_after_ns = s->rise_again_after_ns,
+			.event_expires_ns = s->event_expires_ns,
 			.has_page_after = s->has_page_after,
 			.page_after_ns = s->page_after_ns,
 			.max_pages_per_minute = s->max_pages_per_minute,

@@ -93,6 +93,7 @@ void dispatcher_tell(void *userdata, const struct news *news)
 		news_log(d, news);
 		break;
 	case NEWS_SESSION:
+	case NEWS_NOTE:
 		news_log(d, news);
 		break;
 	}

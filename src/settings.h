@@ -60,6 +60,8 @@ struct settings {
 	bool has_page_after;
 	uint64_t page_after_ns;
 	uint64_t repeat_interval_ns;
+	uint64_t rise_again_after_ns;
+	uint64_t event_expires_ns;
 	uint64_t max_pages_per_minute; /* 0: no limit */
 	uint64_t failover_after_ns;
 	uint64_t park_retry_ns; /* also how long an endpoint may fail before PAGER_DEGRADED */

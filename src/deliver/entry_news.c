@@ -14,6 +14,7 @@
 /* "[P1] CODE: message", "[P1] CODE resolved after 25.0 s: message" */
 static void add_alert_message(struct entry *e, const struct incident *i)
 {
+	const char *message = i->resolution ? i->resolution : i->message;
 	struct text_buffer b = { 0 };
 	bool changed = false;
 
@@ -26,13 +27,13 @@ static void add_alert_message(struct entry *e, const struct incident *i)
 
 		text_buffer_printf(&b, " resolved after %s", duration_to_text(ns, lasted));
 	}
-	if (i->message && *i->message) {
+	if (message && *message) {
 		text_buffer_add(&b, STR(": "));
-		changed = message_add_clean(&b, str(i->message));
+		changed = message_add_clean(&b, str(message));
 	}
 	entry_add_message(e, &b);
 	if (changed)
-		entry_add_text(e, "TOCSIN_RAW_MESSAGE", i->message);
+		entry_add_text(e, "TOCSIN_RAW_MESSAGE", message);
 }
 
 static struct entry *entry_of_alert(const struct entry_context *c, const struct news *n)
@@ -46,9 +47,10 @@ static struct entry *entry_of_alert(const struct entry_context *c, const struct 
 	char number[DOUBLE_TEXT_SIZE];
 	struct entry *e;
 
-	e = entry_begin(c, classes[priority - 1], i->open ? levels[priority - 1] : LOG_NOTICE,
-			"alert", runbooks_find(c->runbooks, str(i->code))->message_id,
-			n->at.wall_ns);
+	/* The end of what was a P1 is as important as its beginning. */
+	e = entry_begin(c, classes[entry_priority(incident_worst(i)) - 1],
+			i->open ? levels[priority - 1] : LOG_NOTICE, "alert",
+			runbooks_find(c->runbooks, str(i->code))->message_id, n->at.wall_ns);
 	if (!e)
 		return NULL;
 	if (!link)
@@ -57,6 +59,7 @@ static struct entry *entry_of_alert(const struct entry_context *c, const struct 
 	entry_add_text(e, "DOCUMENTATION", link);
 	entry_add_text(e, "TOCSIN_CODE", i->code);
 	entry_addf(e, "TOCSIN_PRIORITY", "P%u", priority);
+	entry_addf(e, "TOCSIN_WORST", "P%u", entry_priority(incident_worst(i)));
 	entry_add(e, "TOCSIN_STATE", i->open ? STR("firing") : STR("resolved"));
 	entry_add_text(e, "TOCSIN_ALERT_ID", i->id);
 	entry_addf(e, "TOCSIN_NUMBER", "%llu", (unsigned long long)i->number);
@@ -215,7 +218,9 @@ static struct entry *entry_of_summary(const struct entry_context *c, const struc
 
 static struct entry *entry_of_trouble(const struct entry_context *c, const struct news *n)
 {
-	struct entry *e = entry_of_note(c, ENTRY_KIND_TROUBLE, LOG_WARNING, n->at.wall_ns, n->text);
+	struct entry *e = entry_of_note(c, ENTRY_KIND_TROUBLE,
+					n->kind == NEWS_NOTE ? LOG_NOTICE : LOG_WARNING,
+					n->at.wall_ns, n->text);
 
 	if (!e || !n->record)
 		return e;
@@ -237,6 +242,7 @@ static struct entry *make_entry(const struct entry_context *c, const struct news
 		/* That a page fell due shows in the attempts to deliver it. */
 		return n->incident && !n->page_only ? entry_of_alert(c, n) : NULL;
 	case NEWS_TROUBLE:
+	case NEWS_NOTE:
 		return n->text ? entry_of_trouble(c, n) : NULL;
 	case NEWS_SUMMARY:
 		return n->summary ? entry_of_summary(c, n) : NULL;

@@ -33,6 +33,8 @@ static void build_facts(struct builder *b, const struct page_context *c, const s
 	if (i->raw_code)
 		builder_add_text(b, "raw_code", str(i->raw_code), ID_TEXT_MAX);
 	builder_add_priority(b, i->priority);
+	if (incident_worst(i) < i->priority)
+		builder_add(b, "worst", json_sprintf("P%u", (unsigned)incident_worst(i) % 10));
 	builder_add(b, "state", json_string(resolved ? "resolved" : "firing"));
 	builder_add_text(b, "title", str(runbook->title), TITLE_TEXT_MAX);
 	builder_add(b, "message", i->message ? json_string("") : json_null());
@@ -41,7 +43,7 @@ static void build_facts(struct builder *b, const struct page_context *c, const s
 	builder_add_text(b, "session_id", str(i->session_id), ID_TEXT_MAX);
 	builder_add_text(b, "instance", str(i->instance), ID_TEXT_MAX);
 	builder_add_text(b, "source", str(i->source), ID_TEXT_MAX);
-	builder_add_runbook(b, c, i->code);
+	builder_add_runbook(b, c, i->code, i->priority);
 	builder_add_time(b, "raised_at", i->opened.wall_ns);
 	builder_add_time(b, "resolved_at", resolved ? i->resolved.wall_ns : 0);
 	builder_add(b, "count", json_integer(json_number(i->count)));
@@ -81,6 +83,8 @@ static void build_metadata(struct builder *b, const struct metadata *m, size_t r
 static int data_new(const struct page_context *c, const struct incident *i, bool resolved,
 		    json_t **ret)
 {
+	/* What was said at the end is what is true now. */
+	const char *message = resolved && i->resolution ? i->resolution : i->message;
 	struct builder b = { .data = json_object(), .cut = i->truncated };
 	static const char mark[] = ",\"truncated\":true";
 
@@ -90,8 +94,8 @@ static int data_new(const struct page_context *c, const struct incident *i, bool
 	/* The facts have maxima that leave room; the message comes before the metadata. */
 	size_t used = json_dumpb(b.data, NULL, 0, JSON_COMPACT) + sizeof mark;
 	assert(used < PAGE_DATA_MAX);
-	if (i->message && !b.failed) {
-		builder_add_text(&b, "message", str(i->message), PAGE_DATA_MAX - used);
+	if (message && !b.failed) {
+		builder_add_text(&b, "message", str(message), PAGE_DATA_MAX - used);
 		used = json_dumpb(b.data, NULL, 0, JSON_COMPACT) + sizeof mark;
 	}
 	if (!b.failed)

@@ -122,11 +122,22 @@ void builder_add_priority(struct builder *b, uint32_t priority)
 	builder_add_text(b, "priority", str(text), ID_TEXT_MAX);
 }
 
-void builder_add_runbook(struct builder *b, const struct page_context *c, const char *code)
+/* A priority graver than the code's own has times of its own. */
+static const char *ack_within(const struct runbook *runbook, uint32_t priority)
+{
+	static const char *const times[] = { "5m", "4h", "8h" };
+
+	if (priority < 1 || priority >= runbook->priority)
+		return runbook->ack_within;
+	return times[priority - 1];
+}
+
+void builder_add_runbook(struct builder *b, const struct page_context *c, const char *code,
+			 uint32_t priority)
 {
 	const struct runbook *runbook = runbooks_find(c->runbooks, str(code));
 
 	add_link(b, c, code);
-	builder_add_text(b, "ack_within", str(runbook->ack_within), ID_TEXT_MAX);
+	builder_add_text(b, "ack_within", str(ack_within(runbook, priority)), ID_TEXT_MAX);
 	add_escalation(b, c, runbook->escalate_to);
 }

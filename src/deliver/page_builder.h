@@ -29,7 +29,8 @@ void builder_add_text(struct builder *b, const char *name, tocsin_str s, size_t 
 /* 0 is null. */
 void builder_add_time(struct builder *b, const char *name, uint64_t wall_ns);
 void builder_add_priority(struct builder *b, uint32_t priority);
-/* runbook_url, ack_within and escalate_to of that code. */
-void builder_add_runbook(struct builder *b, const struct page_context *c, const char *code);
+/* runbook_url, ack_within and escalate_to of that code, at that priority. */
+void builder_add_runbook(struct builder *b, const struct page_context *c, const char *code,
+			 uint32_t priority);
 
 #endif

@@ -134,7 +134,7 @@ static void build_data(struct builder *b, const struct page_context *c,
 	builder_add(b, "session_id", json_null());
 	builder_add(b, "instance", json_null());
 	builder_add(b, "source", json_null());
-	builder_add_runbook(b, c, s->code);
+	builder_add_runbook(b, c, s->code, s->priority);
 	builder_add_time(b, "raised_at", s->since.wall_ns);
 	builder_add(b, "resolved_at", json_null());
 	build_counts(b, s);

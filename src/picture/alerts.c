@@ -51,8 +51,6 @@ void alerts_free(struct alerts *a)
 static struct incident_identity identity_of(tocsin_str code, tocsin_str session_id,
 					    tocsin_str source, tocsin_str instance)
 {
-	if (!alert_code_is_usable(code))
-		code = STR("GENERAL");
 	return (struct incident_identity){ code, session_id, source, instance };
 }
 
@@ -64,7 +62,7 @@ static bool make_room(struct alerts *a, uint32_t priority)
 	if (a->incidents.n_open < ALERTS_OPEN_MAX)
 		return true;
 	least = incidents_least_open(&a->incidents);
-	if (least->incident.priority == 1 || least->incident.priority < priority)
+	if (least->incident.worst == 1 || least->incident.worst < priority)
 		return false;
 	incidents_forget_open(&a->incidents, least);
 	return true;
@@ -90,10 +88,11 @@ static struct judged judge(const struct alerts *a, const struct raise *raise)
 			identity_of(raise->code, raise->session_id, raise->source, raise->instance),
 	};
 	struct code_facts facts = { .priority = 3 };
+	tocsin_str code = incident_code(raise->code);
 
 	if (!alert_code_is_usable(raise->code))
 		j.raw_code = raise->code;
-	a->settings.lookup(a->settings.lookup_userdata, j.identity.code, &facts);
+	a->settings.lookup(a->settings.lookup_userdata, code, &facts);
 	j.priority = priority_within(raise->priority > 0 ? raise->priority : facts.priority);
 	if (raise->by_rule && !raise->at_once)
 		j.page_after_ns = a->settings.has_page_after ? a->settings.page_after_ns
@@ -111,6 +110,8 @@ static void page_now(struct incident *i, struct moment at)
 /* Sets what the first page waits for, or that it goes now. */
 static enum page_kind page_first(struct incident *i, uint64_t after_ns, struct moment at)
 {
+	if (i->unpaged)
+		return PAGE_NONE;
 	if (after_ns == 0) {
 		page_now(i, at);
 		return PAGE_RAISED;
@@ -120,16 +121,47 @@ static enum page_kind page_first(struct incident *i, uint64_t after_ns, struct m
 	return PAGE_NONE;
 }
 
-static enum page_kind page_again(const struct alerts *a, struct incident *i, bool wanted,
+/* Takes the priority of a raise. Is it a rise that people must learn of at once? */
+static bool priority_set(const struct alerts *a, struct incident *i, uint32_t priority,
+			 struct moment at)
+{
+	uint64_t lower_since_ns = priority < 3 ? i->lower_since_ns[priority - 1] : 0;
+	bool rose = priority < i->paged_priority;
+
+	if (priority < i->priority && lower_since_ns > 0 && at.clock_ns >= lower_since_ns)
+		rose |= at.clock_ns - lower_since_ns >= a->settings.rise_again_after_ns;
+	for (uint32_t p = 1; p <= 2; p++) {
+		if (priority <= p)
+			i->lower_since_ns[p - 1] = 0;
+		else if (i->priority <= p)
+			i->lower_since_ns[p - 1] = at.clock_ns > 0 ? at.clock_ns : 1;
+	}
+	i->priority = priority;
+	if (priority < i->worst)
+		i->worst = priority;
+	return rose;
+}
+
+static uint64_t expiry_of(const struct alerts *a, bool expires, struct moment at)
+{
+	uint64_t end_ns;
+
+	if (!expires || a->settings.event_expires_ns == 0)
+		return 0;
+	if (__builtin_add_overflow(at.clock_ns, a->settings.event_expires_ns, &end_ns))
+		return UINT64_MAX;
+	return end_ns;
+}
+
+static enum page_kind page_again(const struct alerts *a, struct incident *i, bool rose,
 				 struct moment at)
 {
 	uint64_t interval = a->settings.repeat_interval_ns;
-	bool rose = i->priority < i->paged_priority;
 	bool long_ago = interval > 0 && at.clock_ns > i->paged_at_ns &&
 			at.clock_ns - i->paged_at_ns >= interval;
 
 	/* While the first page waits, nothing was paged that this could repeat. */
-	if (i->paged_priority == 0 || (!wanted && !rose && !long_ago))
+	if (i->paged_priority == 0 || (!rose && !long_ago))
 		return PAGE_NONE;
 	page_now(i, at);
 	i->repeats++;
@@ -141,17 +173,19 @@ static int raise_again(struct alerts *a, struct incident_node *n, const struct r
 {
 	struct incident *i = &n->incident;
 	int r = incident_set(i, raise, j->raw_code);
+	bool rose;
 
 	if (r < 0)
 		return r;
-	if (j->priority < i->priority)
-		i->priority = j->priority;
+	rose = priority_set(a, i, j->priority, at);
+	i->expires_at_ns = expiry_of(a, raise->expires, at);
 	i->number = raise->cause;
 	i->count++;
 	i->raised = at;
 	a->raised[j->priority]++;
 	incidents_move_newest(&a->incidents, n);
-	a->tell(a->userdata, i, page_again(a, i, raise->page_again, at), at);
+	incidents_note_due(&a->incidents, n);
+	a->tell(a->userdata, i, page_again(a, i, rose || raise->page_again, at), at);
 	return 0;
 }
 
@@ -170,7 +204,9 @@ static int raise_first(struct alerts *a, const struct raise *raise, const struct
 	if (r < 0)
 		return r;
 	snprintf(i->id, sizeof i->id, "%s-%" PRIu64 "-%s", a->epoch, raise->cause, raise->rule);
-	i->priority = j->priority;
+	i->priority = i->worst = j->priority;
+	i->unpaged = raise->unpaged;
+	i->expires_at_ns = expiry_of(a, raise->expires, at);
 	i->number = raise->cause;
 	i->count = 1;
 	i->opened = i->raised = at;
@@ -331,7 +367,30 @@ const struct incident *alerts_find(const struct alerts *a, bool by_rule, tocsin_
 uint64_t alerts_next_deadline(const struct alerts *a, const char **ret_key)
 {
 	*ret_key = a->incidents.due ? a->incidents.due->incident.key : NULL;
-	return a->incidents.due ? a->incidents.due->incident.page_at_ns : UINT64_MAX;
+	return a->incidents.due ? incident_due_ns(&a->incidents.due->incident) : UINT64_MAX;
+}
+
+bool alerts_next_is_page(const struct alerts *a)
+{
+	const struct incident_node *n = a->incidents.due;
+
+	return n && n->incident.page_at_ns == incident_due_ns(&n->incident);
+}
+
+static void fire_page(struct alerts *a, struct incident_node *n, struct moment at)
+{
+	page_now(&n->incident, at);
+	incidents_note_due(&a->incidents, n);
+	a->tell(a->userdata, &n->incident, PAGE_RAISED, at);
+}
+
+static void expire(struct alerts *a, struct incident_node *n, struct moment at)
+{
+	char lasted[TIME_TEXT_SIZE], why[TIME_TEXT_SIZE + 64];
+
+	snprintf(why, sizeof why, "expired: not raised again for %s",
+		 duration_to_text(a->settings.event_expires_ns, lasted));
+	resolve(a, n, &(struct raise){ .message = str(why) }, at);
 }
 
 void alerts_fire(struct alerts *a, struct moment at)
@@ -340,9 +399,45 @@ void alerts_fire(struct alerts *a, struct moment at)
 
 	if (!n)
 		return;
-	incidents_cancel_due(&a->incidents, n);
-	page_now(&n->incident, at);
-	a->tell(a->userdata, &n->incident, PAGE_RAISED, at);
+	if (alerts_next_is_page(a))
+		fire_page(a, n, at);
+	else
+		expire(a, n, at);
+}
+
+static bool page_before(const struct incident *a, const struct incident *b)
+{
+	if (a->page_at_ns != b->page_at_ns)
+		return a->page_at_ns < b->page_at_ns;
+	return strcmp(a->key, b->key) < 0;
+}
+
+bool alerts_page_waiting(struct alerts *a, struct moment at)
+{
+	struct incident_node *first = NULL;
+
+	for (struct incident_node *n = a->incidents.oldest; n; n = n->prev)
+		if (n->incident.open && n->incident.page_at_ns > 0 &&
+		    (!first || page_before(&n->incident, &first->incident)))
+			first = n;
+	if (first)
+		fire_page(a, first, at);
+	return first != NULL;
+}
+
+void alerts_expire_session(struct alerts *a, tocsin_str code, tocsin_str session_id,
+			   struct moment at)
+{
+	session_id = text_cut(session_id, TOCSIN_ID_MAX);
+	for (struct incident_node *n = a->incidents.oldest; n; n = n->prev) {
+		struct incident *i = &n->incident;
+
+		if (!i->open || !i->by_rule || !str_is(code, i->code) || i->expires_at_ns > 0 ||
+		    !str_equal(incident_session(n), session_id))
+			continue;
+		i->expires_at_ns = expiry_of(a, true, at);
+		incidents_note_due(&a->incidents, n);
+	}
 }
 
 const struct incident *alerts_recent(struct alerts *a, struct moment now)

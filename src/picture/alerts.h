@@ -2,8 +2,12 @@
 /*
  * Alerts and the incidents they open. An incident is known by its key; raised again while open it
  * counts up. Which of its changes is paged is decided here: once when it opens (or when it has
- * stayed open for its page_after), again after repeat_interval or at once when its priority rises
- * above what was last paged, and when it is resolved, if it was ever paged.
+ * stayed open for its page_after), again after repeat_interval, and when it is resolved, if it was
+ * ever paged. Its priority is that of its last raise. A rise is paged at once when it is above what
+ * was last paged, or when the priority had been lower for rise_again_after.
+ *
+ * What is an event, and what nothing else can end any more, ends by itself event_expires after its
+ * last raise.
  *
  * At most ALERTS_OPEN_MAX incidents are open; of those of the least priority the one raised longest
  * ago goes first, an open P1 never: one that finds no room is told and paged at once and not
@@ -50,11 +54,15 @@ struct incident {
 	bool open;
 	bool by_rule;
 	bool held;         /* its first page is told by a summary that is due: see storm.h */
-	uint32_t priority; /* the highest raised, 1..3 */
-	uint64_t number;   /* of the last raise: its event's position; for a deadline its cause's */
-	uint64_t count;    /* raises */
+	bool unpaged;      /* nobody is paged for it */
+	uint32_t priority; /* of the last raise, 1..3 */
+	uint32_t worst;    /* the gravest raised */
+	uint64_t lower_since_ns[2]; /* since when it is below P1, P2; 0: it is not, or never was */
+	uint64_t number; /* of the last raise: its event's position; for a deadline its cause's */
+	uint64_t count;  /* raises */
 	struct moment opened, raised, resolved; /* raised: the last time */
 	uint64_t page_at_ns;     /* deadline of its first page on the clock, 0 = none */
+	uint64_t expires_at_ns;  /* when it ends by itself unless it is raised again, 0 = never */
 	uint32_t paged_priority; /* of the last page, 0 = never paged */
 	uint64_t paged_at_ns;    /* on the clock */
 	uint32_t repeats;        /* .repeat-N pages so far */
@@ -63,12 +71,20 @@ struct incident {
 	struct incident *next;   /* in order of `raised`, newest first */
 };
 
+/* The gravest priority it ever had. */
+static inline uint32_t incident_worst(const struct incident *i)
+{
+	return i->worst > 0 && i->worst < i->priority ? i->worst : i->priority;
+}
+
 /* What a raise says, whoever makes it. */
 struct raise {
 	const char *rule; /* "call", "feed", "stall", ...: part of the alert_id */
 	bool by_rule;
 	bool at_once;      /* whatever page_after says */
 	bool page_again;   /* an open incident is paged again at once: this is news of its own */
+	bool unpaged;      /* for the log alone */
+	bool expires;      /* it ends by itself when it is not raised again for event_expires */
 	tocsin_str code;   /* as given; unusable ones become GENERAL */
 	uint32_t priority; /* 0 = the code's own; above 3 is 3 */
 	tocsin_str message, session_id, source, instance;
@@ -86,7 +102,9 @@ typedef void alerts_tell(void *userdata, struct incident *incident, enum page_ki
 struct alerts_settings {
 	uint8_t epoch[RECORDER_EPOCH_SIZE];
 	uint64_t repeat_interval_ns; /* 0: never again */
-	bool has_page_after;         /* page_after_ns overrides every code's */
+	uint64_t rise_again_after_ns;
+	uint64_t event_expires_ns; /* 0: never */
+	bool has_page_after;       /* page_after_ns overrides every code's */
 	uint64_t page_after_ns;
 	uint64_t max_pages_per_minute; /* 0: no limit; see storm.h */
 	/* Incidents of which priorities somebody is paged for, a bit each from P1 = 1; the others
@@ -133,10 +151,19 @@ struct incident *alerts_find_id(struct alerts *a, const char *id);
 const struct incident *alerts_find(const struct alerts *a, bool by_rule, tocsin_str code,
 				   tocsin_str session_id, tocsin_str source, tocsin_str instance);
 
-/* The earliest page_after deadline and whose it is; UINT64_MAX, NULL when there is none. */
+/* Those of a rule in a session that has ended otherwise expire, unless they are raised again. */
+void alerts_expire_session(struct alerts *a, tocsin_str code, tocsin_str session_id,
+			   struct moment at);
+
+/* The earliest deadline, of a first page or an end, and whose it is; UINT64_MAX, NULL when there is
+ * none. */
 uint64_t alerts_next_deadline(const struct alerts *a, const char **ret_key);
-/* Pages the incident whose deadline that is. `at` is the deadline's moment. */
+/* Is it that of a page? */
+bool alerts_next_is_page(const struct alerts *a);
+/* Pages the incident whose deadline that is, or ends it. `at` is the deadline's moment. */
 void alerts_fire(struct alerts *a, struct moment at);
+/* Pages the one whose page is due first, whenever that is; false: none waits. */
+bool alerts_page_waiting(struct alerts *a, struct moment at);
 
 /* Newest raise first: open ones and those resolved within 24 h of `now`. Follow ->next. */
 const struct incident *alerts_recent(struct alerts *a, struct moment now);

@@ -20,16 +20,19 @@ static bool could_be_open(const struct alerts_saved *s)
 {
 	const struct incident *i = s->incident;
 
+	/* Either it was paged, or it will be, or never is. */
+	bool paged = i->paged_priority > 0, will_be = i->page_at_ns > 0;
+
 	return alert_code_is_usable(str(i->code)) && i->priority >= 1 && i->priority <= 3 &&
-	       i->paged_priority <= 3 && (i->paged_priority == 0) == (i->page_at_ns != 0) &&
-	       alert_id_is_usable(i->id);
+	       i->worst >= 1 && i->worst <= i->priority && i->paged_priority <= 3 &&
+	       paged + will_be + i->unpaged == 1 && alert_id_is_usable(i->id);
 }
 
 int alerts_restore(struct alerts *a, const struct alerts_saved *saved)
 {
 	const struct incident *i = saved->incident;
 	struct incident_identity identity = {
-		str(i->code),
+		str(i->raw_code ? i->raw_code : i->code),
 		id_of(i->session_id, saved->session_len),
 		id_of(i->source, saved->source_len),
 		id_of(i->instance, saved->instance_len),

@@ -159,8 +159,12 @@ static void encode_incident(struct encoder *e, const struct incident *i)
 		.flags = (i->by_rule ? INCIDENT_BY_RULE : 0) |
 			 (i->has_value ? INCIDENT_HAS_VALUE : 0) |
 			 (i->has_limit ? INCIDENT_HAS_LIMIT : 0) |
-			 (i->truncated ? INCIDENT_TRUNCATED : 0) | (i->held ? INCIDENT_HELD : 0),
+			 (i->truncated ? INCIDENT_TRUNCATED : 0) | (i->held ? INCIDENT_HELD : 0) |
+			 (i->unpaged ? INCIDENT_UNPAGED : 0),
 		.summary = i->summary,
+		.lower_since_ns = { i->lower_since_ns[0], i->lower_since_ns[1] },
+		.expires_at_ns = i->expires_at_ns,
+		.worst = i->worst,
 	};
 	size_t begin = item_begin(e, TAG_INCIDENT);
 

@@ -63,6 +63,7 @@ enum {
 	INCIDENT_HAS_LIMIT = 4,
 	INCIDENT_TRUNCATED = 8,
 	INCIDENT_HELD = 16,
+	INCIDENT_UNPAGED = 32,
 };
 
 struct picture_fixed {
@@ -97,7 +98,10 @@ struct incident_fixed {
 	uint64_t page_at_ns, paged_at_ns;
 	uint32_t priority, paged_priority, repeats, endpoints;
 	uint64_t flags, summary;
+	/* since 1.1 */
+	uint64_t lower_since_ns[2], expires_at_ns, worst;
 };
+#define INCIDENT_FIXED_LEAST offsetof(struct incident_fixed, lower_since_ns)
 
 struct storm_fixed {
 	struct moment since;
@@ -115,7 +119,7 @@ _Static_assert(sizeof(struct item_head) == 6, "no hole");
 _Static_assert(sizeof(struct picture_fixed) == 192, "no hole");
 _Static_assert(sizeof(struct session_fixed) == 40, "no hole");
 _Static_assert(sizeof(struct feed_fixed) == 80, "no hole");
-_Static_assert(sizeof(struct incident_fixed) == 112, "no hole");
+_Static_assert(sizeof(struct incident_fixed) == 144, "no hole");
 _Static_assert(sizeof(struct storm_fixed) == 80, "no hole");
 _Static_assert(sizeof(struct storm_group) == 16, "no hole");
 _Static_assert(sizeof(struct held_fixed) == 8, "no hole");

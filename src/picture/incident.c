@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "base/hash.h"
 
-_Static_assert(INCIDENT_KEY_SIZE > TOCSIN_CODE_MAX + 3 * (10 + 3 * TOCSIN_ID_MAX),
+_Static_assert(INCIDENT_KEY_SIZE > TOCSIN_CODE_MAX + 4 * (10 + 3 * TOCSIN_ID_MAX),
 	       "the longest key fits");
 
 DEFINE_CLEANUP(struct incident_node *, incident_free, cleanup_incident)
@@ -27,6 +27,11 @@ bool alert_code_is_usable(tocsin_str code)
 			return false;
 	}
 	return true;
+}
+
+tocsin_str incident_code(tocsin_str code)
+{
+	return alert_code_is_usable(code) ? code : STR("GENERAL");
 }
 
 bool alert_id_is_usable(const char *id)
@@ -102,12 +107,14 @@ static char *key_add_part(char *to, const char *name, tocsin_str part)
 size_t incident_key(char buf[static INCIDENT_KEY_SIZE], bool by_rule,
 		    const struct incident_identity *identity)
 {
-	tocsin_str code = text_cut(identity->code, TOCSIN_CODE_MAX);
+	tocsin_str code = incident_code(identity->code);
 	char *to = buf, *parts;
 
-	if (code.len > 0)
-		to = mempcpy(to, code.ptr, code.len);
+	to = mempcpy(to, code.ptr, code.len);
 	parts = to;
+	/* Two codes that are not usable are two all the same. */
+	if (!alert_code_is_usable(identity->code))
+		to = key_add_part(to, " raw=", identity->code);
 	to = key_add_part(to, " session=", identity->session_id);
 	to = key_add_part(to, " source=", identity->source);
 	to = key_add_part(to, " instance=", identity->instance);
@@ -140,7 +147,7 @@ int incident_new(bool by_rule, const struct incident_identity *identity, struct 
 		return -ENOMEM;
 	n->incident.by_rule = by_rule;
 	n->incident.key = str_dup((tocsin_str){ key, len });
-	n->incident.code = str_dup(identity->code);
+	n->incident.code = str_dup(incident_code(identity->code));
 	if (!n->incident.key || !n->incident.code ||
 	    !copy_id(identity->session_id, &n->incident.session_id, &n->session_len) ||
 	    !copy_id(identity->source, &n->incident.source, &n->source_len) ||

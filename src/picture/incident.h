@@ -7,8 +7,8 @@
 
 #include "picture/alerts.h"
 
-/* A code, three percent-encoded parts with their names, and a NUL. */
-#define INCIDENT_KEY_SIZE 2560
+/* A code, four percent-encoded parts with their names, and a NUL. */
+#define INCIDENT_KEY_SIZE 3328
 
 /* The incident comes first, so that one is the other's address. */
 struct incident_node {
@@ -23,8 +23,11 @@ struct incident_node {
 
 /* What an incident is known by. */
 struct incident_identity {
-	tocsin_str code, session_id, source, instance;
+	tocsin_str code, session_id, source, instance; /* as given */
 };
+
+/* The code that stands for it: itself, or GENERAL for one that is not usable. */
+tocsin_str incident_code(tocsin_str code);
 
 /*
  * An identifier as incidents hold it: at most TOCSIN_ID_MAX bytes, U+FFFD for each NUL. Done again
@@ -34,10 +37,10 @@ struct incident_identity {
 tocsin_str incident_id(tocsin_str id, char buf[static INCIDENT_ID_SIZE]);
 
 /*
- * CODE session=S source=S instance=I with those parts that are not empty; a rule's without any part
- * is the engine's own: "CODE engine". Space, '=', '%', control characters and bytes that are not
- * UTF-8 are percent-encoded; a NUL becomes U+FFFD. Identifiers are cut at TOCSIN_ID_MAX. Returns
- * the length.
+ * CODE raw=R session=S source=S instance=I with those parts that are not empty; a rule's without
+ * any part is the engine's own: "CODE engine". Space, '=', '%', control characters and bytes that
+ * are not UTF-8 are percent-encoded; a NUL becomes U+FFFD. Identifiers are cut at TOCSIN_ID_MAX.
+ * Returns the length.
  */
 size_t incident_key(char buf[static INCIDENT_KEY_SIZE], bool by_rule,
 		    const struct incident_identity *identity);

@@ -57,26 +57,36 @@ static void open_add(struct incidents *all, struct incident_node *n)
 	all->n_open++;
 }
 
-static bool due_before(const struct incident *a, const struct incident *b)
+uint64_t incident_due_ns(const struct incident *i)
 {
-	if (a->page_at_ns != b->page_at_ns)
-		return a->page_at_ns < b->page_at_ns;
-	return strcmp(a->key, b->key) < 0;
+	uint64_t page_ns = i->page_at_ns > 0 ? i->page_at_ns : UINT64_MAX;
+	uint64_t end_ns = i->expires_at_ns > 0 ? i->expires_at_ns : UINT64_MAX;
+
+	return page_ns < end_ns ? page_ns : end_ns;
 }
 
-/* Keeps `due` when n's page_at was set. */
+static bool due_before(const struct incident *a, const struct incident *b)
+{
+	uint64_t a_ns = incident_due_ns(a), b_ns = incident_due_ns(b);
+
+	return a_ns != b_ns ? a_ns < b_ns : strcmp(a->key, b->key) < 0;
+}
+
+/* Keeps `due` when a deadline of n was set. */
 static void due_note(struct incidents *all, struct incident_node *n)
 {
-	if (n->incident.page_at_ns > 0 &&
+	if ((n->incident.page_at_ns > 0 || n->incident.expires_at_ns > 0) &&
 	    (!all->due || due_before(&n->incident, &all->due->incident)))
 		all->due = n;
 }
 
-void incidents_cancel_due(struct incidents *all, struct incident_node *n)
+void incidents_note_due(struct incidents *all, struct incident_node *n)
 {
-	n->incident.page_at_ns = 0;
-	if (all->due != n)
+	if (all->due != n) {
+		if (n->incident.open)
+			due_note(all, n);
 		return;
+	}
 	all->due = NULL;
 	for (struct incident_node *i = all->newest; i; i = next_of(i))
 		if (i->incident.open)
@@ -93,7 +103,8 @@ static void open_remove(struct incidents *all, struct incident_node *n)
 	n->chain = NULL;
 	n->incident.open = false;
 	all->n_open--;
-	incidents_cancel_due(all, n);
+	n->incident.page_at_ns = n->incident.expires_at_ns = 0;
+	incidents_note_due(all, n);
 }
 
 struct incident_node *incidents_find(const struct incidents *all, bool by_rule,

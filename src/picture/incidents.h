@@ -15,20 +15,23 @@ struct incidents {
 	struct incident_node *newest, *oldest; /* by `raised`, open and resolved ones */
 	struct incident_node *buckets[INCIDENTS_BUCKETS];
 	struct incident_node *first_resolved, *last_resolved;
-	struct incident_node *due; /* the open one whose page_at_ns is next, or NULL */
+	struct incident_node *due; /* the open one whose deadline is next, or NULL */
 	size_t n_open, n_resolved;
 };
 
 /* Frees them all. */
 void incidents_done(struct incidents *all);
 
-/* Takes a new one as open, its page_at_ns set, as the newest or the oldest. */
+/* The next deadline of its own, that of its page or its end; UINT64_MAX: it has none. */
+uint64_t incident_due_ns(const struct incident *i);
+
+/* Takes a new one as open, its deadlines set, as the newest or the oldest. */
 void incidents_open_newest(struct incidents *all, struct incident_node *n);
 void incidents_open_oldest(struct incidents *all, struct incident_node *n);
 /* It was raised again. */
 void incidents_move_newest(struct incidents *all, struct incident_node *n);
-/* No page of it is due any more. */
-void incidents_cancel_due(struct incidents *all, struct incident_node *n);
+/* A deadline of it was changed. */
+void incidents_note_due(struct incidents *all, struct incident_node *n);
 /* It is open no more but stays remembered. */
 void incidents_resolve(struct incidents *all, struct incident_node *n);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "picture/state.h"
 
@@ -72,8 +73,8 @@ static void tell_summary(struct picture *p, struct moment at)
 }
 
 /* `about` may be absent. */
-static void tell_trouble(const struct picture *p, struct moment at, const char *text,
-			 tocsin_str about)
+static void tell_line(const struct picture *p, enum news_kind kind, struct moment at,
+		      const char *text, tocsin_str about)
 {
 	_cleanup_free_ char *line = about.len > 0 ? text_to_line(about) : NULL;
 	_cleanup_(text_buffer_done) struct text_buffer b = { 0 };
@@ -84,10 +85,16 @@ static void tell_trouble(const struct picture *p, struct moment at, const char *
 		text_buffer_add(&b, str(line));
 	}
 	picture_tell_news(p, &(struct news){
-				     .kind = NEWS_TROUBLE,
+				     .kind = kind,
 				     .at = at,
 				     .text = b.failed ? text : b.ptr,
 			     });
+}
+
+static void tell_trouble(const struct picture *p, struct moment at, const char *text,
+			 tocsin_str about)
+{
+	tell_line(p, NEWS_TROUBLE, at, text, about);
 }
 
 bool picture_tries_again(const struct picture_settings *s, int result)
@@ -175,7 +182,7 @@ static bool picture_fire_one(struct picture *p, struct moment at)
 	else if (have_rule && have_page)
 		have_page = page_at < rule.at_ns;
 	if (have_page) {
-		p->page_due = true;
+		p->page_due = alerts_next_is_page(p->alerts);
 		alerts_fire(p->alerts, picture_step(p, at, page_at));
 		p->page_due = false;
 		return true;
@@ -247,9 +254,26 @@ static void apply_health(struct picture *p, const struct record *r, struct momen
 	picture_tell_news(p, &(struct news){ .kind = NEWS_HEALTH, .at = at });
 }
 
+/* An engine may clear at each good check, so this is said once a code. */
+static void tell_vain_clear(struct picture *p, tocsin_str code, struct moment at)
+{
+	uint32_t hash = hash_text(code);
+
+	for (size_t i = 0; i < p->n_vain_clears; i++)
+		if (p->vain_clears[i] == hash)
+			return;
+	if (p->n_vain_clears == VAIN_CLEARS_MAX)
+		return;
+	p->vain_clears[p->n_vain_clears++] = hash;
+	tell_line(
+		p, NEWS_NOTE, at,
+		"a CLEAR met no open incident of its code, session and instance; a CLEAR ends what "
+		"was raised with the same three (reported once a code)",
+		code);
+}
+
 static void apply_alert(struct picture *p, const struct record *r, struct moment at)
 {
-	static const tocsin_str none;
 	struct raise raise = {
 		.rule = "call",
 		.code = r->code,
@@ -265,9 +289,9 @@ static void apply_alert(struct picture *p, const struct record *r, struct moment
 
 	int error;
 
-	/* Clearing what is not open is no trouble: an engine may do so at each good check. */
 	if (r->kind == TOCSIN_ALERT_CLEAR) {
-		alerts_clear(p->alerts, false, r->code, r->session_id, none, r->instance, at);
+		if (alerts_clear_saying(p->alerts, &raise, at) < 0)
+			tell_vain_clear(p, r->code, at);
 		return;
 	}
 	do
@@ -320,8 +344,10 @@ void picture_lose_sessions(struct picture *p, struct moment at)
 	const struct session *lost;
 
 	at = picture_not_before(p, at);
-	while ((lost = sessions_lose_one(p->sessions, at)))
+	while ((lost = sessions_lose_one(p->sessions, at))) {
 		tell_session(p, lost, at);
+		rules_expire_session(&p->rules, (tocsin_str){ lost->id, lost->id_len }, at);
+	}
 	rules_end_sessions(&p->rules, p->position, at);
 }
 
@@ -369,12 +395,10 @@ void picture_tell_summary(struct picture *p, struct moment at)
 
 void picture_page_waiting(struct picture *p, struct moment at)
 {
-	const char *key;
-
 	at = picture_not_before(p, at);
 	p->page_due = true;
-	while (alerts_next_deadline(p->alerts, &key), key)
-		alerts_fire(p->alerts, at);
+	while (alerts_page_waiting(p->alerts, at))
+		;
 	p->page_due = false;
 	picture_tell_summary(p, at);
 }

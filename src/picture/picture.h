@@ -23,6 +23,7 @@ enum news_kind {
 	NEWS_HEALTH,  /* a health event came: `record` */
 	NEWS_ALERT,   /* an incident changed: `incident`, `page` */
 	NEWS_TROUBLE, /* something told cannot be right: `text`, `record` */
+	NEWS_NOTE,    /* something told may not be what was meant: `text`, `record` */
 	NEWS_SUMMARY, /* pages were held back by the limit: `summary` is due as one page */
 };
 
@@ -36,7 +37,7 @@ struct news {
 	struct incident *incident; /* its `endpoints` may be set by the listener */
 	enum page_kind page;
 	bool page_only;   /* NEWS_ALERT: all that changed is that the first page fell due */
-	const char *text; /* NEWS_TROUBLE: one line for a person */
+	const char *text; /* NEWS_TROUBLE, NEWS_NOTE: one line for a person */
 	struct storm_summary *summary; /* NEWS_SUMMARY: see storm.h; its `endpoints` may be set */
 };
 

@@ -188,6 +188,14 @@ static void incident_take_fixed(struct incident *i, const struct incident_fixed 
 	i->truncated = f->flags & INCIDENT_TRUNCATED;
 	i->held = f->flags & INCIDENT_HELD;
 	i->summary = f->summary;
+	i->unpaged = f->flags & INCIDENT_UNPAGED;
+	/* Before it was kept, the priority was the gravest. */
+	i->worst = f->worst > 0 && f->worst <= 3 ? (uint32_t)f->worst : f->priority;
+	for (size_t p = 0; p < 2; p++)
+		i->lower_since_ns[p] = restored_time(to, f->lower_since_ns[p]);
+	/* The setting may have been turned off since. */
+	if (to->picture->settings.alerts.event_expires_ns > 0)
+		i->expires_at_ns = restored_time(to, f->expires_at_ns);
 }
 
 static int restore_incident(struct restoring *to, const struct parts *parts)
@@ -196,7 +204,7 @@ static int restore_incident(struct restoring *to, const struct parts *parts)
 	struct incident_fixed fixed;
 	int r;
 
-	if (!read_fixed(parts->fixed, &fixed, sizeof fixed, sizeof fixed) ||
+	if (!read_fixed(parts->fixed, &fixed, sizeof fixed, INCIDENT_FIXED_LEAST) ||
 	    parts->id.len >= sizeof i.id || parts->id.len == 0 ||
 	    parts->session_id.len > TOCSIN_ID_MAX || parts->source.len > TOCSIN_ID_MAX ||
 	    parts->instance.len > TOCSIN_ID_MAX || !parts->code.ptr || !parts->message.ptr)

@@ -31,6 +31,7 @@ struct rule {
 	uint32_t kind; /* 0: any of the type */
 	unsigned key;
 	bool of_session; /* what it opened in a session ends when that completes */
+	bool is_event;   /* nothing clears it: it expires */
 	/* *limit gets the threshold where there is one. */
 	enum verdict (*judge)(const struct rules *rules, const struct record *r, double *limit);
 	void (*say)(struct text_buffer *b, const struct record *r, double limit);
@@ -163,16 +164,16 @@ static void say_session(struct text_buffer *b, const struct record *r, double li
 
 static const struct rule table[] = {
 	{ "feed", "DATA_FEED_DOWN", RECORD_HEALTH, TOCSIN_HEALTH_FEED_DOWN, KEY_SOURCE, false,
-	  judge_feed_down, say_feed_down },
+	  false, judge_feed_down, say_feed_down },
 	{ "drift-critical", "DRIFT_CRITICAL", RECORD_HEALTH, TOCSIN_HEALTH_DRIFT,
-	  KEY_SESSION | KEY_SOURCE, true, judge_drift_critical, say_drift },
+	  KEY_SESSION | KEY_SOURCE, true, false, judge_drift_critical, say_drift },
 	{ "drift-high", "DRIFT_HIGH", RECORD_HEALTH, TOCSIN_HEALTH_DRIFT, KEY_SESSION | KEY_SOURCE,
-	  true, judge_drift_high, say_drift },
+	  true, false, judge_drift_high, say_drift },
 	{ "risk", "RISK_LIMIT_BREACH", RECORD_HEALTH, TOCSIN_HEALTH_RISK, KEY_SESSION | KEY_SOURCE,
-	  true, judge_risk, say_risk },
+	  true, false, judge_risk, say_risk },
 	{ "execution", "EXECUTION_ERROR", RECORD_HEALTH, TOCSIN_HEALTH_EXECUTION_ERROR,
-	  KEY_SESSION | KEY_SOURCE, false, judge_execution, say_execution },
-	{ "session", "SESSION_FAILED", RECORD_SESSION, 0, KEY_SESSION, false, judge_session,
+	  KEY_SESSION | KEY_SOURCE, false, true, judge_execution, say_execution },
+	{ "session", "SESSION_FAILED", RECORD_SESSION, 0, KEY_SESSION, false, true, judge_session,
 	  say_session },
 };
 
@@ -257,6 +258,7 @@ static int rule_act(struct rules *rules, const struct rule *rule, const struct r
 			    &(struct raise){
 				    .rule = rule->name,
 				    .by_rule = true,
+				    .expires = rule->is_event,
 				    .code = str(rule->code),
 				    .message = { message.ptr, message.len },
 				    .session_id = session,
@@ -355,6 +357,13 @@ void rules_end_engine(struct rules *rules, struct moment at)
 	rules_disarm(rules);
 }
 
+void rules_expire_session(struct rules *rules, tocsin_str session_id, struct moment at)
+{
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (table[i].of_session)
+			alerts_expire_session(rules->alerts, str(table[i].code), session_id, at);
+}
+
 /* What depends on a session that runs; sessions have taken the event already. */
 static void judge_session_end(struct rules *rules, const struct record *r, uint64_t position,
 			      struct moment at)
@@ -365,8 +374,12 @@ static void judge_session_end(struct rules *rules, const struct record *r, uint6
 
 	if (!sessions_running_since(rules->sessions, &since))
 		rules_end_sessions(rules, position, at);
-	if (!s || s->former || !str_is((tocsin_str){ s->status, s->status_len }, "completed"))
+	if (!s || session_runs(s))
 		return;
+	if (!str_is((tocsin_str){ s->status, s->status_len }, "completed")) {
+		rules_expire_session(rules, r->session_id, at);
+		return;
+	}
 	text_buffer_add(&why, STR("session "));
 	text_buffer_add(&why, r->session_id);
 	text_buffer_add(&why, STR(" completed"));

@@ -57,6 +57,8 @@ void rules_note_loss(struct rules *rules, uint64_t first_ns, uint64_t last_ns);
 void rules_disarm(struct rules *rules);
 /* No session runs any more: no heartbeat is awaited, and what was raised for want of one ends. */
 void rules_end_sessions(struct rules *rules, uint64_t position, struct moment at);
+/* A session has ended without completing: what rules opened in it expires. */
+void rules_expire_session(struct rules *rules, tocsin_str session_id, struct moment at);
 /* The engine is stopped: what watches the engine itself ends, saying so. */
 void rules_end_engine(struct rules *rules, struct moment at);
 /* No deadline is earlier than that. */

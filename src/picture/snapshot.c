@@ -179,9 +179,11 @@ static json_t *incident_to_json(const struct incident *i, const struct linking *
 	object_add(&o, "alert_id", json_of_text(i->id));
 	object_add(&o, "number", json_of_count(i->number));
 	object_add(&o, "priority", json_of_priority(i->priority));
+	object_add(&o, "worst", json_of_priority(incident_worst(i)));
 	object_add(&o, "code", json_of_text(i->code));
 	object_add(&o, "raw_code", json_of_text(i->raw_code));
 	object_add(&o, "message", json_of_text(i->message));
+	object_add(&o, "resolution", json_of_text(i->resolution));
 	object_add(&o, "runbook_link", link_to_json(l, i->code));
 	object_add(&o, "timestamp", json_of_time(i->raised));
 	object_add(&o, "opened_at", json_of_time(i->opened));

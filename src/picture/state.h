@@ -7,6 +7,9 @@
 #include "picture/rules.h"
 #include "picture/storm.h"
 
+/* Codes of which it is said that a CLEAR met nothing. */
+#define VAIN_CLEARS_MAX 256
+
 struct picture {
 	struct picture_settings settings;
 	picture_tell *tell;
@@ -20,6 +23,8 @@ struct picture {
 	struct alerts *alerts;
 	struct rules rules;
 	struct storm storm;
+	uint32_t vain_clears[VAIN_CLEARS_MAX]; /* hashes of codes that were cleared in vain */
+	size_t n_vain_clears;
 };
 
 #endif

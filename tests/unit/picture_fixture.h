@@ -51,6 +51,8 @@ _unused_ static struct picture_settings fixture_settings(void)
 		.alerts = {
 			.epoch = { 0xab, 0xcd },
 			.repeat_interval_ns = SECONDS(4 * 3600),
+			.rise_again_after_ns = SECONDS(60),
+			.event_expires_ns = SECONDS(24 * 3600),
 			.lookup = fixture_lookup,
 		},
 		.heartbeat_timeout_ns = SECONDS(30),
@@ -73,6 +75,7 @@ struct fixture {
 	bool with_ids;     /* told: alert_ids, endpoints and wall times too */
 	struct text_buffer told;
 	struct moment last;
+	size_t notes;
 	size_t out_of_order; /* news that came with an earlier time than one before */
 	uint32_t endpoints;  /* given to each incident that is paged */
 };
@@ -136,6 +139,8 @@ _unused_ static void fixture_tell(void *userdata, const struct news *n)
 		fixture_tell_summary(f, n);
 	} else if (n->kind == NEWS_TROUBLE) {
 		text_buffer_printf(&f->told, "%.3f trouble %s\n", s, n->text);
+	} else if (n->kind == NEWS_NOTE) {
+		f->notes++;
 	} else if (n->kind == NEWS_SESSION && !f->alerts_only) {
 		text_buffer_printf(&f->told, "%.3f session %s %s\n", s, n->session->id,
 				   n->session->status);

@@ -178,6 +178,89 @@ static void opened_anew_it_has_a_new_id(void **state)
 	assert_int_equal(i->count, 1);
 }
 
+static void codes_that_became_general_are_told_apart_by_what_they_were(void **state)
+{
+	static const struct {
+		tocsin_str code;
+		const char *key;
+	} rows[] = {
+		{ STR("risk.limit-breach"), "GENERAL raw=risk.limit-breach instance=i" },
+		{ STR("risk.limit breach"), "GENERAL raw=risk.limit%20breach instance=i" },
+		{ STR("feed.down"), "GENERAL raw=feed.down instance=i" },
+		{ STR("general"), "GENERAL raw=general instance=i" },
+		{ STR("GENERAL"), "GENERAL instance=i" },
+		{ STR("x instance=i"), "GENERAL raw=x%20instance%3Di instance=i" },
+	};
+	static const size_t n = sizeof rows / sizeof *rows;
+	struct desk *d = *state;
+	tocsin_str none = { NULL, 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		struct raise r = {
+			.rule = "call",
+			.code = rows[i].code,
+			.message = STR("m"),
+			.instance = STR("i"),
+			.cause = i + 1,
+		};
+
+		assert_int_equal(alerts_raise(d->alerts, &r, at_s(1)), 0);
+		assert_string_equal(newest(d, 1)->key, rows[i].key);
+		assert_string_equal(newest(d, 1)->code, "GENERAL");
+	}
+	assert_int_equal(alerts_open(d->alerts), n);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(
+			alerts_clear(d->alerts, false, rows[i].code, none, none, STR("i"), at_s(2)),
+			0);
+		assert_int_equal(alerts_open(d->alerts), n - i - 1);
+	}
+}
+
+static void a_clear_says_what_is_true_at_the_end(void **state)
+{
+	const tocsin_kv raised[] = { { STR("k"), STR("v") } };
+	const tocsin_kv cleared[] = { { STR("after"), STR("3 s") }, { STR("by"), STR("retry") } };
+	static const struct {
+		const char *message;
+		size_t n_kv;
+		const char *resolution, *key;
+		size_t n;
+	} rows[] = {
+		{ NULL, 0, NULL, "k", 1 },
+		{ "", 0, NULL, "k", 1 },
+		{ "it is back", 0, "it is back", "k", 1 },
+		{ NULL, 2, NULL, "after", 2 },
+		{ "it is back", 2, "it is back", "after", 2 },
+	};
+	struct desk *d = *state;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct raise r = {
+			.rule = "call",
+			.code = STR("A"),
+			.message = STR("gone"),
+			.kv = raised,
+			.n_kv = 1,
+			.cause = i + 1,
+		};
+
+		assert_int_equal(alerts_raise(d->alerts, &r, at_s(1)), 0);
+		r.message = str(rows[i].message);
+		r.kv = cleared;
+		r.n_kv = rows[i].n_kv;
+		assert_int_equal(alerts_clear_saying(d->alerts, &r, at_s(2)), 0);
+		const struct incident *n = newest(d, 2);
+		assert_string_equal(n->message, "gone");
+		if (rows[i].resolution)
+			assert_string_equal(n->resolution, rows[i].resolution);
+		else
+			assert_null(n->resolution);
+		assert_int_equal(n->metadata.n, rows[i].n);
+		assert_true(str_is(n->metadata.kv[0].key, rows[i].key));
+	}
+}
+
 static void texts_of_an_incident_are_those_of_its_last_raise(void **state)
 {
 	struct desk *d = *state;
@@ -194,7 +277,6 @@ static void texts_of_an_incident_are_those_of_its_last_raise(void **state)
 	};
 
 	assert_int_equal(alerts_raise(d->alerts, &r, at_s(1)), 0);
-	r.code = STR("GENERAL");
 	r.message = STR("second");
 	r.n_kv = 1;
 	r.has_value = r.truncated = false;
@@ -203,7 +285,7 @@ static void texts_of_an_incident_are_those_of_its_last_raise(void **state)
 	assert_int_equal(i->count, 2);
 	assert_string_equal(i->message, "second");
 	assert_int_equal(i->metadata.n, 1);
-	assert_null(i->raw_code);
+	assert_string_equal(i->raw_code, "bad code");
 	assert_false(i->has_value);
 	assert_false(i->truncated);
 }
@@ -224,6 +306,8 @@ int main(void)
 		with(a_priority_above_three_is_three),
 		with(one_by_call_and_one_by_rule_are_two),
 		with(opened_anew_it_has_a_new_id),
+		with(codes_that_became_general_are_told_apart_by_what_they_were),
+		with(a_clear_says_what_is_true_at_the_end),
 		with(texts_of_an_incident_are_those_of_its_last_raise),
 #undef with
 	};

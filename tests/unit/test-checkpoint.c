@@ -115,7 +115,7 @@ static void all_that_was_known_is_known_again(void **state)
 	assert_true(str_equal(s->metadata.kv[0].value, STR("v\0w")));
 	const struct incident *i = alerts_recent(picture_alerts(second.picture), at_s(3));
 	assert_string_equal(i->id, "abcd0000000000000000000000000000-2-call");
-	assert_string_equal(i->key, "GENERAL session=s instance=i");
+	assert_string_equal(i->key, "GENERAL raw=bad%20code session=s instance=i");
 	assert_string_equal(i->raw_code, "bad code");
 	assert_string_equal(i->message, "message");
 	assert_string_equal(i->session_id, "s");

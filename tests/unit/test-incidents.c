@@ -52,6 +52,49 @@ static void a_repeat_interval_of_zero_never_repeats(void **state)
 	drop(&desk);
 }
 
+/* YELLOW, RED, GREEN, RED of one key, and what is like it. */
+static void a_severity_that_falls_and_rises_again_is_paged_when_it_had_been_lower(void **state)
+{
+	static const struct {
+		double s[5];
+		uint32_t priority[5];
+		const char *pages; /* of each raise: p first, r repeat, - none */
+		uint32_t worst;
+	} rows[] = {
+		{ { 0, 10, 20, 80 }, { 2, 1, 3, 1 }, "pr-r", 1 },
+		{ { 0, 10, 20, 79.9 }, { 2, 1, 3, 1 }, "pr--", 1 },
+		{ { 0, 10, 20, 80, 200 }, { 1, 2, 3, 2, 1 }, "p--rr", 1 },
+		{ { 0, 10, 70, 130, 131 }, { 1, 3, 3, 2, 1 }, "p--rr", 1 },
+		{ { 0, 10, 40, 60, 100 }, { 1, 3, 2, 2, 1 }, "p---r", 1 },
+		{ { 0, 10, 14400, 14405 }, { 1, 3, 3, 1 }, "p-rr", 1 },
+		{ { 0, 50, 60, 110, 130 }, { 1, 2, 1, 2, 1 }, "p----", 1 },
+		{ { 0, 100, 200, 300 }, { 3, 3, 2, 2 }, "p-r-", 2 },
+		{ { 0, 100, 200, 300 }, { 1, 1, 1, 1 }, "p---", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct text_buffer want = { 0 };
+		void *desk;
+
+		make(&desk);
+		for (size_t j = 0; j < strlen(rows[i].pages); j++) {
+			char page = rows[i].pages[j];
+
+			raise_call(desk, rows[i].s[j], rows[i].priority[j], "A", NULL);
+			text_buffer_printf(&want, "%.0f A firing x%zu P%" PRIu32 "%s\n",
+					   rows[i].s[j], j + 1, rows[i].priority[j],
+					   page == 'p'   ? " page"
+					   : page == 'r' ? " repeat"
+							 : "");
+		}
+		assert_int_equal(newest(desk, 20000)->worst, rows[i].worst);
+		assert_desk(desk, want.ptr);
+		text_buffer_done(&want);
+		drop(&desk);
+	}
+}
+
 static void a_rise_in_priority_is_paged_at_once_and_stays(void **state)
 {
 	struct desk *d = *state;
@@ -64,7 +107,7 @@ static void a_rise_in_priority_is_paged_at_once_and_stays(void **state)
 	clear_call(d, 6, "A", NULL);
 	assert_desk(d, "1 A firing x1 P3 page\n"
 		       "2 A firing x2 P2 repeat\n"
-		       "3 A firing x3 P2\n"
+		       "3 A firing x3 P3\n"
 		       "4 A firing x4 P2\n"
 		       "5 A firing x5 P1 repeat\n"
 		       "6 A resolved x5 P1 resolved-page\n");
@@ -142,6 +185,18 @@ static void fill(struct desk *d, uint32_t priority, unsigned n)
 	}
 	text_buffer_done(&d->told);
 	d->told = (struct text_buffer){ 0 };
+}
+
+static void what_fell_from_p1_is_not_the_first_to_make_room(void **state)
+{
+	struct desk *d = *state;
+
+	raise_call(d, 1, 1, "FELL", NULL);
+	raise_call(d, 1, 3, "FELL", NULL);
+	fill(d, 2, ALERTS_OPEN_MAX - 1);
+	raise_call(d, 2, 1, "NEW", NULL);
+	tocsin_str none = { NULL, 0 };
+	assert_non_null(alerts_find(d->alerts, false, STR("FELL"), none, none, none));
 }
 
 static bool is_open(struct desk *d, const char *instance)
@@ -241,6 +296,8 @@ int main(void)
 		with(after_the_repeat_interval_a_raise_is_paged_again),
 		with(a_repeat_interval_of_zero_never_repeats),
 		with(a_rise_in_priority_is_paged_at_once_and_stays),
+		with(a_severity_that_falls_and_rises_again_is_paged_when_it_had_been_lower),
+		with(what_fell_from_p1_is_not_the_first_to_make_room),
 		with(a_rules_alert_is_paged_when_it_stays_open),
 		with(resolved_before_its_time_it_is_never_paged),
 		with(the_setting_overrides_every_page_after),

@@ -90,6 +90,45 @@ static void the_longest_ids_fit(void **state)
 	page_unref(p);
 }
 
+static void a_priority_graver_than_the_codes_own_has_its_own_times(void **state)
+{
+	static const struct {
+		const char *code;
+		uint32_t priority;
+		const char *within;
+	} rows[] = {
+		{ "MY_CODE", 1, "5m" },          { "MY_CODE", 2, "4h" },
+		{ "MY_CODE", 3, "8h" },          { "GENERAL", 1, "5m" },
+		{ "DRIFT_HIGH", 1, "5m" },       { "DRIFT_HIGH", 2, "4h" },
+		{ "EXECUTION_ERROR", 1, "5m" },  { "EXECUTION_ERROR", 2, "15m" },
+		{ "EXECUTION_ERROR", 3, "15m" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char code[32];
+		struct incident incident = {
+			.id = ALERT_ID,
+			.code = code,
+			.priority = rows[i].priority,
+			.open = true,
+		};
+		struct page *p;
+		json_t *body, *data;
+
+		snprintf(code, sizeof code, "%s", rows[i].code);
+		assert_int_equal(page_new(&fixture_context, &incident, PAGE_RAISED,
+					  (struct moment){ 3, FIXTURE_WALL_NS }, &p),
+				 0);
+		data = rendered(p, LATER_NS, &body);
+		assert_string_equal(text_of(data, "code"), rows[i].code);
+		assert_string_equal(text_of(data, "ack_within"), rows[i].within);
+		json_decref(data);
+		json_decref(body);
+		page_unref(p);
+	}
+}
+
 static void the_generic_body_has_every_member(void **state)
 {
 	struct page *p = fixture_page(ALERT_ID);
@@ -367,6 +406,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_page_is_named_after_its_incident_and_step),
 		cmocka_unit_test(the_longest_ids_fit),
+		cmocka_unit_test(a_priority_graver_than_the_codes_own_has_its_own_times),
 		cmocka_unit_test(the_generic_body_has_every_member),
 		cmocka_unit_test(a_resolution_tells_its_time),
 		cmocka_unit_test(lateness_is_told_in_milliseconds_and_never_negative),

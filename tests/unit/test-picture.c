@@ -63,6 +63,28 @@ static void clearing_what_is_not_open_is_no_trouble(void **state)
 	assert_told(f, "");
 }
 
+static void a_clear_that_meets_nothing_is_noted_once_a_code(void **state)
+{
+	static const struct {
+		const char *code, *session, *instance;
+		unsigned notes; /* in all, afterwards */
+	} rows[] = {
+		{ "A", NULL, NULL, 1 },      { "A", NULL, NULL, 1 },   { "A", "s", "i", 1 },
+		{ "B", "open", "other", 2 }, { "B", NULL, NULL, 2 },   { "B", "open", "i", 2 },
+		{ "B", "open", "i", 2 },     { "b.c", NULL, NULL, 3 }, { "b.d", NULL, NULL, 4 },
+		{ "b.c", "x", NULL, 4 },
+	};
+	struct fixture *f = *state;
+
+	apply(f, 1, alert_of(TOCSIN_ALERT_RAISE, 2, "B", "open", "i", "m"));
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		apply(f, 2,
+		      alert_of(TOCSIN_ALERT_CLEAR, 0, rows[i].code, rows[i].session,
+			       rows[i].instance, NULL));
+		assert_int_equal(f->notes, rows[i].notes);
+	}
+}
+
 static void an_event_out_of_order_is_applied_at_the_latest_time_seen(void **state)
 {
 	struct fixture *f = *state;
@@ -236,6 +258,7 @@ int main(void)
 		with(each_event_is_told_before_what_its_rules_make_of_it),
 		with(what_cannot_be_right_is_told_as_trouble),
 		with(clearing_what_is_not_open_is_no_trouble),
+		with(a_clear_that_meets_nothing_is_noted_once_a_code),
 		with(an_event_out_of_order_is_applied_at_the_latest_time_seen),
 		with(deadlines_have_their_own_time_and_the_position_applied_last),
 		with(pages_and_rules_fire_in_one_order_of_time_and_key),

@@ -272,7 +272,47 @@ static void execution_errors_count_up_and_stay_open(void **state)
 		     "execution error of okx in session s\n"
 		     "2.000 firing P2 EXECUTION_ERROR session=s source=okx #2 x2: "
 		     "execution error of okx in session s\n",
-		     { 1, EXECUTION, "okx", "s" }, { 2, EXECUTION, "okx", "s" }, { 1e6, ADVANCE });
+		     { 1, EXECUTION, "okx", "s" }, { 2, EXECUTION, "okx", "s" },
+		     { 86401.9, ADVANCE });
+}
+
+static void what_nothing_can_end_any_more_expires(void **state)
+{
+	struct picture_settings s = fixture_settings();
+
+	(void)state;
+	assert_rules(
+		"1.000 firing P2 EXECUTION_ERROR source=okx #1 x1 page: execution error of okx\n"
+		"50000.000 firing P2 EXECUTION_ERROR source=okx #2 x2 repeat: "
+		"execution error of okx\n"
+		"136400.000 resolved P2 EXECUTION_ERROR source=okx #2 x2 resolved-page: "
+		"expired: not raised again for 1 d (execution error of okx)\n"
+		"200000.000 firing P2 EXECUTION_ERROR source=okx #3 x1 page: "
+		"execution error of okx\n",
+		{ 1, EXECUTION, "okx" }, { 5e4, EXECUTION, "okx" }, { 2e5, EXECUTION, "okx" });
+	s.alerts.event_expires_ns = SECONDS(100);
+	/* A session that failed can clear its drift no more; what was raised by call stays. */
+	assert_rules_with(
+		&s,
+		"2.000 firing P2 DRIFT_HIGH session=s source=x #2 x1 page: "
+		"drift 0.2 of x in session s is not below 0.1\n"
+		"2.000 firing P2 DRIFT_HIGH source=x #3 x1 page: drift 0.2 of x is not "
+		"below 0.1\n"
+		"3.000 firing P2 EXECUTION_ERROR #4 x1 page: m\n"
+		"9.000 firing P2 SESSION_FAILED session=s #5 x1 page: session s failed\n"
+		"109.000 resolved P2 DRIFT_HIGH session=s source=x #2 x1 resolved-page: "
+		"expired: not raised again for 1 min 40 s (drift 0.2 of x in session s is not "
+		"below 0.1)\n"
+		"109.000 resolved P2 SESSION_FAILED session=s #5 x1 resolved-page: "
+		"expired: not raised again for 1 min 40 s (session s failed)\n",
+		{ 1, RUN, "s" }, { 2, DRIFT, "x", "s", 0.2 }, { 2, DRIFT, "x", NULL, 0.2 },
+		{ 3, RAISE, "EXECUTION_ERROR", NULL, 0 }, { 9, STATUS, "s", "failed" },
+		{ 1e6, ADVANCE });
+	s.alerts.event_expires_ns = 0;
+	assert_rules_with(&s,
+			  "1.000 firing P2 EXECUTION_ERROR source=okx #1 x1 page: "
+			  "execution error of okx\n",
+			  { 1, EXECUTION, "okx" }, { 1e6, ADVANCE });
 }
 
 static void a_session_that_fails_is_an_incident(void **state)
@@ -351,6 +391,7 @@ static void repeat_interval_tells_when_an_open_incident_is_paged_again(void **st
 			  { 101, EXECUTION, "x" }, { 200, EXECUTION, "x" }, { 201, EXECUTION, "x" },
 			  { 1000, ADVANCE });
 	s.alerts.repeat_interval_ns = 0;
+	s.alerts.event_expires_ns = 0;
 	assert_rules_with(&s,
 			  "1.000 firing P2 EXECUTION_ERROR source=x #1 x1 page: "
 			  "execution error of x\n"
@@ -365,7 +406,7 @@ static void a_priority_that_rises_above_the_last_page_is_paged_at_once(void **st
 	assert_rules("1.000 firing P3 MY_CODE #1 x1 page: m\n"
 		     "2.000 firing P3 MY_CODE #2 x2: m\n"
 		     "3.000 firing P2 MY_CODE #3 x3 repeat: m\n"
-		     "4.000 firing P2 MY_CODE #4 x4: m\n"
+		     "4.000 firing P3 MY_CODE #4 x4: m\n"
 		     "5.000 firing P1 MY_CODE #5 x5 repeat: m\n"
 		     "6.000 firing P1 MY_CODE #6 x6: m\n",
 		     { 1, RAISE, "MY_CODE", NULL, 0 }, { 2, RAISE, "MY_CODE", NULL, 3 },
@@ -399,6 +440,7 @@ int main(void)
 		cmocka_unit_test(repeat_interval_tells_when_an_open_incident_is_paged_again),
 		cmocka_unit_test(a_priority_that_rises_above_the_last_page_is_paged_at_once),
 		cmocka_unit_test(execution_errors_count_up_and_stay_open),
+		cmocka_unit_test(what_nothing_can_end_any_more_expires),
 		cmocka_unit_test(a_session_that_fails_is_an_incident),
 		cmocka_unit_test(a_feed_forgotten_and_heard_again_ends_its_incident),
 	};
