@@ -7,7 +7,7 @@
  * system call or in the resolver is not inside, and stays there.
  *
  * Exit handlers run in the reverse order of their registration. So exit_gate_arm must come after
- * OpenSSL has registered its own.
+ * OpenSSL has been initialised, which is when it registers its own.
  */
 #ifndef TOCSIN_BASE_EXIT_GATE_H
 #define TOCSIN_BASE_EXIT_GATE_H

@@ -313,27 +313,31 @@ static void cleanup_pager(struct pager **p)
 }
 
 /*
- * OpenSSL frees all it has when the process exits, and must not while a thread of ours is inside:
- * so its exit handler has to be registered before the gate's, which then runs first. libcurl has it
- * registered in its own initialisation, but somewhere in the middle; asked for before, by loading
- * some texts, the rest of that is inside the gate, should another thread exit now.
+ * OpenSSL frees all it has when the process exits, and must not while a thread of ours is inside.
+ * Where we are the first to use it in this process, we initialise it so that it does not: the
+ * memory goes with the process anyway. Where the host was the first, its exit handler is there
+ * already, and runs after the gate's, which is registered here.
  */
 static int libcurl_begin(void)
 {
 	typedef int openssl_init(uint64_t what, const void *settings);
-	static const uint64_t load_crypto_strings = 2;
+	static const uint64_t load_crypto_strings = 0x2, no_atexit = 0x80000;
 	/* Found as libcurl finds it; NULL where it has its TLS from elsewhere. */
 	openssl_init *init = (openssl_init *)(uintptr_t)dlsym(RTLD_DEFAULT, "OPENSSL_init_crypto");
 	CURLcode code;
+	int r;
 
 	pager_pin_libcurl();
-	if (init && init(load_crypto_strings, NULL) == 1)
-		exit_gate_arm(); /* whether it could is asked below */
+	if (init)
+		init(load_crypto_strings | no_atexit, NULL);
+	r = exit_gate_arm();
+	if (r < 0)
+		return r;
 	if (!exit_gate_enter())
 		return -ESHUTDOWN;
 	code = curl_global_init(CURL_GLOBAL_DEFAULT);
 	exit_gate_leave();
-	return code == CURLE_OK ? exit_gate_arm() : -ENOMEM;
+	return code == CURLE_OK ? 0 : -ENOMEM;
 }
 
 int pager_new(const struct pager_options *o, struct pager **ret)
