@@ -33,7 +33,7 @@ INLINE tocsin_rc head_check(tocsin_instance *i, enum refusal_call call, const to
 	if (!i)
 		return TOCSIN_E_ARG;
 	if (instance_state(i) != STATE_ACTIVE)
-		return TOCSIN_E_STATE;
+		return instance_refuse(i);
 	recorder_expect(&i->producer);
 	if (!head)
 		return refuse(i, call, REFUSAL_NULL);

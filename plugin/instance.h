@@ -33,6 +33,7 @@ struct tocsin_instance {
 	struct refusals refusals;
 	struct dispatcher *dispatcher;
 	struct settings *settings;
+	atomic_bool fork_told;
 	void *self; /* the reference on this library, from start to destroy */
 };
 
@@ -80,6 +81,9 @@ static inline bool str_is_readable(tocsin_str s)
 {
 	return s.ptr || s.len == 0;
 }
+
+/* plugin.c: TOCSIN_E_STATE, for a call that comes in the wrong state; a forked child is told so. */
+tocsin_rc instance_refuse(tocsin_instance *i);
 
 /* calls.c */
 tocsin_rc calls_on_session(tocsin_instance *i, const tocsin_session_event *e);

@@ -6,10 +6,12 @@
 #include "instance.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <syslog.h>
 
 #include "base/cleanup.h"
 #include "base/exit_gate.h"
@@ -23,6 +25,25 @@
 #define DESTROY_SILENCE_NS NS_PER_S /* for a call of the host's log function that is under way */
 
 _Static_assert(sizeof(tocsin_instance) <= INSTANCE_PAGE, "an instance is a page");
+
+/*
+ * A control call is no point at which the host's thread is cancelled: it may hold a lock of ours.
+ * For as long as a local declared with this lives.
+ */
+#define NOT_CANCELLED _cleanup_(cancellation_restore) int cancellation_before = cancellation_hold()
+
+static int cancellation_hold(void)
+{
+	int before;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	return before;
+}
+
+static void cancellation_restore(const int *before)
+{
+	pthread_setcancelstate(*before, NULL);
+}
 
 static void instance_free(tocsin_instance *i)
 {
@@ -47,6 +68,37 @@ static tocsin_instance *instance_new(void)
 	return p;
 }
 
+/* Which process was told last that it is a fork. The same for all instances, and no instance's,
+ * since each loses what it has in a fork. */
+static _Atomic pid_t fork_told_in;
+
+/*
+ * Once a process. What another thread held at the time of the fork is held for ever: a lock of the
+ * host's logger, where a thread of ours was just calling it. Then it is not called.
+ */
+static void fork_tell(tocsin_instance *i)
+{
+	static const char text[] =
+		"this process was forked from the engine, so every call of the notifier is refused "
+		"with TOCSIN_E_STATE and nothing is logged or sent: let the engine's own process "
+		"make these calls, or create an instance here";
+	struct host_log *l = &instance_kept(i)->host_log;
+	pid_t me = getpid();
+
+	if (atomic_load(&l->gate.inside) == 0 && l->host->log &&
+	    atomic_exchange(&fork_told_in, me) != me)
+		l->host->log(l->host, LOG_WARNING, text, sizeof text - 1);
+}
+
+__attribute__((cold, noinline)) tocsin_rc instance_refuse(tocsin_instance *i)
+{
+	/* Wiped by the fork, as the state: nothing but these two words is looked at in each call.
+	 */
+	if (instance_state(i) == STATE_FORKED && !atomic_exchange(&i->fork_told, true))
+		fork_tell(i);
+	return TOCSIN_E_STATE;
+}
+
 static bool host_is_readable(const tocsin_host *host)
 {
 	return host && host->size >= SIZE_UP_TO(tocsin_host, extension);
@@ -62,6 +114,7 @@ static void err_set(char *err, size_t err_size, const char *text)
 static tocsin_rc create(const tocsin_host *host, const tocsin_kv *options, size_t n_options,
 			char *err, size_t err_size, tocsin_instance **ret)
 {
+	NOT_CANCELLED;
 	char line[1024] = "";
 
 	if (!ret || !host_is_readable(host) || (n_options > 0 && !options)) {
@@ -105,10 +158,12 @@ static void *self_hold(void)
 
 static tocsin_rc start(tocsin_instance *i)
 {
+	NOT_CANCELLED;
+
 	if (!i)
 		return TOCSIN_E_ARG;
 	if (instance_state(i) != STATE_CREATED)
-		return TOCSIN_E_STATE;
+		return instance_refuse(i);
 	if (!i->self)
 		i->self = self_hold();
 	struct dispatcher_options o = {
@@ -129,10 +184,12 @@ static tocsin_rc start(tocsin_instance *i)
 
 static tocsin_rc flush(tocsin_instance *i, uint32_t level, uint64_t timeout_ns)
 {
+	NOT_CANCELLED;
+
 	if (!i)
 		return TOCSIN_E_ARG;
 	if (instance_state(i) != STATE_ACTIVE)
-		return TOCSIN_E_STATE;
+		return instance_refuse(i);
 	if (level != TOCSIN_FLUSH_DURABLE && level != TOCSIN_FLUSH_DELIVERED)
 		return TOCSIN_E_ARG;
 	return rc_of(dispatcher_flush(i->dispatcher, level, timeout_ns));
@@ -140,13 +197,14 @@ static tocsin_rc flush(tocsin_instance *i, uint32_t level, uint64_t timeout_ns)
 
 static tocsin_rc snapshot(tocsin_instance *i, char *buf, size_t size, size_t *ret_len)
 {
+	NOT_CANCELLED;
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 
 	if (!i || !ret_len || (!buf && size > 0))
 		return TOCSIN_E_ARG;
 	if (instance_state(i) == STATE_FORKED)
-		return TOCSIN_E_STATE;
+		return instance_refuse(i);
 	int r = i->dispatcher ? dispatcher_snapshot(i->dispatcher, SNAPSHOT_TIMEOUT_NS, &text, &len)
 			      : dispatcher_snapshot_empty(i->settings, &text, &len);
 	if (r < 0)
@@ -162,12 +220,13 @@ static tocsin_rc snapshot(tocsin_instance *i, char *buf, size_t size, size_t *re
 
 static tocsin_rc stats(tocsin_instance *i, tocsin_stats *ret)
 {
+	NOT_CANCELLED;
 	tocsin_stats all = { 0 };
 
 	if (!i || !ret || ret->size < 8)
 		return TOCSIN_E_ARG;
 	if (instance_state(i) == STATE_FORKED)
-		return TOCSIN_E_STATE;
+		return instance_refuse(i);
 	if (i->dispatcher)
 		dispatcher_stats(i->dispatcher, &all);
 	all.refused = atomic_load_explicit(&i->refusals.count, memory_order_relaxed);
@@ -179,13 +238,15 @@ static tocsin_rc stats(tocsin_instance *i, tocsin_stats *ret)
 
 static tocsin_rc stop(tocsin_instance *i, uint64_t timeout_ns)
 {
+	NOT_CANCELLED;
+
 	if (!i)
 		return TOCSIN_E_ARG;
 	enum state state = instance_state(i);
 	if (state == STATE_STOPPED)
 		return TOCSIN_OK;
 	if (state != STATE_ACTIVE && state != STATE_STOPPING)
-		return TOCSIN_E_STATE;
+		return instance_refuse(i);
 	instance_enter(i, STATE_STOPPING);
 	int r = dispatcher_stop(i->dispatcher, timeout_ns);
 	if (dispatcher_has_stopped(i->dispatcher))
@@ -196,6 +257,8 @@ static tocsin_rc stop(tocsin_instance *i, uint64_t timeout_ns)
 /* All of destroy but its last act: the reference that is to be given back, or NULL. */
 static __attribute__((noinline)) void *instance_end(tocsin_instance *i)
 {
+	NOT_CANCELLED;
+
 	if (!i || instance_state(i) == STATE_FORKED)
 		return NULL;
 	if (i->dispatcher && !dispatcher_has_stopped(i->dispatcher))

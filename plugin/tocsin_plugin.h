@@ -14,16 +14,19 @@
  * States: created -> start -> active -> stop -> stopped -> destroy. The on_ calls and flush need
  * the active state; snapshot, stats and extension work at any time before destroy. A call in the
  * wrong state returns TOCSIN_E_STATE. In a forked child every call but destroy returns
- * TOCSIN_E_STATE, and destroy does nothing.
+ * TOCSIN_E_STATE, and destroy does nothing. At the first such call of a process the child's copy of
+ * host.log is called with one line that says so.
  *
  * Threads: above each slot stands who may call it.
  *
  *	[hot]     any number of threads at once; never blocks, allocates, locks or enters the
  *	          kernel; takes at most 8 kB of the thread's stack
- *	[control] the host serialises these; they may block, allocate and enter the kernel
+ *	[control] the host serialises these; they may block, allocate and enter the kernel; a
+ *	          thread is not cancelled inside one
  *	[any]     any thread at any time; does not block
  *
- * All hot calls must have returned before stop begins.
+ * All hot calls must have returned before stop begins. The plugin's own threads block every signal
+ * but SIGSEGV, SIGBUS, SIGFPE and SIGILL, so that the host's handlers of faults run there too.
  *
  * The library: from start to destroy the plugin holds a reference on itself, and gives it back as
  * destroy's last act. A host that calls dlclose early does not crash.
@@ -205,8 +208,8 @@ typedef struct tocsin_host {
 	/*
 	 * [any], may be NULL. The plugin's own troubles, one line without a line end. level:
 	 * syslog's numbers, 0 emerg .. 7 debug. Called from a thread of the plugin's or inside a
-	 * control call, never inside a hot one, never after destroy and never once the process
-	 * exits. It must not call the plugin.
+	 * control call, never inside a hot one (but for the one line in a forked child), never
+	 * after destroy and never once the process exits. It must not call the plugin.
 	 */
 	void (*log)(const struct tocsin_host *, uint32_t level, const char *text, size_t len);
 	/* [control], may be NULL. An optional interface of the host's by name, or NULL. */

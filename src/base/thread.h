@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads inside someone else's process: every signal blocked, the plain scheduler whatever class
- * the caller runs in, a small stack, a name, and the processors we were told or else all that are
- * not isolated.
+ * Threads inside someone else's process: every signal blocked but the four that a fault raises, the
+ * plain scheduler whatever class the caller runs in, a small stack, a name, and the processors we
+ * were told or else all that are not isolated.
  */
 #ifndef TOCSIN_BASE_THREAD_H
 #define TOCSIN_BASE_THREAD_H

@@ -113,6 +113,158 @@ static void a_child_s_end_harms_nothing_of_its_parent(void **state)
 	receiver_stop(r);
 }
 
+/* --- What a child is told --- */
+
+static unsigned told(const struct world *w)
+{
+	static const char text[] = "this process was forked from the engine";
+	unsigned n = 0;
+
+	for (const char *at = w->log; (at = strstr(at, text)); at += sizeof text - 1)
+		n++;
+	return n;
+}
+
+static void first_on_session(struct world *w, tocsin_instance *i)
+{
+	tocsin_session_event s = session_event(TOCSIN_SESSION_CREATED, "child", "");
+
+	w->plugin->on_session(i, &s);
+}
+
+static void first_on_health(struct world *w, tocsin_instance *i)
+{
+	tocsin_health_event h = health_event(TOCSIN_HEALTH_HEARTBEAT);
+
+	w->plugin->on_health(i, &h);
+}
+
+static void first_on_alert(struct world *w, tocsin_instance *i)
+{
+	tocsin_alert_event a = p1("child");
+
+	w->plugin->on_alert(i, &a, NULL);
+}
+
+static void first_start(struct world *w, tocsin_instance *i)
+{
+	w->plugin->start(i);
+}
+
+static void first_flush(struct world *w, tocsin_instance *i)
+{
+	w->plugin->flush(i, TOCSIN_FLUSH_DURABLE, 0);
+}
+
+static void first_snapshot(struct world *w, tocsin_instance *i)
+{
+	size_t len;
+
+	w->plugin->snapshot(i, NULL, 0, &len);
+}
+
+static void first_stats(struct world *w, tocsin_instance *i)
+{
+	tocsin_stats stats = { .size = sizeof stats };
+
+	w->plugin->stats(i, &stats);
+}
+
+static void first_stop(struct world *w, tocsin_instance *i)
+{
+	w->plugin->stop(i, 0);
+}
+
+static void (*const first_calls[])(struct world *w, tocsin_instance *i) = {
+	first_on_session, first_on_health, first_on_alert, first_start,
+	first_flush,      first_snapshot,  first_stats,    first_stop,
+};
+
+/* In a child: 0 when it is told once, and its own child once more. */
+static int is_told_once(struct world *w, tocsin_instance *i, tocsin_instance *other,
+			void (*first)(struct world *w, tocsin_instance *i))
+{
+	int status;
+
+	w->plugin->destroy(i);
+	if (told(w) != 0)
+		return 3;
+	first(w, i);
+	if (told(w) != 1)
+		return 4;
+	if (calls_are_refused(w, i) != 0 || calls_are_refused(w, other) != 0)
+		return 5;
+	if (told(w) != 1)
+		return 6;
+	pid_t pid = fork();
+	if (pid == 0) {
+		first(w, other);
+		status = told(w) == 2 ? calls_are_refused(w, i) : 7;
+		_exit(told(w) == 2 ? status : 8);
+	}
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 9;
+}
+
+static void a_child_is_told_once_whatever_it_calls_first(void **state)
+{
+	struct world *w = *state;
+	tocsin_instance *i = start(w), *other = start(w);
+
+	for (size_t n = 0; n < sizeof first_calls / sizeof *first_calls; n++) {
+		/* So that no thread of the plugin's is inside the log function. */
+		assert_int_equal(w->plugin->flush(i, TOCSIN_FLUSH_DURABLE, UINT64_MAX), TOCSIN_OK);
+		assert_int_equal(w->plugin->flush(other, TOCSIN_FLUSH_DURABLE, UINT64_MAX),
+				 TOCSIN_OK);
+		pid_t pid = forked();
+		if (pid == 0)
+			_exit(is_told_once(w, i, other, first_calls[n]));
+		ended_well(pid);
+	}
+	assert_int_equal(told(w), 0);
+	for (unsigned n = 0; n < 2; n++) {
+		tocsin_instance *each = n == 0 ? i : other;
+
+		assert_int_equal(w->plugin->stop(each, UINT64_MAX), TOCSIN_OK);
+		w->plugin->destroy(each);
+	}
+}
+
+/* The log function of a host that is slow, and holds a lock meanwhile. */
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool log_is_called, log_may_return;
+
+static void log_slowly(const tocsin_host *host, uint32_t level, const char *text, size_t len)
+{
+	(void)host;
+	(void)level;
+	(void)text;
+	(void)len;
+	pthread_mutex_lock(&log_lock);
+	atomic_store(&log_is_called, true);
+	while (!atomic_load(&log_may_return))
+		usleep(1000);
+	pthread_mutex_unlock(&log_lock);
+}
+
+static void a_child_does_not_wait_for_a_lock_that_the_plugin_s_thread_held(void **state)
+{
+	struct world *w = *state;
+	tocsin_instance *i = start(w);
+	tocsin_alert_event unreadable = { .head = { sizeof unreadable, 99, 0 } };
+
+	w->host.log = log_slowly;
+	w->plugin->on_alert(i, &unreadable, NULL);
+	while (!atomic_load(&log_is_called))
+		usleep(1000);
+	pid_t pid = forked();
+	if (pid == 0)
+		_exit(calls_are_refused(w, i));
+	ended_well(pid);
+	atomic_store(&log_may_return, true);
+	assert_int_equal(w->plugin->stop(i, UINT64_MAX), TOCSIN_OK);
+	w->plugin->destroy(i);
+}
+
 struct caller {
 	struct world *world;
 	tocsin_instance *instance;
@@ -411,6 +563,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_world(a_child_s_end_harms_nothing_of_its_parent),
+		in_world(a_child_is_told_once_whatever_it_calls_first),
+		in_world(a_child_does_not_wait_for_a_lock_that_the_plugin_s_thread_held),
 		in_world(children_made_while_threads_call_disturb_no_call),
 		in_world(a_child_may_have_an_engine_of_its_own),
 		in_world(a_run_s_lock_is_dead_though_a_child_of_it_lives),
