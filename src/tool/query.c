@@ -91,9 +91,10 @@ static void set_field(struct query *q, const struct row *row, const char *argume
 		memcpy(field, &(bool){ true }, sizeof(bool));
 }
 
-static int parse_time(const struct query *q, const char *text, uint64_t *ret)
+/* From the earlier of two meanings until the later of two: rather too much than too little. */
+static int parse_time(const struct query *q, const char *text, enum time_side side, uint64_t *ret)
 {
-	if (!text || tool_parse_time(text, clock_realtime_ns(), q->utc, ret) == 0)
+	if (!text || tool_parse_time(text, clock_realtime_ns(), q->utc, side, ret) == 0)
 		return -1;
 	return tool_wrong_use(q->verb->name,
 			      "%s is no time: expected RFC 3339, \"2026-11-22 10:00\", today, "
@@ -106,9 +107,9 @@ static int parse_values(struct query *q)
 	int status;
 
 	q->until_ns = UINT64_MAX;
-	status = parse_time(q, q->since_text, &q->since_ns);
+	status = parse_time(q, q->since_text, TIME_EARLIER, &q->since_ns);
 	if (status < 0)
-		status = parse_time(q, q->until_text, &q->until_ns);
+		status = parse_time(q, q->until_text, TIME_LATER, &q->until_ns);
 	if (status >= 0)
 		return status;
 	if (q->priority_text) {

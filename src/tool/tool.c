@@ -12,6 +12,8 @@
 #include "base/moment.h"
 #include "base/text.h"
 
+#define DAY_S (24 * 3600)
+
 _printf_(2, 0) static void complain(const char *verb, const char *format, va_list ap)
 {
 	_cleanup_free_ char *text = NULL;
@@ -72,8 +74,43 @@ bool tool_options_has(const struct tool_options *o, const char *name)
 	return false;
 }
 
+/*
+ * The second at which clocks show the fields of tm. A local time may come twice, when clocks are
+ * set back, or never, when they are set forward: of both meanings, by the offset of the day before
+ * and of the day after, the side chooses.
+ */
+static int from_calendar(const struct tm *tm, bool utc, enum time_side side, uint64_t *ret)
+{
+	static const time_t around[] = { -DAY_S, DAY_S };
+	struct tm copy = *tm;
+	time_t shown = timegm(&copy), chosen = -1;
+	bool exact = false;
+
+	if (utc)
+		chosen = shown;
+	for (size_t i = 0; !utc && i < sizeof(around) / sizeof(around[0]); i++) {
+		time_t day = shown + around[i], seconds;
+		struct tm there, back;
+
+		if (!localtime_r(&day, &there))
+			return -EINVAL;
+		seconds = shown - there.tm_gmtoff;
+		if (!localtime_r(&seconds, &back))
+			return -EINVAL;
+		bool same = seconds + back.tm_gmtoff == shown;
+		bool better = side == TIME_EARLIER ? seconds < chosen : seconds > chosen;
+		if (chosen < 0 || (same && !exact) || (same == exact && better))
+			chosen = seconds;
+		exact = exact || same;
+	}
+	if (chosen < 0)
+		return -EINVAL;
+	*ret = (uint64_t)chosen * NS_PER_S;
+	return 0;
+}
+
 /* The calendar day of `now`, moved by `days`, at its beginning. */
-static int day_begin(uint64_t now_wall_ns, int days, bool utc, uint64_t *ret)
+static int day_begin(uint64_t now_wall_ns, int days, bool utc, enum time_side side, uint64_t *ret)
 {
 	time_t seconds = (time_t)(now_wall_ns / NS_PER_S);
 	struct tm tm;
@@ -82,35 +119,25 @@ static int day_begin(uint64_t now_wall_ns, int days, bool utc, uint64_t *ret)
 		return -EINVAL;
 	tm.tm_mday += days;
 	tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
-	tm.tm_isdst = -1;
-	seconds = utc ? timegm(&tm) : mktime(&tm);
-	if (seconds < 0)
-		return -EINVAL;
-	*ret = (uint64_t)seconds * NS_PER_S;
-	return 0;
+	return from_calendar(&tm, utc, side, ret);
 }
 
-static int parse_calendar(const char *text, bool utc, uint64_t *ret)
+static int parse_calendar(const char *text, bool utc, enum time_side side, uint64_t *ret)
 {
 	static const char *const formats[] = { "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d" };
 
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-		struct tm tm = { .tm_isdst = -1 };
+		struct tm tm = { 0 };
 		const char *end = strptime(text, formats[i], &tm);
-		time_t seconds;
 
-		if (!end || *end)
-			continue;
-		seconds = utc ? timegm(&tm) : mktime(&tm);
-		if (seconds < 0)
-			return -EINVAL;
-		*ret = (uint64_t)seconds * NS_PER_S;
-		return 0;
+		if (end && !*end)
+			return from_calendar(&tm, utc, side, ret);
 	}
 	return -EINVAL;
 }
 
-int tool_parse_time(const char *text, uint64_t now_wall_ns, bool utc, uint64_t *ret_wall_ns)
+int tool_parse_time(const char *text, uint64_t now_wall_ns, bool utc, enum time_side side,
+		    uint64_t *ret_wall_ns)
 {
 	uint64_t distance;
 
@@ -119,9 +146,9 @@ int tool_parse_time(const char *text, uint64_t now_wall_ns, bool utc, uint64_t *
 		return 0;
 	}
 	if (strcmp(text, "today") == 0)
-		return day_begin(now_wall_ns, 0, utc, ret_wall_ns);
+		return day_begin(now_wall_ns, 0, utc, side, ret_wall_ns);
 	if (strcmp(text, "yesterday") == 0)
-		return day_begin(now_wall_ns, -1, utc, ret_wall_ns);
+		return day_begin(now_wall_ns, -1, utc, side, ret_wall_ns);
 	if (text[0] == '-' || text[0] == '+') {
 		if (duration_from_text(str(text + 1), &distance) < 0)
 			return -EINVAL;
@@ -132,7 +159,7 @@ int tool_parse_time(const char *text, uint64_t now_wall_ns, bool utc, uint64_t *
 			*ret_wall_ns = now_wall_ns + distance;
 		return 0;
 	}
-	if (parse_calendar(text, utc, ret_wall_ns) == 0)
+	if (parse_calendar(text, utc, side, ret_wall_ns) == 0)
 		return 0;
 	return time_from_rfc3339(str(text), ret_wall_ns);
 }

@@ -31,11 +31,16 @@ int tool_options_add(struct tool_options *o, const char *name, const char *value
 /* Was the setting given? */
 bool tool_options_has(const struct tool_options *o, const char *name);
 
+/* Which of two meanings of a local time counts, in the hour that comes twice and in the one that is
+ * left out when clocks change. */
+enum time_side { TIME_EARLIER, TIME_LATER };
+
 /*
  * A time as people write it: RFC 3339; "2026-11-22 10:00[:30]" or "2026-11-22", local or UTC;
  * "now", "today", "yesterday"; "-24h" before now, "+5m" after. -EINVAL.
  */
-int tool_parse_time(const char *text, uint64_t now_wall_ns, bool utc, uint64_t *ret_wall_ns);
+int tool_parse_time(const char *text, uint64_t now_wall_ns, bool utc, enum time_side side,
+		    uint64_t *ret_wall_ns);
 /* A whole number from min to max. -EINVAL. */
 int tool_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
 
