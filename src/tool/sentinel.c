@@ -31,6 +31,7 @@
 #define RUNS_OF_OWNER_MAX 128
 #define RUNS_OF_ENGINE_MAX 32
 #define AGAIN_MAX_NS (64 * NS_PER_S)
+#define POLL_NS NS_PER_S
 #define ROOT_EVENTS (IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF)
 
 static const char help[] =
@@ -60,7 +61,9 @@ struct sentinel {
 	size_t n_roots;
 	struct run *runs; /* heap */
 	size_t n_runs, runs_size;
-	int inotify, signals;
+	int inotify, signals; /* inotify is -1 where the kernel gives us none */
+	bool polls;           /* something could not be watched, so it is looked at each second */
+	bool polls_told;
 	bool roots_given; /* on the command line */
 	bool full_told;
 };
@@ -79,7 +82,8 @@ static void run_start(struct sentinel *s, struct run *run)
 	if (pid == 0) {
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
-		close(s->inotify);
+		if (s->inotify >= 0)
+			close(s->inotify);
 		close(s->signals);
 		int status = sentinel_watch(run->folder, run->recorder, parent);
 		fflush(NULL);
@@ -179,10 +183,19 @@ static void forget_unseen(struct sentinel *s)
 
 /* --- Looking --- */
 
-/* Before looking, so that nothing comes in between unseen. Watched already, it stays so. */
-static int watch(const struct sentinel *s, const char *path, uint32_t mask)
+/*
+ * Before looking, so that nothing comes in between unseen. Watched already, it stays so. A folder
+ * that is there and that the kernel does not watch for us, because its limits are reached or it has
+ * no inotify, is looked at each second.
+ */
+static int watch(struct sentinel *s, const char *path, uint32_t mask)
 {
-	return inotify_add_watch(s->inotify, path, mask | IN_ONLYDIR);
+	if (s->inotify >= 0 && inotify_add_watch(s->inotify, path, mask | IN_ONLYDIR) >= 0)
+		return 0;
+	if (s->inotify >= 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
+		return -errno;
+	s->polls = true;
+	return 0;
 }
 
 /* Where engines have their folders by themselves others' do not count; what the command line names
@@ -220,7 +233,7 @@ static void look_at_engine(struct sentinel *s, const char *folder)
 }
 
 /* The folder that a root which is not there yet will appear in. */
-static void wait_for_root(const struct sentinel *s, const char *root)
+static void wait_for_root(struct sentinel *s, const char *root)
 {
 	_cleanup_free_ char *parent = strdup(root);
 	char *slash = parent ? strrchr(parent, '/') : NULL;
@@ -253,12 +266,35 @@ static void look_at_root(struct sentinel *s, const char *root)
 	}
 }
 
+/* A limit may have been raised meanwhile. */
+static void begin_watching(struct sentinel *s)
+{
+	if (s->inotify < 0)
+		s->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	s->polls = s->inotify < 0;
+}
+
+static void tell_polling(struct sentinel *s)
+{
+	if (s->polls == s->polls_told)
+		return;
+	s->polls_told = s->polls;
+	if (s->polls)
+		tool_failed("sentinel", "the kernel does not watch the folders for it, so it looks "
+					"at them each second; raise fs.inotify.max_user_instances "
+					"and fs.inotify.max_user_watches");
+	else
+		fputs("tocsin sentinel: the kernel watches all folders again\n", stderr);
+}
+
 static void look(struct sentinel *s)
 {
+	begin_watching(s);
 	for (size_t i = 0; i < s->n_runs; i++)
 		s->runs[i].seen = false;
 	for (size_t i = 0; i < s->n_roots; i++)
 		look_at_root(s, s->roots[i]);
+	tell_polling(s);
 	forget_unseen(s);
 	uint64_t now_ns = clock_monotonic_ns();
 	for (size_t i = 0; i < s->n_runs; i++) {
@@ -269,10 +305,12 @@ static void look(struct sentinel *s)
 	}
 }
 
-/* Milliseconds until something is to be tried again; -1: only when something happens. */
+/* Milliseconds until something is to be tried or looked at again; -1: only when something happens.
+ */
 static int pause_ms(const struct sentinel *s)
 {
-	uint64_t now_ns = clock_monotonic_ns(), first = UINT64_MAX;
+	uint64_t now_ns = clock_monotonic_ns();
+	uint64_t first = s->polls ? now_ns + POLL_NS : UINT64_MAX;
 
 	for (size_t i = 0; i < s->n_runs; i++)
 		if (s->runs[i].pid == 0 && !s->runs[i].settled && s->runs[i].again_ns < first)
@@ -307,13 +345,14 @@ static int take_signals(struct sentinel *s)
 
 static void serve(struct sentinel *s)
 {
-	struct pollfd fds[] = { { .fd = s->signals, .events = POLLIN },
-				{ .fd = s->inotify, .events = POLLIN } };
+	struct pollfd fds[2] = { { .events = POLLIN }, { .events = POLLIN } };
 
 	do {
 		drain(s->inotify);
 		look(s);
 		sd_notify(0, "READY=1");
+		fds[0].fd = s->signals;
+		fds[1].fd = s->inotify;
 	} while ((poll(fds, 2, pause_ms(s)) >= 0 || errno == EINTR) && !take_signals(s));
 }
 
@@ -349,8 +388,7 @@ static int begin(struct sentinel *s)
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	s->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (s->signals < 0 || s->inotify < 0)
+	if (s->signals < 0)
 		return -errno;
 	/* What takes long the first time is done before anybody waits for it: how groups are looked
 	 * up, how TLS is begun. */

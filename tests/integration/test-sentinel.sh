@@ -86,5 +86,31 @@ kill "$sentinel"
 wait "$sentinel"
 sentinel=
 
+# Where the kernel watches nothing for it, it looks by itself, and says so.
+if unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_inotify_instances' 2>/dev/null; then
+	for limit in instances watches; do
+		# A folder of which no rescue has kept anything.
+		begin_engine "unwatched-$limit"
+		start_receiver --json
+		unshare --user --map-root-user sh -c \
+			'echo 0 >"/proc/sys/user/max_inotify_$1" && exec "$TOCSIN" sentinel --runtime-root "$2"' \
+			sh "$limit" "$runs/tocsin" >"$work/sentinel.out" 2>"$work/sentinel.err" 9>&- &
+		sentinel=$!
+		await grep -q 'looks at them each second' "$work/sentinel.err"
+		start_engine -o webhook.url="$url"
+		await watchers 1
+		kill_engine
+		await raised ENGINE_DOWN 1
+		await watchers 0
+		kill "$sentinel"
+		wait "$sentinel"
+		is 0 $? "the exit status of a sentinel that polls"
+		stop_receiver
+		is 1 "$(grep -c 'looks at them' "$work/sentinel.err")" "times that it says so ($limit)"
+	done
+else
+	echo "not tested: a sentinel without inotify (its limits cannot be set here)"
+fi
+
 status 2 "$TOCSIN" sentinel --runtime-root here
 status 2 "$TOCSIN" sentinel something
