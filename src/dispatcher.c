@@ -278,13 +278,13 @@ static void stopped_tell(struct dispatcher *d)
 				d->places.state_path);
 	if (d->rescue)
 		return;
-	dispatcher_note(d, ENTRY_KIND_STOPPED, pending > 0 ? LOG_WARNING : LOG_NOTICE,
-			"tocsin stopped for engine %s: %" PRIu64 " events, %" PRIu64
-			" pages delivered, %" PRIu64 " waiting%s%s",
-			d->settings->engine_name, atomic_load(&d->applied),
-			pager_delivered(d->pager), pending,
-			pending > 0 && d->outbox ? " for the next start in " : "",
-			pending > 0 && d->outbox ? d->places.state_path : "");
+	dispatcher_tell_run(d, ENTRY_KIND_STOPPED, pending > 0 ? LOG_WARNING : LOG_NOTICE,
+			    "tocsin stopped for engine %s: %" PRIu64 " events, %" PRIu64
+			    " pages delivered, %" PRIu64 " waiting%s%s",
+			    d->settings->engine_name, atomic_load(&d->applied),
+			    pager_delivered(d->pager), pending,
+			    pending > 0 && d->outbox ? " for the next start in " : "",
+			    pending > 0 && d->outbox ? d->places.state_path : "");
 }
 
 /* On the keeper's thread, which has it: nothing is posted any more. */

@@ -363,6 +363,7 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 	dispatcher_save(d, now_ns);
 	dispatcher_look_at_control(d, now_ns);
 	dispatcher_share(d, now_ns);
+	dispatcher_tell_life(d, now_ns);
 
 	pthread_mutex_lock(&d->lock);
 	request_step(d);

@@ -164,6 +164,7 @@ struct dispatcher {
 	uint64_t changes; /* of the picture, by events, deadlines and ourselves */
 	uint64_t changes_shared, changes_kept; /* those that snapshot.json, the checkpoint has */
 	uint64_t shared_at_ns;
+	uint64_t alive_at_ns; /* of the last sign of life, or of the first turn */
 	struct recovery recovery;
 	uint64_t last_event_wall_ns;
 	uint64_t latest_ns; /* when the clock was read last to date an event */
@@ -371,6 +372,14 @@ int dispatcher_render(struct dispatcher *d, char **ret, size_t *ret_len);
  * second; and a last time, when the thread ends. */
 void dispatcher_share(struct dispatcher *d, uint64_t now_ns);
 void dispatcher_share_last(struct dispatcher *d);
+
+/*
+ * dispatcher_run.c: what the log is told of the run as such. Its start and its stop; and each turn,
+ * when it is time for one, a sign of life.
+ */
+void dispatcher_tell_run(struct dispatcher *d, enum entry_kind kind, int level, const char *format,
+			 ...) __attribute__((format(printf, 4, 5)));
+void dispatcher_tell_life(struct dispatcher *d, uint64_t now_ns);
 
 /* dispatcher_news.c. dispatcher_note tells a trouble (level: syslog's) to the log and to the host.
  */

@@ -79,6 +79,8 @@ int dispatcher_render(struct dispatcher *d, char **ret, size_t *ret_len)
 /* --- snapshot.json --- */
 
 #define SHARE_EVERY_NS NS_PER_S
+/* Even when nothing has changed: a reader takes one that is much older for stale. */
+#define SHARE_ANYWAY_NS (60 * NS_PER_S)
 
 /* On the keeper's thread: making text of it takes longer than building it. */
 static void share_write(void *userdata)
@@ -130,9 +132,11 @@ void dispatcher_share(struct dispatcher *d, uint64_t now_ns)
 {
 	/* Also once when nothing has happened yet: it tells that the engine lives. */
 	bool first = d->shared_at_ns == 0;
+	uint64_t age_ns = now_ns - d->shared_at_ns;
 
-	if (d->places.state < 0 || (!first && d->changes == d->changes_shared) ||
-	    (!first && now_ns - d->shared_at_ns < SHARE_EVERY_NS) || atomic_load(&d->to_share))
+	if (d->places.state < 0 || atomic_load(&d->to_share) ||
+	    (!first && age_ns < SHARE_EVERY_NS) ||
+	    (!first && d->changes == d->changes_shared && age_ns < SHARE_ANYWAY_NS))
 		return;
 	share(d, now_ns, 0);
 }

@@ -206,17 +206,17 @@ static void started_tell(struct dispatcher *d)
 
 	for (unsigned i = 0; i < d->settings->n_endpoints; i++)
 		text_buffer_printf(&pages, "%s%s", i > 0 ? ", " : "", d->endpoint_names[i]);
-	dispatcher_note(d, ENTRY_KIND_STARTED, LOG_NOTICE,
-			"tocsin " PACKAGE_VERSION " started for engine %s: recorder %s%s%s, log to "
-			"%s, pages to %s",
-			d->settings->engine_name,
-			d->places.runtime_path && *recorder_name(d->recorder)
-				? d->places.runtime_path
-				: "in memory",
-			*recorder_name(d->recorder) ? "/" : "", recorder_name(d->recorder),
-			targets[journal_target(d->journal)],
-			pages.len > 0 ? pages.ptr
-				      : "nobody (no webhook.url is set: alerts are logged only)");
+	dispatcher_tell_run(
+		d, ENTRY_KIND_STARTED, LOG_NOTICE,
+		"tocsin " PACKAGE_VERSION " started for engine %s: recorder %s%s%s, log to "
+		"%s, pages to %s",
+		d->settings->engine_name,
+		d->places.runtime_path && *recorder_name(d->recorder) ? d->places.runtime_path
+								      : "in memory",
+		*recorder_name(d->recorder) ? "/" : "", recorder_name(d->recorder),
+		targets[journal_target(d->journal)],
+		pages.len > 0 ? pages.ptr
+			      : "nobody (no webhook.url is set: alerts are logged only)");
 	text_buffer_done(&pages);
 }
 

@@ -55,6 +55,7 @@ struct settings {
 	bool log_health;
 	uid_t trusted_uids[SETTINGS_TRUSTED_MAX]; /* for the tool: see tool/trust.h */
 	unsigned n_trusted_uids;
+	uint64_t log_alive_every_ns; /* 0: never */
 	struct settings_endpoint endpoints[SETTINGS_ENDPOINTS_MAX];
 	unsigned n_endpoints; /* those with a url */
 	bool has_page_after;

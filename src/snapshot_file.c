@@ -71,6 +71,8 @@ int snapshot_file_sign(json_t *json, const char *runtime_dir, const char *record
 	r |= json_object_set_new(json, "runtime_dir", text_or_null(runtime_dir));
 	r |= json_object_set_new(json, "recorder", text_or_null(recorder));
 	r |= json_object_set_new(json, "stopped_at", stopped);
+	r |= json_object_set_new(json, "engine_signed_at",
+				 json_string(time_to_rfc3339(clock_realtime_ns(), text)));
 	return r == 0 ? 0 : -ENOMEM;
 }
 

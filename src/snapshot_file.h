@@ -3,7 +3,8 @@
  * snapshot.json in the state folder: the picture as the engine last had it, for operators. Beside
  * the picture it says whose it is: engine_pid and engine_start_ticks (the process's start, as
  * /proc tells it), runtime_dir and recorder (the run's file there, null: in memory alone) and
- * stopped_at (null: not stopped, or not cleanly).
+ * stopped_at (null: not stopped, or not cleanly). engine_signed_at is the time of day at which it
+ * was made, once a minute at least while the engine lives.
  */
 #ifndef TOCSIN_SNAPSHOT_FILE_H
 #define TOCSIN_SNAPSHOT_FILE_H

@@ -55,6 +55,7 @@ enum entry_kind {
 	ENTRY_KIND_HEALTH,
 	ENTRY_KIND_PAGE,
 	ENTRY_KIND_STARTED, /* the plugin has started */
+	ENTRY_KIND_ALIVE,   /* a sign of life of a run */
 	ENTRY_KIND_STOPPED,
 	ENTRY_KIND_HELD,    /* the limit held pages back: one summary tells them */
 	ENTRY_KIND_TROUBLE, /* something of tocsin's own or of the engine's calls is wrong */
@@ -80,6 +81,15 @@ struct entry *entry_of_attempt(const struct entry_context *c, const struct attem
 struct posting;
 struct entry *entry_of_discard(const struct entry_context *c, const struct posting *p,
 			       const char *endpoint, const char *reason, uint64_t wall_ns);
+/* What tocsin says of a run: what it is known by, and how it stands. */
+struct run_facts {
+	uint64_t started_wall_ns;
+	bool by_events;           /* its clock is the events' */
+	bool counted;             /* the numbers below are known */
+	size_t sessions, open[3]; /* sessions that run, open incidents by priority */
+};
+struct entry *entry_of_run(const struct entry_context *c, enum entry_kind kind, int level,
+			   uint64_t wall_ns, const struct run_facts *facts, const char *text);
 /* What tocsin says of itself: level is syslog's number, `text` one line. */
 struct entry *entry_of_note(const struct entry_context *c, enum entry_kind kind, int level,
 			    uint64_t wall_ns, const char *text);

@@ -264,9 +264,10 @@ struct entry *entry_of_news(const struct entry_context *c, const struct news *n)
 struct entry *entry_of_note(const struct entry_context *c, enum entry_kind kind, int level,
 			    uint64_t wall_ns, const char *text)
 {
-	enum entry_class class = kind != ENTRY_KIND_TROUBLE ? ENTRY_CLASS_SESSION
-				 : level <= LOG_CRIT        ? ENTRY_CLASS_FIRST
-							    : ENTRY_CLASS_P2;
+	enum entry_class class = kind == ENTRY_KIND_ALIVE     ? ENTRY_CLASS_LEAST
+				 : kind != ENTRY_KIND_TROUBLE ? ENTRY_CLASS_SESSION
+				 : level <= LOG_CRIT          ? ENTRY_CLASS_FIRST
+							      : ENTRY_CLASS_P2;
 	struct entry *e =
 		entry_begin(c, class, level, "tocsin", entry_kind_message_id(kind), wall_ns);
 	struct text_buffer b = { 0 };
@@ -275,5 +276,23 @@ struct entry *entry_of_note(const struct entry_context *c, enum entry_kind kind,
 		return NULL;
 	message_add_clean(&b, str(text));
 	entry_add_message(e, &b);
+	return e;
+}
+
+struct entry *entry_of_run(const struct entry_context *c, enum entry_kind kind, int level,
+			   uint64_t wall_ns, const struct run_facts *facts, const char *text)
+{
+	struct entry *e = entry_of_note(c, kind, level, wall_ns, text);
+	char started[TIME_TEXT_SIZE];
+
+	if (!e)
+		return NULL;
+	entry_add(e, "TOCSIN_STARTED", str(time_to_rfc3339(facts->started_wall_ns, started)));
+	if (facts->by_events)
+		entry_add(e, "TOCSIN_CLOCK", STR("event"));
+	if (!facts->counted)
+		return e;
+	entry_addf(e, "TOCSIN_SESSIONS", "%zu", facts->sessions);
+	entry_addf(e, "TOCSIN_OPEN", "%zu %zu %zu", facts->open[0], facts->open[1], facts->open[2]);
 	return e;
 }

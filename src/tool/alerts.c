@@ -26,6 +26,16 @@ static const struct query_verb verb = {
 DEFINE_CLEANUP(struct journal_query *, journal_query_free, cleanup_query)
 DEFINE_CLEANUP(struct history *, history_free, cleanup_history)
 
+static bool is_wanted(const void *query, const struct history_incident *i)
+{
+	const struct query *q = query;
+	uint64_t raised = i->raised_ns ? i->raised_ns : i->changed_ns;
+
+	if (q->priority && i->priority != q->priority)
+		return false;
+	return (i->firing || i->changed_ns >= q->since_ns) && raised <= q->until_ns;
+}
+
 static int read_history(const struct query *q, struct journal_query *j, struct history *h)
 {
 	const char *const matches[][2] = { { "TOCSIN_EVENT", "alert" },
@@ -34,6 +44,7 @@ static int read_history(const struct query *q, struct journal_query *j, struct h
 					   { "TOCSIN_ENGINE", q->engine } };
 	int r = 0;
 
+	history_prefer(h, is_wanted, q);
 	for (size_t i = 0; i < sizeof(matches) / sizeof(matches[0]) && r >= 0; i++)
 		if (matches[i][1])
 			r = journal_query_match(j, matches[i][0], matches[i][1]);
@@ -41,15 +52,6 @@ static int read_history(const struct query *q, struct journal_query *j, struct h
 	while (r >= 0 && (r = journal_query_next(j)) > 0)
 		r = history_add(h, journal_query_field, j, journal_query_time(j));
 	return r;
-}
-
-static bool is_wanted(const struct query *q, const struct history_incident *i)
-{
-	uint64_t raised = i->raised_ns ? i->raised_ns : i->changed_ns;
-
-	if (q->priority && i->priority != q->priority)
-		return false;
-	return (i->firing || i->changed_ns >= q->since_ns) && raised <= q->until_ns;
 }
 
 static int show(const struct query *q, struct history *h)
@@ -99,8 +101,9 @@ int alerts_main(int argc, char **argv)
 		status = tool_failed("alerts", "what others have written cannot be shown");
 	if (history_left_out(history))
 		fprintf(stderr,
-			"tocsin alerts: %" PRIu64 " more entries are not shown: narrow the "
-			"query\n",
+			"tocsin alerts: %" PRIu64
+			" more incidents are not shown, the oldest and least "
+			"of them: narrow the query\n",
 			history_left_out(history));
 	return status;
 }

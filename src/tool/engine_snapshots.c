@@ -80,6 +80,10 @@ static int add_folder(struct engine_snapshots *s, const char *folder, const char
 	if (time_from_rfc3339(str(json_string_value(json_object_get(new->json, "timestamp"))),
 			      &new->time_ns) < 0)
 		new->time_ns = 0;
+	if (time_from_rfc3339(
+		    str(json_string_value(json_object_get(new->json, "engine_signed_at"))),
+		    &new->signed_ns) < 0)
+		new->signed_ns = 0;
 	new->folder = strdup(folder);
 	if (!new->folder) {
 		json_decref(new->json);

@@ -17,8 +17,9 @@
 struct engine_snapshot {
 	char *folder;
 	json_t *json;
-	bool alive;       /* the engine that wrote it lives */
-	uint64_t time_ns; /* of its making, wall */
+	bool alive;         /* the engine that wrote it lives */
+	uint64_t time_ns;   /* of its making, by the engine's clock */
+	uint64_t signed_ns; /* likewise by the time of day; 0: an older version's */
 };
 
 struct engine_snapshots {

@@ -165,7 +165,9 @@ static int write_readme(const struct evidence *e, FILE *f)
 			"The journal could not be read (%s): the alerts and sessions are empty.\n",
 			journal_query_error(e->journal_error));
 	if (history_left_out(e->history) || session_list_left_out(e->sessions))
-		fputs("There was more than fits: the newest alerts or sessions are left out.\n", f);
+		fputs("There was more than fits: the oldest alerts or sessions that are over are "
+		      "left out.\n",
+		      f);
 	fputs("Times are the events' own. The journal has each entry with all its fields:\n"
 	      "journalctl -t tocsin -o verbose\n",
 	      f);

@@ -12,7 +12,9 @@ struct history {
 	void *by_id; /* a tree of incidents */
 	struct history_incident **list;
 	size_t n, size;
-	uint64_t left_out;
+	uint64_t left_out, open[4]; /* open: by priority */
+	history_wanted *wanted;     /* NULL: all are */
+	const void *wanted_userdata;
 };
 
 static int compare_id(const void *a, const void *b)
@@ -32,6 +34,24 @@ static int compare_time(const void *a, const void *b)
 	if (x_ns != y_ns)
 		return x_ns < y_ns ? -1 : 1;
 	return strcmp(x->alert_id, y->alert_id);
+}
+
+/* What is to be kept comes first. */
+static int compare_worth(const void *a, const void *b, void *history)
+{
+	const struct history_incident *x = *(struct history_incident *const *)a;
+	const struct history_incident *y = *(struct history_incident *const *)b;
+	const struct history *h = history;
+	bool x_wanted = !h->wanted || h->wanted(h->wanted_userdata, x);
+	bool y_wanted = !h->wanted || h->wanted(h->wanted_userdata, y);
+
+	if (x_wanted != y_wanted)
+		return x_wanted ? -1 : 1;
+	if (x->firing != y->firing)
+		return x->firing ? -1 : 1;
+	if (x->priority != y->priority)
+		return x->priority < y->priority ? -1 : 1;
+	return compare_time(b, a);
 }
 
 struct history *history_new(void)
@@ -72,6 +92,26 @@ void history_free(struct history *h)
 		incident_free(h->list[i]);
 	free(h->list);
 	free(h);
+}
+
+void history_prefer(struct history *h, history_wanted *wanted, const void *userdata)
+{
+	h->wanted = wanted;
+	h->wanted_userdata = userdata;
+}
+
+/* An eighth at once, so that the sorting is seldom. */
+static void leave_out(struct history *h)
+{
+	size_t keep = HISTORY_MAX - HISTORY_MAX / 8;
+
+	qsort_r(h->list, h->n, sizeof(struct history_incident *), compare_worth, h);
+	for (size_t i = keep; i < h->n; i++) {
+		tdelete(h->list[i], &h->by_id, compare_id);
+		incident_free(h->list[i]);
+	}
+	h->left_out += h->n - keep;
+	h->n = keep;
 }
 
 unsigned history_priority(tocsin_str text)
@@ -152,11 +192,13 @@ static int find_or_add(struct history *h, tocsin_str id, struct history_incident
 		return -ENOMEM;
 	}
 	found = tfind(new, &h->by_id, compare_id);
-	if (found || h->n == HISTORY_MAX) {
+	if (found) {
 		incident_free(new);
-		*ret = found ? *found : NULL;
+		*ret = *found;
 		return 0;
 	}
+	if (h->n == HISTORY_MAX)
+		leave_out(h);
 	if (h->n == h->size) {
 		size_t size = h->size ? h->size * 2 : 64;
 		struct history_incident **list =
@@ -192,22 +234,12 @@ static void set_metadata(struct history_incident *i, tocsin_str text)
 	i->metadata = metadata;
 }
 
-int history_add(struct history *h, history_field *field, void *entry, uint64_t time_ns)
+static int fold(struct history_incident *i, history_field *field, void *entry, uint64_t time_ns)
 {
-	tocsin_str id = field(entry, "TOCSIN_ALERT_ID");
 	unsigned priority = history_priority(field(entry, "TOCSIN_PRIORITY"));
 	uint64_t number = number_of(field(entry, "TOCSIN_NUMBER"));
 	uint64_t count = number_of(field(entry, "TOCSIN_COUNT"));
-	struct history_incident *i;
 
-	if (id.len == 0)
-		return 0;
-	if (find_or_add(h, id, &i) < 0)
-		return -ENOMEM;
-	if (!i) {
-		h->left_out++;
-		return 0;
-	}
 	if (set_identity(i, field, entry) < 0)
 		return -ENOMEM;
 	if (priority && (i->priority == 0 || priority < i->priority))
@@ -236,6 +268,25 @@ int history_add(struct history *h, history_field *field, void *entry, uint64_t t
 	return set_text(&i->message, history_bare_message(field(entry, "MESSAGE"), str(i->code)));
 }
 
+int history_add(struct history *h, history_field *field, void *entry, uint64_t time_ns)
+{
+	tocsin_str id = field(entry, "TOCSIN_ALERT_ID");
+	struct history_incident *i;
+	int r;
+
+	if (id.len == 0)
+		return 0;
+	r = find_or_add(h, id, &i);
+	if (r < 0)
+		return r;
+	if (i->firing)
+		h->open[i->priority]--;
+	r = fold(i, field, entry, time_ns);
+	if (i->firing)
+		h->open[i->priority]++;
+	return r;
+}
+
 size_t history_sorted(struct history *h, struct history_incident *const **ret)
 {
 	if (h->n > 0)
@@ -247,4 +298,9 @@ size_t history_sorted(struct history *h, struct history_incident *const **ret)
 uint64_t history_left_out(const struct history *h)
 {
 	return h->left_out;
+}
+
+uint64_t history_open(const struct history *h, unsigned priority)
+{
+	return priority < 4 ? h->open[priority] : 0;
 }

@@ -12,7 +12,11 @@
 #include <stdint.h>
 #include "tocsin_plugin.h"
 
-/* Incidents kept at most; more are counted. */
+/*
+ * Incidents kept at most. When there are more, those go that matter least: first those that nobody
+ * asked for, then those that are over before those that are open, then the lesser priority, then
+ * the older. They are counted.
+ */
 #define HISTORY_MAX 100000u
 
 /* Texts are as they were logged, NUL-terminated, never NULL. */
@@ -37,7 +41,12 @@ typedef tocsin_str history_field(void *entry, const char *name);
 
 struct history;
 
+/* Was it asked for? */
+typedef bool history_wanted(const void *userdata, const struct history_incident *i);
+
 struct history *history_new(void);
+/* Which are to be kept rather than others; until then all are alike. */
+void history_prefer(struct history *h, history_wanted *wanted, const void *userdata);
 /* Takes NULL. */
 void history_free(struct history *h);
 
@@ -48,6 +57,8 @@ int history_add(struct history *h, history_field *field, void *entry, uint64_t t
 size_t history_sorted(struct history *h, struct history_incident *const **ret);
 /* How many did not fit. */
 uint64_t history_left_out(const struct history *h);
+/* How many of that priority are open by what was folded so far, those that did not fit too. */
+uint64_t history_open(const struct history *h, unsigned priority);
 
 /* "P1", "p1" or "1" is 1, and so on; 0: none of them. */
 unsigned history_priority(tocsin_str text);

@@ -99,20 +99,6 @@ int journal_query_open(const char *directory, struct journal_query **ret)
 	return 0;
 }
 
-int journal_query_rematch(struct journal_query *q)
-{
-	_cleanup_free_ char *cursor = NULL;
-	int r = sd_journal_get_cursor(q->journal, &cursor);
-
-	if (r < 0)
-		return r;
-	sd_journal_flush_matches(q->journal);
-	r = journal_query_match(q, "SYSLOG_IDENTIFIER", "tocsin");
-	if (r >= 0)
-		r = sd_journal_seek_cursor(q->journal, cursor);
-	return r;
-}
-
 int journal_query_restart(struct journal_query *q)
 {
 	int r;
@@ -199,7 +185,8 @@ static char *reserve(struct journal_query *q, size_t len)
 /* Of what journald itself adds, all of which begins with '_', these are asked for. */
 static bool is_wanted(const char *data, size_t len)
 {
-	static const char *const trusted[] = { "_PID=", "_UID=", "_BOOT_ID=", "_MACHINE_ID=" };
+	static const char *const trusted[] = { "_PID=", "_UID=", "_BOOT_ID=", "_MACHINE_ID=",
+					       "_HOSTNAME=" };
 
 	if (len > 0 && data[0] != '_')
 		return true;
@@ -267,6 +254,13 @@ uint64_t journal_query_time(struct journal_query *q)
 
 	if (time_from_rfc3339(journal_query_get(q, "TOCSIN_TIME"), &ns) == 0)
 		return ns;
+	return sd_journal_get_realtime_usec(q->journal, &us) < 0 ? 0 : us * 1000;
+}
+
+uint64_t journal_query_written(struct journal_query *q)
+{
+	uint64_t us;
+
 	return sd_journal_get_realtime_usec(q->journal, &us) < 0 ? 0 : us * 1000;
 }
 

@@ -29,10 +29,8 @@ int journal_query_open(const char *directory, struct journal_query **ret);
 struct journal_query *journal_query_free(struct journal_query *q);
 
 int journal_query_match(struct journal_query *q, const char *name, const char *value);
-/* Takes all matches back but that on what tocsin writes, and stays at the current entry, which the
- * next journal_query_next returns again if it matches. */
-int journal_query_rematch(struct journal_query *q);
-/* Likewise, and goes back to before the first entry. */
+/* Takes all matches back but that on what tocsin writes, and goes back to before the first entry.
+ */
 int journal_query_restart(struct journal_query *q);
 
 /* Gives the entries of users that are not trusted too. */
@@ -55,6 +53,8 @@ tocsin_str journal_query_get(struct journal_query *q, const char *name);
 tocsin_str journal_query_field(void *entry, const char *name);
 /* The time in TOCSIN_TIME, else that at which the entry was written. */
 uint64_t journal_query_time(struct journal_query *q);
+/* The time at which the entry was written. */
+uint64_t journal_query_written(struct journal_query *q);
 
 /* Each value that any entry has in this field, matches or not; views live for the call. */
 int journal_query_values(struct journal_query *q, const char *name,

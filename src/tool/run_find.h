@@ -10,26 +10,29 @@
 #include "tool/query.h"
 #include "tool/run_picture.h"
 
-/* Engines that run_find_engines gives at most. */
-#define RUN_ENGINES_MAX 256
-
 /* Reads the snapshots of the query's engine or all; none where journal files are asked for. Free
  * *ret. -ENOMEM. */
 int run_find_snapshots(const struct query *q, struct engine_snapshots **ret);
 
-/* The run of `engine`, or when NULL of the living engine that spoke last, else the newest of any.
- * -ENOENT: nothing tells of one; what journal_query_open gives. */
+/* The run of `engine`, or when NULL of the living engine that spoke last, else the newest of any;
+ * on that machine, unless NULL. -ENOENT: nothing tells of one; what journal_query_open gives. */
 int run_find(const struct query *q, const struct engine_snapshots *s, const char *engine,
-	     struct run_picture **ret);
+	     const char *machine, struct run_picture **ret);
 
-/* The names of all engines that live or that the journal knows. */
+/* All engines that live or that the journal knows; one that has run on several machines is there
+ * once for each. */
+struct run_engine {
+	char *name;
+	char *machine; /* its id; NULL: there is but one */
+};
+
 struct run_engines {
-	char *names[RUN_ENGINES_MAX];
+	struct run_engine *list;
 	size_t n;
 	int journal_error; /* why the journal could not be asked, or 0 */
 };
 
-/* -ENOMEM. */
+/* Of the query's engine or all. -ENOMEM. */
 int run_find_engines(const struct query *q, const struct engine_snapshots *s,
 		     struct run_engines *ret);
 void run_engines_done(struct run_engines *e);

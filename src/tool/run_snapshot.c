@@ -117,6 +117,7 @@ struct member {
 	const char *engine;
 	const char *state; /* of an incident, as it is to be folded now */
 	char number[DOUBLE_TEXT_SIZE];
+	char process[24]; /* of a replay; else "" */
 	char *metadata;
 };
 
@@ -150,6 +151,10 @@ static tocsin_str member_field(void *entry, const char *name)
 		return str(m->state);
 	if (strcmp(name, "TOCSIN_METADATA") == 0)
 		return str(m->metadata);
+	if (strcmp(name, "TOCSIN_REPLAY") == 0)
+		return str(m->process[0] ? "1" : "");
+	if (strcmp(name, "_PID") == 0)
+		return str(m->process);
 	while (i < sizeof(members) / sizeof(members[0]) && strcmp(members[i][0], name) != 0)
 		i++;
 	if (i < sizeof(members) / sizeof(members[0]))
@@ -204,6 +209,8 @@ static int take_all(struct run_picture *p, const json_t *array,
 	for (size_t i = json_array_size(array); i-- > 0 && r >= 0;) {
 		struct member m = { .object = json_array_get(array, i), .engine = p->engine };
 
+		if (p->replay)
+			snprintf(m.process, sizeof(m.process), "%" PRIu64, p->pid);
 		m.metadata = json_dumps(json_object_get(m.object, "metadata"), JSON_COMPACT);
 		r = take(p, &m);
 		free(m.metadata);
@@ -211,28 +218,84 @@ static int take_all(struct run_picture *p, const json_t *array,
 	return r;
 }
 
+/* A row of the journal's list seen as an entry. */
+struct row_entry {
+	const struct session_row *row;
+	char started[TIME_TEXT_SIZE];
+	char *metadata;
+};
+
+static tocsin_str row_field(void *entry, const char *name)
+{
+	const struct row_entry *e = entry;
+	const struct {
+		const char *name, *value;
+	} fields[] = {
+		{ "TOCSIN_SESSION", e->row->id },
+		{ "TOCSIN_ENGINE", e->row->engine },
+		{ "TOCSIN_STATUS", e->row->status },
+		{ "TOCSIN_STARTED", e->row->started_known ? e->started : "" },
+		{ "TOCSIN_METADATA", e->metadata },
+		{ "TOCSIN_REPLAY", e->row->process[0] ? "1" : "" },
+		{ "_PID", e->row->process },
+	};
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (strcmp(fields[i].name, name) == 0)
+			return str(fields[i].value);
+	return (tocsin_str){ 0 };
+}
+
+static int add_sessions(struct session_list *sessions, struct session_list *journals)
+{
+	struct session_row *const *rows;
+	size_t n = session_list_sorted(journals, &rows);
+	int r = 0;
+
+	for (size_t i = n; i-- > 0 && r >= 0;) {
+		struct row_entry e = { .row = rows[i] };
+
+		time_to_rfc3339(rows[i]->started_ns, e.started);
+		e.metadata = json_dumps(rows[i]->metadata, JSON_COMPACT);
+		r = session_list_add(sessions, row_field, &e, rows[i]->updated_ns);
+		free(e.metadata);
+	}
+	return r;
+}
+
+/* A snapshot follows within a second or so what the journal is told. */
+#define LATE_NS (10 * NS_PER_S)
+
 int run_picture_take(struct run_picture *p, json_t *snapshot)
 {
 	const json_t *registry_member = json_object_get(snapshot, "registry");
 	const json_t *alerts_member = json_object_get(snapshot, "alerts");
-	struct history *history = history_new();
-	struct session_list *sessions = session_list_new();
+	struct session_list *journals = p->sessions;
+	uint64_t signed_ns = time_of(snapshot, "engine_signed_at");
+	bool newer = p->last_told_ns > signed_ns;
 	int r;
 
-	if (!history || !sessions) {
-		history_free(history);
-		session_list_free(sessions);
+	/* What the engine says of itself is the whole truth, unless the journal knows newer things.
+	 */
+	p->sessions = session_list_new();
+	if (!newer) {
+		history_free(p->history);
+		p->history = history_new();
+	}
+	if (!p->history || !p->sessions) {
+		session_list_free(journals);
 		return -ENOMEM;
 	}
-	history_free(p->history);
-	session_list_free(p->sessions);
-	p->history = history;
-	p->sessions = sessions;
 	p->snapshot = json_incref(snapshot);
 	p->snapshot_ns = time_of(snapshot, "timestamp");
+	p->snapshot_is_stale = signed_ns > 0 && newer && p->last_told_ns - signed_ns > LATE_NS;
 	p->state = RUN_RUNNING;
+	p->missing = (struct run_missing){ 0 };
 	if (json_is_integer(json_object_get(snapshot, "engine_pid")))
 		p->pid = (uint64_t)json_integer_value(json_object_get(snapshot, "engine_pid"));
 	r = take_all(p, json_object_get(registry_member, "sessions"), take_session);
+	if (r >= 0 && newer)
+		r = add_sessions(p->sessions, journals);
+	session_list_free(journals);
 	return r < 0 ? r : take_all(p, json_object_get(alerts_member, "recent"), take_incident);
 }

@@ -13,7 +13,7 @@
 struct session_list {
 	void *by_key; /* a tree of rows */
 	struct session_row **list;
-	size_t n, size;
+	size_t n, size, told; /* told: rows so far, those left out too */
 	uint64_t left_out;
 };
 
@@ -56,6 +56,32 @@ static void row_free(struct session_row *s)
 }
 
 DEFINE_CLEANUP(struct session_row *, row_free, cleanup_row)
+
+/* What is to be kept comes first. */
+static int compare_worth(const void *a, const void *b)
+{
+	const struct session_row *x = *(struct session_row *const *)a;
+	const struct session_row *y = *(struct session_row *const *)b;
+	bool x_runs = session_row_runs(x), y_runs = session_row_runs(y);
+
+	if (x_runs != y_runs)
+		return x_runs ? -1 : 1;
+	return compare_newest(a, b);
+}
+
+/* An eighth at once, so that the sorting is seldom. */
+static void leave_out(struct session_list *l)
+{
+	size_t keep = SESSION_LIST_MAX - SESSION_LIST_MAX / 8;
+
+	qsort(l->list, l->n, sizeof(struct session_row *), compare_worth);
+	for (size_t i = keep; i < l->n; i++) {
+		tdelete(l->list[i], &l->by_key, compare_key);
+		row_free(l->list[i]);
+	}
+	l->left_out += l->n - keep;
+	l->n = keep;
+}
 
 struct session_list *session_list_new(void)
 {
@@ -111,7 +137,6 @@ static int make_room(struct session_list *l)
 	return 0;
 }
 
-/* *ret is NULL when there is no room for one more. */
 static int find_or_add(struct session_list *l, history_field *field, void *entry, uint64_t time_ns,
 		       struct session_row **ret)
 {
@@ -120,13 +145,15 @@ static int find_or_add(struct session_list *l, history_field *field, void *entry
 
 	if (!new)
 		return -ENOMEM;
-	if (found || l->n == SESSION_LIST_MAX) {
-		*ret = found ? *found : NULL;
+	if (found) {
+		*ret = *found;
 		return 0;
 	}
+	if (l->n == SESSION_LIST_MAX)
+		leave_out(l);
 	if (make_room(l) < 0 || !tsearch(new, &l->by_key, compare_key))
 		return -ENOMEM;
-	new->order = l->n;
+	new->order = l->told++;
 	*ret = l->list[l->n++] = TAKE(new);
 	return 0;
 }
@@ -141,10 +168,6 @@ int session_list_add(struct session_list *l, history_field *field, void *entry, 
 		return 0;
 	if (find_or_add(l, field, entry, time_ns, &s) < 0)
 		return -ENOMEM;
-	if (!s) {
-		l->left_out++;
-		return 0;
-	}
 	if (time_ns > s->updated_ns)
 		s->updated_ns = time_ns;
 	if (metadata.len > 0) {
@@ -171,6 +194,15 @@ size_t session_list_sorted(struct session_list *l, struct session_row *const **r
 		qsort(l->list, l->n, sizeof(struct session_row *), compare_newest);
 	*ret = l->list;
 	return l->n;
+}
+
+size_t session_list_running(const struct session_list *l)
+{
+	size_t running = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		running += session_row_runs(l->list[i]);
+	return running;
 }
 
 uint64_t session_list_left_out(const struct session_list *l)

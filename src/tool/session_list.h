@@ -12,7 +12,7 @@
 #include "tool/history.h"
 #include "tool/journal_query.h"
 
-/* More are only counted. */
+/* Kept at most; when there are more, the oldest go, those that are over first. They are counted. */
 #define SESSION_LIST_MAX 100000u
 
 /* Texts are as they were logged, never NULL. */
@@ -36,6 +36,8 @@ void session_list_free(struct session_list *l);
 int session_list_add(struct session_list *l, history_field *field, void *entry, uint64_t time_ns);
 /* The newest first. */
 size_t session_list_sorted(struct session_list *l, struct session_row *const **ret);
+/* How many run. */
+size_t session_list_running(const struct session_list *l);
 uint64_t session_list_left_out(const struct session_list *l);
 
 /* Folds the session entries of the engine, the id or all; of `j` no matches were made yet. */

@@ -76,7 +76,8 @@ static int list_sessions(const struct query *q, struct journal_query *j)
 		status = tool_failed("sessions", "no memory");
 	if (session_list_left_out(l))
 		fprintf(stderr,
-			"tocsin sessions: %" PRIu64 " more entries are not shown: narrow the "
+			"tocsin sessions: %" PRIu64
+			" more sessions are not shown, the oldest: narrow the "
 			"query\n",
 			session_list_left_out(l));
 	return status;

@@ -75,7 +75,7 @@ int snapshot_main(int argc, char **argv)
 		return status;
 	r = run_find_snapshots(&q, &snapshots);
 	if (r == 0)
-		r = run_find(&q, snapshots, q.engine, &p);
+		r = run_find(&q, snapshots, q.engine, NULL, &p);
 	if (r < 0)
 		return run_find_failed(&q, r);
 	assert(p);

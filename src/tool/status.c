@@ -2,7 +2,6 @@
 #include "config.h"
 #include "tool/verbs.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -12,7 +11,7 @@
 #include "base/text.h"
 #include "tool/incident_view.h"
 #include "tool/query.h"
-#include "tool/run_find.h"
+#include "tool/run_list.h"
 #include "tool/run_picture.h"
 #include "tool/session_list.h"
 #include "tool/status_check.h"
@@ -21,17 +20,15 @@
 static const struct query_verb verb = {
 	.name = "status",
 	.usage = "status [OPTION]...",
-	.about = "Shows how an engine stands: its sessions, open alerts, pages, and what to do "
-		 "next.\n"
-		 "A living engine is asked by its snapshot.json, else the journal tells of the\n"
+	.about = "Shows how the engines stand, the worst first: sessions, open alerts, pages, and "
+		 "what to\n"
+		 "do next. A living engine is asked by its snapshot.json, else the journal tells "
+		 "of the\n"
 		 "newest run. With --check, --since leaves out engines that died or stopped "
 		 "before.\n",
 	.options = QUERY_SINCE | QUERY_ENGINE | QUERY_STATE_DIR | QUERY_DIRECTORY | QUERY_CHECK |
 		   QUERY_JSON | QUERY_UTC,
 };
-
-DEFINE_CLEANUP(struct engine_snapshots *, engine_snapshots_free, cleanup_snapshots)
-DEFINE_CLEANUP(struct run_picture *, run_picture_free, cleanup_picture)
 
 static const char *source_name(const struct run_picture *p)
 {
@@ -46,10 +43,18 @@ static void print_time(const char *what, uint64_t wall_ns, bool utc)
 		printf("%-9s %s\n", what, time_to_local(wall_ns, utc, text));
 }
 
-static void print_engine(const struct run_picture *p, bool utc)
+/* An event has the engine's own time, and a process may live on without one. */
+static void print_death(const struct run_picture *p, bool utc)
+{
+	print_time("last sign", p->last_event_ns > 0 ? p->last_event_ns : p->last_sign_ns, utc);
+	if (p->last_event_ns > 0)
+		print_time("last seen", p->last_sign_ns, utc);
+}
+
+static void print_engine(const struct run_picture *p, const char *name, bool utc)
 {
 	fputs("engine    ", stdout);
-	tool_print_text(stdout, str(p->engine));
+	tool_print_text(stdout, str(name));
 	printf("%s: %s", p->replay ? " (a replay)" : "", run_state_name(p->state));
 	switch (p->state) {
 	case RUN_STOPPED:
@@ -64,14 +69,19 @@ static void print_engine(const struct run_picture *p, bool utc)
 		       p->pid);
 		break;
 	case RUN_UNKNOWN:
-		puts(" whether it runs: this journal is another machine's");
+		puts(p->pid > 0 ? " whether it runs: this journal is another machine's"
+				: " whether it runs: the journal tells of nothing that it has "
+				  "written itself");
 		break;
 	}
-	print_time("started", p->started_ns, utc);
+	if (p->started_ns > 0)
+		print_time("started", p->started_ns, utc);
+	else
+		puts("started   not known: the journal does not reach back so far");
 	if (p->state == RUN_STOPPED)
 		print_time("stopped", p->stopped_ns, utc);
 	if (p->state == RUN_ENDED)
-		print_time("last sign", p->last_event_ns, utc);
+		print_death(p, utc);
 }
 
 static void print_uptime(const json_t *status, const char *member, const char *what)
@@ -96,6 +106,9 @@ static void print_source(const struct run_picture *p, bool utc)
 	}
 	printf("told by   the engine itself, in its snapshot of %s\n",
 	       time_to_local(p->snapshot_ns, utc, at));
+	if (p->snapshot_is_stale)
+		puts("          which is stale: it is no longer written; what came since is from "
+		     "the journal");
 	print_uptime(status, "system_uptime_s", "uptime   ");
 	print_uptime(status, "data_feed_uptime_s", ", of its feed");
 	putchar('\n');
@@ -107,7 +120,11 @@ static int print_sessions(const struct run_picture *p, bool utc)
 	size_t n = session_list_sorted(p->sessions, &rows);
 	int r;
 
-	printf("sessions  %zu\n", n);
+	printf("sessions  %zu", n);
+	if (p->missing.sessions > 0)
+		printf(", and %" PRIu64 " that run and of which the journal no longer tells",
+		       p->missing.sessions);
+	putchar('\n');
 	if (n == 0)
 		return 0;
 	putchar('\n');
@@ -161,6 +178,13 @@ static int print_alerts(const struct run_picture *p, bool utc)
 	count_incidents(p, all, open);
 	printf("alerts    %zu open: P1 %zu, P2 %zu, P3 %zu (of all %zu: P1 %zu, P2 %zu, P3 %zu)\n",
 	       open[0], open[1], open[2], open[3], all[0], all[1], all[2], all[3]);
+	for (unsigned priority = 1; priority <= 3; priority++)
+		if (p->missing.open[priority] > 0)
+			printf("  and %" PRIu64 " open P%u of which the journal no longer tells\n",
+			       p->missing.open[priority], priority);
+	if (history_left_out(p->history) > 0)
+		printf("  %" PRIu64 " more, the oldest and least, were not looked at\n",
+		       history_left_out(p->history));
 	if (open[0] == 0)
 		return 0;
 	rows = calloc(n, sizeof(*rows));
@@ -188,10 +212,10 @@ static void print_pages(const struct run_picture *p, bool utc)
 		       p->journal_error == -ENOENT ? "the journal does not tell of this run"
 						   : journal_query_error(p->journal_error));
 	else
-		printf("pages     %" PRIu64 " delivered, %zu tried and waiting\n", p->delivered,
-		       p->n_waiting + p->waiting_left_out);
+		printf("pages     %" PRIu64 " delivered, %zu tried and waiting, %zu dead\n",
+		       p->delivered, run_picture_pages(p, false), run_picture_pages(p, true));
 	for (size_t i = 0; i < p->n_waiting && i < 5; i++) {
-		fputs("  waiting: ", stdout);
+		fputs(p->waiting[i].dead ? "  dead: " : "  waiting: ", stdout);
 		tool_print_text(stdout, str(p->waiting[i].id));
 		fputs(" for endpoint ", stdout);
 		tool_print_text(stdout, str(p->waiting[i].endpoint));
@@ -239,31 +263,48 @@ static json_t *notes_json(const struct run_picture *p)
 	return array;
 }
 
+static json_t *missing_json(const struct run_picture *p)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}", "P1", (json_int_t)p->missing.open[1], "P2",
+			 (json_int_t)p->missing.open[2], "P3", (json_int_t)p->missing.open[3],
+			 "sessions", (json_int_t)p->missing.sessions);
+}
+
 static int print_json(const struct run_picture *p)
 {
 	size_t all[4], open[4];
 	json_t *o;
 
 	count_incidents(p, all, open);
-	o = json_pack("{s:o, s:s, s:s, s:o, s:b, s:I, s:o, s:o, s:o, s:o, s:{s:{s:I,s:I,s:I}, "
-		      "s:{s:I,s:I,s:I}}, s:{s:I, s:I}, s:o}",
-		      "engine", view_text(p->engine), "state", run_state_name(p->state), "source",
-		      source_name(p), "last_event_at", view_time(p->last_event_ns), "replay",
-		      p->replay, "pid", (json_int_t)p->pid, "started_at", view_time(p->started_ns),
-		      "stopped_at", view_time(p->stopped_ns), "sessions", sessions_json(p), "open",
-		      open_json(p), "alerts", "total", "P1", (json_int_t)all[1], "P2",
-		      (json_int_t)all[2], "P3", (json_int_t)all[3], "open", "P1",
-		      (json_int_t)open[1], "P2", (json_int_t)open[2], "P3", (json_int_t)open[3],
-		      "pages", "delivered", (json_int_t)p->delivered, "waiting",
-		      (json_int_t)(p->n_waiting + p->waiting_left_out), "troubles", notes_json(p));
+	o = json_pack("{s:o, s:o, s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:o, s:o, s:o, s:o, "
+		      "s:{s:{s:I,s:I,s:I}, s:{s:I,s:I,s:I}}, s:o, s:{s:I, s:I, s:I}, s:o}",
+		      "engine", view_text(p->engine), "host", view_text(p->host), "state",
+		      run_state_name(p->state), "source", source_name(p), "stale",
+		      p->snapshot_is_stale, "last_event_at", view_time(p->last_event_ns),
+		      "last_sign_at", view_time(p->last_sign_ns), "replay", p->replay, "pid",
+		      (json_int_t)p->pid, "started_at", view_time(p->started_ns), "stopped_at",
+		      view_time(p->stopped_ns), "sessions", sessions_json(p), "open", open_json(p),
+		      "alerts", "total", "P1", (json_int_t)all[1], "P2", (json_int_t)all[2], "P3",
+		      (json_int_t)all[3], "open", "P1", (json_int_t)open[1], "P2",
+		      (json_int_t)open[2], "P3", (json_int_t)open[3], "not_in_journal",
+		      missing_json(p), "pages", "delivered", (json_int_t)p->delivered, "waiting",
+		      (json_int_t)run_picture_pages(p, false), "dead",
+		      (json_int_t)run_picture_pages(p, true), "troubles", notes_json(p));
 	return view_json_line(stdout, o);
 }
 
-static int print_picture(const struct run_picture *p, bool utc)
+/* Nothing of it needs anybody: it stopped in good order, and nothing is open or waits. */
+static bool is_quiet(const struct run_picture *p)
+{
+	return p->state == RUN_STOPPED && p->n_waiting == 0 && run_picture_open(p, 1) == 0 &&
+	       run_picture_open(p, 2) == 0 && run_picture_open(p, 3) == 0;
+}
+
+static int print_picture(const struct run_picture *p, const char *name, bool utc)
 {
 	int r;
 
-	print_engine(p, utc);
+	print_engine(p, name, utc);
 	print_source(p, utc);
 	r = print_sessions(p, utc);
 	if (r == 0)
@@ -273,23 +314,36 @@ static int print_picture(const struct run_picture *p, bool utc)
 	return r;
 }
 
-static void tell_others(const struct engine_snapshots *s)
+static void tell_gap(void *userdata _unused_, const char *text)
 {
-	if (s->n_alive < 2)
-		return;
-	fputs("tocsin status: other engines live, to be asked by --engine:", stderr);
-	for (size_t i = 1; i < s->n_alive; i++) {
-		fputs(i > 1 ? ", " : " ", stderr);
-		tool_print_text(stderr, str(engine_snapshot_name(&s->list[i])));
+	tool_failed("status", "%s", text);
+}
+
+static int print_all(const struct run_list *l, const struct query *q)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < l->n && r >= 0; i++) {
+		const struct run_picture *p = l->list[i];
+		_cleanup_free_ char *full_name = l->hosts ? run_picture_name(p) : NULL;
+		const char *name = full_name ? full_name : p->engine;
+
+		if (i > 0 && !q->json)
+			putchar('\n');
+		if (q->json)
+			r = print_json(p);
+		else if (l->n > 1 && is_quiet(p))
+			print_engine(p, name, q->utc);
+		else
+			r = print_picture(p, name, q->utc);
 	}
-	fputc('\n', stderr);
+	return r;
 }
 
 int status_main(int argc, char **argv)
 {
 	struct query q;
-	_cleanup_(cleanup_snapshots) struct engine_snapshots *snapshots = NULL;
-	_cleanup_(cleanup_picture) struct run_picture *p = NULL;
+	_cleanup_(run_list_done) struct run_list list = { 0 };
 	int status = query_parse(&q, &verb, argc, argv), r;
 
 	if (status >= 0)
@@ -298,13 +352,12 @@ int status_main(int argc, char **argv)
 		return status_check(&q);
 	if (q.since_text)
 		return tool_wrong_use("status", "--since is for --check");
-	r = run_find_snapshots(&q, &snapshots);
-	if (r == 0)
-		r = run_find(&q, snapshots, q.engine, &p);
+	r = run_list_read(&q, true, &list);
+	if (r == 0 && list.n == 0)
+		r = list.journal_error ? list.journal_error : -ENOENT;
 	if (r < 0)
 		return run_find_failed(&q, r);
-	assert(p);
-	tell_others(snapshots);
-	r = q.json ? print_json(p) : print_picture(p, q.utc);
+	run_list_gaps(&list, tell_gap, NULL);
+	r = print_all(&list, &q);
 	return r < 0 ? tool_failed("status", "cannot show it: %s", strerror(-r)) : TOOL_FINE;
 }

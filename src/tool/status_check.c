@@ -3,18 +3,22 @@
 #include "tool/status_check.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include "base/cleanup.h"
 #include "base/moment.h"
-#include "tool/run_find.h"
+#include "tool/run_list.h"
 #include "tool/session_list.h"
 #include "tool/tool.h"
 
-DEFINE_CLEANUP(struct engine_snapshots *, engine_snapshots_free, cleanup_snapshots)
-
 static void worsen(struct status_verdict *v, enum check_level level)
 {
-	if (level > v->level)
+	/* What is known to be critical is not made doubtful by what is not known. */
+	static const int gravity[] = {
+		[CHECK_OK] = 0, [CHECK_WARNING] = 1, [CHECK_UNKNOWN] = 2, [CHECK_CRITICAL] = 3
+	};
+
+	if (gravity[level] > gravity[v->level])
 		v->level = level;
 }
 
@@ -31,18 +35,8 @@ _printf_(3, 4) static void add_problem(struct status_verdict *v, enum check_leve
 	worsen(v, level);
 }
 
-static size_t count_running(struct session_list *l)
-{
-	struct session_row *const *rows;
-	size_t n = session_list_sorted(l, &rows), running = 0;
-
-	for (size_t i = 0; i < n; i++)
-		running += session_row_runs(rows[i]);
-	return running;
-}
-
 /* The codes that are open, the gravest first, as far as a line has room. */
-static void judge_incidents(struct status_verdict *v, const struct run_picture *p)
+static void judge_incidents(struct status_verdict *v, const struct run_picture *p, const char *name)
 {
 	static const enum check_level levels[] = { CHECK_OK, CHECK_CRITICAL, CHECK_WARNING,
 						   CHECK_OK };
@@ -50,42 +44,75 @@ static void judge_incidents(struct status_verdict *v, const struct run_picture *
 	size_t n = history_sorted(p->history, &list);
 
 	for (unsigned priority = 1; priority <= 3; priority++) {
-		size_t open = 0;
+		uint64_t open = run_picture_open(p, priority);
 		const char *code = "";
 
 		for (size_t i = 0; i < n; i++)
-			if (list[i]->firing && list[i]->priority == priority) {
+			if (list[i]->firing && list[i]->priority == priority)
 				code = list[i]->code;
-				open++;
-			}
 		v->open[priority] += open;
 		if (open == 0 || levels[priority] == CHECK_OK)
 			continue;
-		add_problem(v, levels[priority], "%s: %zu open P%u, %s%s", p->engine, open,
-			    priority, code, open > 1 ? " and others" : "");
+		add_problem(v, levels[priority], "%s: %" PRIu64 " open P%u, %s%s", name, open,
+			    priority, code[0] ? code : "of which the journal no longer tells",
+			    open > 1 && code[0] ? " and others" : "");
 	}
 }
 
-void status_verdict_add(struct status_verdict *v, struct run_picture *p)
+static void judge_life(struct status_verdict *v, const struct run_picture *p, const char *name)
 {
-	size_t running = count_running(p->sessions);
-	size_t waiting = p->n_waiting + p->waiting_left_out;
+	uint64_t running = run_picture_sessions(p);
 	char last[TIME_TEXT_SIZE];
 
-	v->engines++;
 	v->running += p->state == RUN_RUNNING;
-	v->waiting += waiting;
 	if (p->state == RUN_RUNNING)
 		v->sessions += running;
 	if (p->state == RUN_ENDED && running > 0)
 		add_problem(v, CHECK_CRITICAL,
-			    "%s is dead with %zu session%s running, last event %s", p->engine,
+			    "%s is dead with %" PRIu64 " session%s running, last event %s", name,
 			    running, running > 1 ? "s" : "",
 			    time_to_local(p->last_event_ns, false, last));
-	judge_incidents(v, p);
+	else if (p->state == RUN_ENDED)
+		add_problem(v, CHECK_WARNING, "%s is dead, last sign of life %s", name,
+			    time_to_local(p->last_sign_ns, false, last));
+	if (p->state == RUN_UNKNOWN)
+		add_problem(v, CHECK_UNKNOWN, "it is not known whether %s runs", name);
+}
+
+static void judge_gaps(struct status_verdict *v, const struct run_picture *p, const char *name)
+{
+	char made[TIME_TEXT_SIZE];
+
+	if (p->snapshot_is_stale)
+		add_problem(v, CHECK_UNKNOWN, "%s: its snapshot is stale, of %s", name,
+			    time_to_local(p->snapshot_ns, false, made));
+	if (p->journal_error)
+		add_problem(v, CHECK_UNKNOWN, "%s: its pages are not known: %s", name,
+			    p->journal_error == -ENOENT ? "the journal does not tell of it"
+							: journal_query_error(p->journal_error));
+	if (history_left_out(p->history) + session_list_left_out(p->sessions) > 0)
+		add_problem(v, CHECK_UNKNOWN, "%s: not all alerts and sessions were looked at",
+			    name);
+}
+
+void status_verdict_add(struct status_verdict *v, struct run_picture *p)
+{
+	size_t waiting = run_picture_pages(p, false), dead = run_picture_pages(p, true);
+	_cleanup_free_ char *full_name = v->hosts ? run_picture_name(p) : NULL;
+	const char *name = full_name ? full_name : p->engine;
+
+	v->engines++;
+	v->waiting += waiting;
+	v->dead += dead;
+	judge_life(v, p, name);
+	judge_incidents(v, p, name);
+	judge_gaps(v, p, name);
 	if (waiting > 0)
-		add_problem(v, CHECK_WARNING, "%s: %zu page%s waiting", p->engine, waiting,
+		add_problem(v, CHECK_WARNING, "%s: %zu page%s waiting", name, waiting,
 			    waiting > 1 ? "s" : "");
+	if (dead > 0)
+		add_problem(v, CHECK_WARNING, "%s: %zu page%s dead", name, dead,
+			    dead > 1 ? "s" : "");
 }
 
 void status_verdict_done(struct status_verdict *v)
@@ -105,8 +132,9 @@ static int print_verdict(const struct status_verdict *v)
 		printf("%zu of %zu engine%s running, %zu session%s, no P1 or P2 open", v->running,
 		       v->engines, v->engines == 1 ? "" : "s", v->sessions,
 		       v->sessions == 1 ? "" : "s");
-	printf(" | p1=%zu p2=%zu p3=%zu pages_waiting=%zu sessions=%zu engines=%zu\n", v->open[1],
-	       v->open[2], v->open[3], v->waiting, v->sessions, v->running);
+	printf(" | p1=%zu p2=%zu p3=%zu pages_waiting=%zu pages_dead=%zu sessions=%zu "
+	       "engines=%zu\n",
+	       v->open[1], v->open[2], v->open[3], v->waiting, v->dead, v->sessions, v->running);
 	return (int)v->level;
 }
 
@@ -116,49 +144,38 @@ static int unknown(const char *why)
 	return CHECK_UNKNOWN;
 }
 
-/* -ENOMEM; any other failure is a problem of this one engine's. */
-static int judge_engine(const struct query *q, const struct engine_snapshots *s, const char *name,
-			struct status_verdict *v)
+static void add_gap(void *userdata, const char *text)
 {
-	struct run_picture *p;
-	int r = run_find(q, s, name, &p);
+	add_problem(userdata, CHECK_UNKNOWN, "%s", text);
+}
 
-	/* The start of an engine may have been vacuumed away with all else of that run. */
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
-		return r;
-	if (q->engine ||
-	    (!p->replay && (p->state == RUN_RUNNING || p->last_event_ns >= q->since_ns)))
-		status_verdict_add(v, p);
-	/* Asked for by name, a recording may tell of trouble, but that nothing is wrong it cannot.
-	 */
-	if (q->engine && p->replay && v->level == CHECK_OK)
-		add_problem(v, CHECK_UNKNOWN, "only a recording that was played tells of %s",
-			    p->engine);
-	run_picture_free(p);
-	return 0;
+static bool counts(const struct query *q, const struct run_picture *p)
+{
+	return q->engine || p->state == RUN_RUNNING || p->last_event_ns >= q->since_ns ||
+	       p->last_sign_ns >= q->since_ns;
 }
 
 int status_check(const struct query *q)
 {
-	_cleanup_(cleanup_snapshots) struct engine_snapshots *s = NULL;
+	_cleanup_(run_list_done) struct run_list list = { 0 };
 	_cleanup_(status_verdict_done) struct status_verdict v = { 0 };
-	_cleanup_(run_engines_done) struct run_engines engines = { 0 };
-	int r = run_find_snapshots(q, &s);
+	int r = run_list_read(q, q->engine != NULL, &list);
 
-	if (r == 0 && q->engine)
-		r = judge_engine(q, s, q->engine, &v);
-	else if (r == 0)
-		r = run_find_engines(q, s, &engines);
-	for (size_t i = 0; i < engines.n && r == 0; i++)
-		r = judge_engine(q, s, engines.names[i], &v);
-	if (r == 0 && v.engines == 0 && journal_query_is_forbidden(q->directory))
-		r = -EACCES;
 	if (r < 0)
 		return unknown(journal_query_error(r));
-	if (v.engines == 0)
-		return unknown(engines.journal_error ? journal_query_error(engines.journal_error)
-						     : "nothing tells of an engine");
+	v.hosts = list.hosts;
+	for (size_t i = 0; i < list.n; i++) {
+		struct run_picture *p = list.list[i];
+
+		if (counts(q, p))
+			status_verdict_add(&v, p);
+		/* A recording may tell of trouble, but that nothing is wrong it cannot. */
+		if (p->replay && v.level == CHECK_OK)
+			add_problem(&v, CHECK_UNKNOWN,
+				    "only a recording that was played tells of %s", p->engine);
+	}
+	run_list_gaps(&list, add_gap, &v);
+	if (v.engines == 0 && v.problems.len == 0)
+		return unknown("nothing tells of an engine");
 	return print_verdict(&v);
 }

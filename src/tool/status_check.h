@@ -12,13 +12,18 @@ enum check_level { CHECK_OK, CHECK_WARNING, CHECK_CRITICAL, CHECK_UNKNOWN };
 
 /* What the engines looked at so far come to. Zero-initialise; status_verdict_done frees it. */
 struct status_verdict {
+	bool hosts; /* engines are told apart by their hosts too */
 	enum check_level level;
-	struct text_buffer problems;                         /* one after another */
-	size_t engines, running, sessions, open[4], waiting; /* open[1..3] by priority */
+	struct text_buffer problems;                /* one after another */
+	size_t engines, running, sessions, open[4]; /* open[1..3] by priority */
+	size_t waiting, dead;                       /* pages */
 };
 
-/* Critical: an open P1, or sessions that ran in an engine that died. Warning: an open P2, or pages
- * that wait. */
+/*
+ * Critical: an open P1, or sessions that ran in an engine that died. Unknown, unless it is
+ * critical: whether the engine runs, or what is stale or was left out. Warning: an open P2, an
+ * engine that died, pages that wait or are dead.
+ */
 void status_verdict_add(struct status_verdict *v, struct run_picture *p);
 void status_verdict_done(struct status_verdict *v);
 

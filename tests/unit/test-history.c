@@ -4,6 +4,8 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -149,6 +151,52 @@ static void priorities_are_read_as_people_write_them(void **state)
 	assert_int_equal(history_priority(STR("P11")), 0);
 }
 
+static bool is_of_message(const void *userdata, const struct history_incident *i)
+{
+	return strcmp(i->message, userdata) == 0;
+}
+
+/* Ten old ones of each kind, then more others than fit. */
+static void of_too_many_those_go_that_matter_least(void **state)
+{
+	static const struct {
+		const char *state, *priority, *message;
+		bool stays;
+	} kinds[] = {
+		{ "firing", "P1", "m", true },    { "firing", "P3", "m", true },
+		{ "resolved", "P1", "m", true },  { "resolved", "P2", "m", false },
+		{ "firing", "P1", "not", false }, { "resolved", "P1", "not", false },
+	};
+	struct history *h = history_new();
+	struct history_incident *const *list;
+	char id[32];
+	size_t kept[6] = { 0 };
+
+	(void)state;
+	history_prefer(h, is_of_message, "m");
+	for (unsigned k = 0; k < 6; k++)
+		for (unsigned i = 0; i < 10; i++) {
+			snprintf(id, sizeof(id), "%u-old-%u", k, i);
+			add(h, id, kinds[k].state, "1", kinds[k].priority, kinds[k].message, 1 + i);
+		}
+	for (unsigned i = 0; i < HISTORY_MAX; i++) {
+		snprintf(id, sizeof(id), "x%u", i);
+		add(h, id, "resolved", "1", "P2", "m", 1000 + i);
+	}
+	size_t n = history_sorted(h, &list);
+	assert_int_equal(n + history_left_out(h), HISTORY_MAX + 60);
+	for (size_t i = 0; i < n; i++)
+		if (list[i]->alert_id[0] != 'x')
+			kept[list[i]->alert_id[0] - '0']++;
+	for (unsigned k = 0; k < 6; k++)
+		assert_int_equal(kept[k], kinds[k].stays ? 10 : 0);
+	/* The newest of the rest are there. */
+	assert_string_equal(list[n - 1]->alert_id, id);
+	/* Open ones are counted, kept or not. */
+	assert_int_equal(history_open(h, 1), 20);
+	history_free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +207,7 @@ int main(void)
 		cmocka_unit_test(an_entry_without_an_alert_id_is_stepped_over),
 		cmocka_unit_test(hostile_fields_are_read_as_they_are),
 		cmocka_unit_test(priorities_are_read_as_people_write_them),
+		cmocka_unit_test(of_too_many_those_go_that_matter_least),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "tool/run_snapshot.h"
 
 #include "test.h"
+#include <errno.h>
 #include "base/moment.h"
 #include "log_entry.h"
 #include "tool/status_check.h"
@@ -145,17 +146,87 @@ static void nonsense_in_a_snapshot_is_taken_for_nothing(void **state)
 	}
 }
 
+/* Each by itself: what is not known is never fine, and never hides what is critical. */
+static void what_is_not_known_is_unknown_at_least(void **state)
+{
+	enum what { WHETHER_IT_RUNS, WHAT_IS_NEW, PAGES, SESSIONS, P1, P2 };
+	static const struct {
+		enum what what;
+		enum check_level level;
+		const char *text;
+	} rows[] = {
+		{ WHETHER_IT_RUNS, CHECK_UNKNOWN, "it is not known whether e runs" },
+		{ WHAT_IS_NEW, CHECK_UNKNOWN, "e: its snapshot is stale, of 2026-" },
+		{ PAGES, CHECK_UNKNOWN, "e: its pages are not known: you may not read" },
+		{ P1, CHECK_CRITICAL, "e: 2 open P1, of which the journal no longer tells" },
+		{ P2, CHECK_WARNING, "e: 1 open P2, of which the journal no longer tells" },
+		{ SESSIONS, CHECK_CRITICAL, "e is dead with 3 sessions running" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct run_picture *p = run_picture_new("e");
+		struct status_verdict v = { 0 };
+		enum what what = rows[i].what;
+
+		p->state = what == WHETHER_IT_RUNS ? RUN_UNKNOWN
+			   : what == SESSIONS      ? RUN_ENDED
+						   : RUN_RUNNING;
+		p->snapshot_is_stale = what == WHAT_IS_NEW;
+		p->snapshot_ns = NOW_NS;
+		p->journal_error = what == PAGES ? -EACCES : 0;
+		p->missing.open[1] = what == P1 ? 2 : 0;
+		p->missing.open[2] = what == P2 ? 1 : 0;
+		p->missing.sessions = what == SESSIONS ? 3 : 0;
+		status_verdict_add(&v, p);
+		assert_int_equal(v.level, rows[i].level);
+		assert_non_null(strstr(v.problems.ptr, rows[i].text));
+		add_alert(p, "a", "firing", "P1", NOW_NS);
+		status_verdict_add(&v, p);
+		assert_int_equal(v.level, CHECK_CRITICAL);
+		add_alert(p, "a", "resolved", "P1", NOW_NS);
+		status_verdict_done(&v);
+		run_picture_free(p);
+	}
+}
+
+/* The journal knows what has happened since the engine could write its snapshot. */
+static void a_stale_snapshot_does_not_hide_what_the_journal_knows(void **state)
+{
+	struct run_picture *p = picture(RUN_STOPPED);
+	json_t *o = run_snapshot(p, NOW_NS);
+	char time[TIME_TEXT_SIZE];
+	struct session_row *const *rows;
+
+	(void)state;
+	json_object_set_new(o, "engine_signed_at", json_string(time_to_rfc3339(NOW_NS, time)));
+	add_alert(p, "new", "firing", "P1", NOW_NS + 60 * NS_PER_S);
+	add_alert(p, "a", "resolved", "P1", NOW_NS + 60 * NS_PER_S);
+	add_session(p, "s1", "completed");
+	p->last_told_ns = NOW_NS + 60 * NS_PER_S;
+	assert_int_equal(run_picture_take(p, o), 0);
+	assert_true(p->snapshot_is_stale);
+	assert_int_equal(run_picture_open(p, 1), 1);
+	assert_int_equal(run_picture_sessions(p), 0);
+	assert_int_equal(session_list_sorted(p->sessions, &rows), 2);
+	json_decref(o);
+	run_picture_free(p);
+}
+
 static void the_worst_engine_is_the_verdict(void **state)
 {
 	struct status_verdict v = { 0 };
 	struct run_picture *p = run_picture_new("quiet");
 
 	(void)state;
-	p->state = RUN_ENDED;
 	add_session(p, "s", "completed");
 	add_alert(p, "c", "firing", "P3", NOW_NS);
+	p->state = RUN_STOPPED;
 	status_verdict_add(&v, p);
 	assert_int_equal(v.level, CHECK_OK);
+	p->state = RUN_ENDED;
+	status_verdict_add(&v, p);
+	assert_int_equal(v.level, CHECK_WARNING);
 	run_picture_free(p);
 	p = run_picture_new("odd");
 	p->state = RUN_RUNNING;
@@ -176,7 +247,7 @@ static void the_worst_engine_is_the_verdict(void **state)
 	status_verdict_add(&v, p);
 	assert_int_equal(v.level, CHECK_CRITICAL);
 	assert_int_equal(v.waiting, 3);
-	assert_int_equal(v.engines, 4);
+	assert_int_equal(v.engines, 5);
 	assert_int_equal(v.running, 2);
 	assert_non_null(strstr(v.problems.ptr, "odd: 1 open P2"));
 	assert_non_null(strstr(v.problems.ptr, "gone is dead with 1 session running"));
@@ -193,6 +264,8 @@ int main(void)
 		cmocka_unit_test(what_an_engine_says_of_itself_is_taken_whole),
 		cmocka_unit_test(nonsense_in_a_snapshot_is_taken_for_nothing),
 		cmocka_unit_test(the_worst_engine_is_the_verdict),
+		cmocka_unit_test(what_is_not_known_is_unknown_at_least),
+		cmocka_unit_test(a_stale_snapshot_does_not_hide_what_the_journal_knows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
