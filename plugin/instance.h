@@ -22,8 +22,8 @@
 enum state { STATE_FORKED = 0, STATE_CREATED, STATE_ACTIVE, STATE_STOPPING, STATE_STOPPED };
 
 /*
- * Lives in a page of its own that fork wipes: in a forked child each call finds it in no state at
- * all, at no cost. What hot calls read comes first.
+ * Lives in a page of its own that fork wipes, or else marks: in a forked child each call finds it
+ * in no state at all, at no cost. What hot calls read comes first.
  */
 struct tocsin_instance {
 	_Atomic uint32_t state;
@@ -34,7 +34,8 @@ struct tocsin_instance {
 	struct dispatcher *dispatcher;
 	struct settings *settings;
 	atomic_bool fork_told;
-	void *self; /* the reference on this library, from start to destroy */
+	void *self;        /* the reference on this library, from start to destroy */
+	int unwiped_error; /* why fork does not wipe this page, and a handler has to mark it; 0 */
 };
 
 /* What a forked child needs to say that it is one: in the next page, which fork copies. */

@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/exit_gate.h"
+#include "base/fork_watch.h"
 #include "base/moment.h"
 
 #define SNAPSHOT_TIMEOUT_NS NS_PER_S
@@ -48,6 +49,7 @@ static void cancellation_restore(const int *before)
 static void instance_free(tocsin_instance *i)
 {
 	settings_free(i->settings);
+	fork_watch_remove(&i->state);
 	munmap(i, 2 * INSTANCE_PAGE);
 }
 
@@ -61,11 +63,15 @@ static tocsin_instance *instance_new(void)
 
 	if (p == MAP_FAILED)
 		return NULL;
-	if (madvise(p, INSTANCE_PAGE, MADV_WIPEONFORK) < 0) {
+	tocsin_instance *i = p;
+	if (madvise(p, INSTANCE_PAGE, MADV_WIPEONFORK) == 0)
+		return i;
+	i->unwiped_error = -errno;
+	if (fork_watch_add(&i->state) < 0) {
 		munmap(p, 2 * INSTANCE_PAGE);
 		return NULL;
 	}
-	return p;
+	return i;
 }
 
 /* Which process was told last that it is a fork. The same for all instances, and no instance's,
@@ -129,7 +135,9 @@ static tocsin_rc create(const tocsin_host *host, const tocsin_kv *options, size_
 		}
 	_cleanup_(cleanup_instance) tocsin_instance *i = instance_new();
 	if (!i) {
-		err_set(err, err_size, "create: the kernel gives no page that fork wipes");
+		err_set(err, err_size,
+			"create: neither mmap nor a fork handler gives memory that a forked child "
+			"finds empty");
 		return TOCSIN_E_NOMEM;
 	}
 	instance_kept(i)->host_log.host = host;
@@ -172,6 +180,7 @@ static tocsin_rc start(tocsin_instance *i)
 		.refusals = &i->refusals,
 		.clock = &i->clock,
 		.host_log = &instance_kept(i)->host_log,
+		.unwiped_error = i->unwiped_error,
 	};
 	int r = dispatcher_start(&o, &i->dispatcher);
 	if (r < 0)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/files.h"
 #include "base/text.h"
 
@@ -131,7 +132,7 @@ static int folder_make(int state, gid_t operators, int *ret_fd)
 
 	if (mkdirat(state, CONTROL_FOLDER, 0700) < 0 && errno != EEXIST && errno != EROFS)
 		return -errno;
-	fd = openat(state, CONTROL_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = descriptor_openat(state, CONTROL_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (st.st_uid != geteuid())
@@ -202,7 +203,7 @@ static bool is_request(const char *name)
 
 static int files_list(int folder, struct request_files *ret)
 {
-	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = descriptor_openat(folder, ".", O_RDONLY | O_DIRECTORY, 0);
 	_cleanup_(cleanup_closedir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 	struct stat st;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/guest.h"
 #include "base/text.h"
 #include "base/thread.h"
 #include "dispatcher_parts.h"
@@ -36,8 +37,9 @@ static uint64_t time_left(uint64_t deadline_ns)
 
 /* --- Start --- */
 
-static int start_once(const struct dispatcher_options *o, struct dispatcher **ret)
+int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret)
 {
+	_cleanup_(guest_leave) struct guest guest = guest_enter();
 	struct dispatcher *d = calloc(1, sizeof *d);
 
 	if (!d)
@@ -46,9 +48,11 @@ static int start_once(const struct dispatcher_options *o, struct dispatcher **re
 	d->rescue = o->rescue;
 	d->host_log = o->host_log;
 	d->refusals = o->refusals;
+	d->unwiped_error = o->unwiped_error;
 	d->clock = o->clock;
 	d->reading.cursor.max = o->outbox_batch;
 	d->places.runtime = d->places.state = -1;
+	d->mark_file.fd = -1;
 	atomic_init(&d->outbox_claim, CLAIM_ASKED);
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_mutex_init(&d->mark_lock, NULL);
@@ -56,6 +60,8 @@ static int start_once(const struct dispatcher_options *o, struct dispatcher **re
 	cond_init(&d->answered);
 	int r = dispatcher_begin(d, o->settings);
 	if (r < 0) {
+		if (r != -EBUSY)
+			dispatcher_tell_failure(d, r);
 		dispatcher_stop(d, STOP_RESERVE_NS);
 		if (dispatcher_has_stopped(d))
 			dispatcher_free(d);
@@ -63,16 +69,6 @@ static int start_once(const struct dispatcher_options *o, struct dispatcher **re
 	}
 	*ret = d;
 	return 0;
-}
-
-int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret)
-{
-	int r = -EBUSY;
-
-	/* Another engine may have taken the name after we looked: then we are the second. */
-	for (unsigned i = 0; i < 3 && r == -EBUSY && (i == 0 || !o->rescue); i++)
-		r = start_once(o, ret);
-	return r;
 }
 
 static uint64_t pages_waiting(const struct dispatcher *d)
@@ -143,12 +139,28 @@ static int request_wait(struct dispatcher *d, struct request request, uint64_t t
 	return r < 0 ? r : d->request.result;
 }
 
+/* A host that polls is told nothing: it looks at the result. */
+#define POLL_NS (100 * NS_PER_MS)
+
+static void timeout_tell(struct dispatcher *d, const char *call, uint64_t timeout_ns,
+			 const char *waits_for)
+{
+	if (timeout_ns >= POLL_NS && !d->rescue && d->journal)
+		dispatcher_note_from_afar(d, LOG_WARNING,
+					  "%s was not over after %" PRIu64 " ms: %s", call,
+					  timeout_ns / NS_PER_MS,
+					  waits_for ? waits_for : "events are not applied yet");
+}
+
 int dispatcher_flush(struct dispatcher *d, uint32_t level, uint64_t timeout_ns)
 {
 	pthread_mutex_lock(&d->lock);
 	int r = request_wait(d, (struct request){ .kind = REQUEST_FLUSH, .level = level },
 			     timeout_ns);
+	const char *waits_for = d->request.waits_for;
 	pthread_mutex_unlock(&d->lock);
+	if (r == -ETIMEDOUT)
+		timeout_tell(d, "flush", timeout_ns, waits_for);
 	return r;
 }
 
@@ -163,6 +175,8 @@ int dispatcher_snapshot(struct dispatcher *d, uint64_t timeout_ns, char **ret, s
 		*ret_len = d->request.text_len;
 	}
 	pthread_mutex_unlock(&d->lock);
+	if (r == -ETIMEDOUT)
+		timeout_tell(d, "snapshot", timeout_ns, NULL);
 	return r;
 }
 
@@ -298,8 +312,17 @@ static void outbox_give_back(void *userdata)
 	atomic_store(&d->outbox_claim, CLAIM_ASKED);
 }
 
+static const char *stop_waits_for(const struct dispatcher *d)
+{
+	return d->thread_runs   ? "the dispatcher's thread is still at work"
+	       : d->pager_runs  ? "the pager's thread is still at work"
+	       : d->keeper_runs ? "the disk thread is still at work"
+				: "the log's thread is still at work";
+}
+
 int dispatcher_stop(struct dispatcher *d, uint64_t timeout_ns)
 {
+	_cleanup_(guest_leave) struct guest guest = guest_enter();
 	uint64_t deadline_ns = deadline_after(timeout_ns);
 	int r = 0;
 
@@ -323,6 +346,8 @@ int dispatcher_stop(struct dispatcher *d, uint64_t timeout_ns)
 		r = journal_stop(d->journal, time_left(deadline_ns));
 		d->journal_runs = r < 0;
 	}
+	if (r == -ETIMEDOUT)
+		timeout_tell(d, "stop", timeout_ns, stop_waits_for(d));
 	return r == 0 && d->stopped_lossy ? -EIO : r;
 }
 
@@ -352,6 +377,7 @@ void dispatcher_free(struct dispatcher *d)
 	/* What is not safe elsewhere stays for the next start to find. */
 	recorder_free(d->recorder, (d->clean && !d->recorder_stays) || !d->held);
 	lockfile_free(d->engine_lock);
+	marker_file_done(&d->mark_file);
 	places_done(&d->places);
 	runbooks_free(d->runbooks);
 	sem_destroy(&d->asked);

@@ -44,6 +44,7 @@ struct dispatcher_options {
 	struct refusals *refusals;
 	struct tick_clock *clock;  /* all zero: what pushes are stamped with. NULL: nothing is */
 	struct host_log *host_log; /* it is told of troubles */
+	int unwiped_error;         /* MADV_WIPEONFORK's, to be told; 0: none */
 	unsigned outbox_batch;     /* pages read from the outbox at a time; 0: OUTBOX_SCAN_MAX */
 };
 

@@ -215,8 +215,10 @@ static void losses_tell(struct dispatcher *d, uint64_t now_ns)
 
 static bool flush_is_done(struct dispatcher *d, struct request *r)
 {
+	r->waits_for = "pages are not on disk yet";
 	if (!ledger_is_safe(&d->ledger, r->posting_sequence))
 		return false;
+	r->waits_for = "pages are not delivered yet";
 	if (r->level == TOCSIN_FLUSH_DELIVERED && !r->delivered) {
 		if (!ledger_is_delivered(&d->ledger, r->posting_sequence) ||
 		    pager_is_telling(d->pager))
@@ -225,6 +227,7 @@ static bool flush_is_done(struct dispatcher *d, struct request *r)
 		r->delivered = true;
 		r->journal_sequence = journal_submit(d->journal, NULL);
 	}
+	r->waits_for = "the log has not taken all entries yet";
 	return journal_settled(d->journal) >= r->journal_sequence;
 }
 
@@ -376,32 +379,56 @@ static bool loop_turn(struct dispatcher *d, struct pace *pace)
 	return !over;
 }
 
-/* The thread's own locks: they tell that this run, and the engine of this name, lives. */
-static int locks_hold(struct dispatcher *d)
+/* Takes the engine's name, then waits until the rest of the start is done. False: it is not to go
+ * on. */
+static bool start_await(struct dispatcher *d)
 {
-	int r = d->engine_lock && !d->rescue ? dispatcher_take_name(d->engine_lock) : 0;
+	int r = dispatcher_name(d);
 
-	if (r < 0)
-		return r;
-	r = recorder_hold(d->recorder);
-	if (r < 0 && d->engine_lock && !d->rescue)
-		lockfile_release(d->engine_lock);
-	return r;
+	pthread_mutex_lock(&d->lock);
+	d->plain = thread_is_plain();
+	d->placed = thread_is_placed(d->settings->engine_cpus);
+	d->name_error = r;
+	d->named = true;
+	pthread_cond_signal(&d->answered);
+	while (!d->proceed && !d->stopping) {
+		pthread_mutex_unlock(&d->lock);
+		sem_wait(&d->asked);
+		pthread_mutex_lock(&d->lock);
+	}
+	bool proceed = d->proceed;
+	pthread_mutex_unlock(&d->lock);
+	return proceed;
 }
 
-void *dispatcher_main(void *arg)
+/* The recorder's lock tells that this run lives, as the name's does for the engine. */
+static bool recorder_await(struct dispatcher *d)
 {
-	struct dispatcher *d = arg;
-	struct pace pace = { .busy_at_ns = clock_monotonic_ns(), .pause_ns = PAUSE_BUSY_NS };
-	int r = locks_hold(d);
+	int r = recorder_hold(d->recorder);
 
 	pthread_mutex_lock(&d->lock);
 	d->hold_error = r;
 	d->held = true;
 	pthread_cond_signal(&d->answered);
 	pthread_mutex_unlock(&d->lock);
-	if (r < 0)
+	return r == 0;
+}
+
+static void name_release(struct dispatcher *d)
+{
+	if (d->engine_lock && !d->rescue && d->name_error == 0)
+		lockfile_release(d->engine_lock);
+}
+
+void *dispatcher_main(void *arg)
+{
+	struct dispatcher *d = arg;
+	struct pace pace = { .busy_at_ns = clock_monotonic_ns(), .pause_ns = PAUSE_BUSY_NS };
+
+	if (!start_await(d) || !recorder_await(d)) {
+		name_release(d);
 		return NULL;
+	}
 	dispatcher_memory_begin(d);
 	if (d->clock)
 		tick_clock_begin(d->clock);
@@ -422,7 +449,6 @@ void *dispatcher_main(void *arg)
 	if (d->clean && !d->rescue)
 		dispatcher_unmark(d);
 	recorder_release_hold(d->recorder, !d->recorder_stays);
-	if (d->engine_lock && !d->rescue)
-		lockfile_release(d->engine_lock);
+	name_release(d);
 	return NULL;
 }

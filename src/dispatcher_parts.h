@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "base/failure.h"
 #include "deliver/entry.h"
 #include "deliver/journal.h"
 #include "deliver/keeper.h"
@@ -35,6 +36,7 @@ struct request {
 	bool applied;    /* it is; the two below are then known */
 	bool delivered;  /* a flush: its pages are */
 	uint64_t journal_sequence, posting_sequence;
+	const char *waits_for; /* what is not done yet, for a person */
 	bool done;
 	int result;
 	char *text; /* of a snapshot */
@@ -75,7 +77,7 @@ struct recovery {
 	bool pending;        /* the files below wait for the first checkpoint */
 	struct dead_runs runs;
 	bool carried, marker; /* STATE/picture and STATE/running are of a dead run */
-	uint64_t n_runs, events, torn;
+	uint64_t n_runs, n_told, events, torn; /* n_told: runs that have left something */
 	/* Of the last run that the picture has in it: */
 	uint8_t last_epoch[RECORDER_EPOCH_SIZE];
 	uint64_t last_first_position;
@@ -201,7 +203,9 @@ struct dispatcher {
 	_Atomic(struct page_listing *) to_list; /* owned; what pages.json is to show, or NULL */
 	atomic_bool looking;                    /* the keeper is at control/ and pages.json */
 	struct control *control;                /* the keeper's */
-	pthread_mutex_t mark_lock; /* while STATE/running or STATE/picture is written or removed */
+	/* While STATE/running or STATE/picture is written or removed. */
+	pthread_mutex_t mark_lock;
+	struct marker_file mark_file; /* under it */
 
 	/* Between control calls and the thread. */
 	pthread_mutex_t lock;
@@ -216,8 +220,15 @@ struct dispatcher {
 	bool clean;          /* everything was safe when the thread ended */
 	bool stopped_lossy;  /* the stop's own: it left what it should have read or kept */
 	bool recorder_stays; /* for the next start: not all of it is elsewhere */
-	int hold_error;
-	bool held;
+	/* Of a start, in this order: the thread has looked for the engine's name (name_error); it
+	 * may go on (proceed); it holds the recorder's lock (hold_error). */
+	bool named, proceed, held;
+	int name_error, hold_error;
+	struct settings *to_name; /* whose name and folders it may number; by_number: it has */
+	bool by_number;
+	bool plain, placed;     /* how the threads run: see thread.h */
+	struct failure failure; /* of a start */
+	int unwiped_error;
 
 	pthread_t thread;
 	bool thread_runs, pager_runs, keeper_runs, journal_runs;
@@ -227,8 +238,14 @@ struct dispatcher {
  */
 int dispatcher_begin(struct dispatcher *d, struct settings *settings);
 
-/* Takes the lock of the engine's name; -EBUSY: an engine of that name lives. */
-int dispatcher_take_name(struct lockfile *lock);
+/* Says why the start failed, to the host and to the log; some parts may run, or none. */
+void dispatcher_tell_failure(struct dispatcher *d, int error);
+/*
+ * On the thread: finds the folders of the first of NAME, NAME.2, NAME.3, ... that no living engine
+ * has, and holds its lock from then on. Nobody comes in between, however many start at once. A
+ * rescue only looks: -EBUSY where the engine lives.
+ */
+int dispatcher_name(struct dispatcher *d);
 
 /* dispatcher_loop.c: the thread. */
 void *dispatcher_main(void *arg);

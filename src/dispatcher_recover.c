@@ -279,7 +279,7 @@ static void marker_take(struct dispatcher *d, const struct carried *carried)
 				"%s/" MARKER_FILE " cannot be read: %s; a run before this one may "
 				"have ended without a clean stop",
 				d->places.state_path, strerror(-r));
-	if (r < 0 || d->recovery.runs.busy > 0 || run_was_taken(d, m->epoch) ||
+	if (r < 0 || m->clean || d->recovery.runs.busy > 0 || run_was_taken(d, m->epoch) ||
 	    (carried_is_whole(carried) && memcmp(m->epoch, carried->epoch, sizeof m->epoch) == 0))
 		return;
 	if (d->picture)
@@ -288,6 +288,7 @@ static void marker_take(struct dispatcher *d, const struct carried *carried)
 		return;
 	marker_death(d, m, &death);
 	d->recovery.n_runs++;
+	d->recovery.n_told++;
 	memcpy(d->recovery.last_epoch, m->epoch, sizeof m->epoch);
 	dispatcher_tell_death(d, &death);
 	marker_lose_sessions(d, m);
@@ -309,11 +310,11 @@ static void folders_tidy(struct dispatcher *d)
 
 static void recovery_tell(struct dispatcher *d)
 {
-	if (d->recovery.n_runs > 0)
+	if (d->recovery.n_told > 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_NOTICE,
 				"took over %" PRIu64 " former run%s of engine %s that did not end "
 				"cleanly: %" PRIu64 " records recovered, %" PRIu64 " torn",
-				d->recovery.n_runs, d->recovery.n_runs == 1 ? "" : "s",
+				d->recovery.n_told, d->recovery.n_told == 1 ? "" : "s",
 				d->settings->engine_name, d->recovery.events, d->recovery.torn);
 }
 

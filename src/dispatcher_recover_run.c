@@ -192,6 +192,7 @@ int dispatcher_recover_run(struct dispatcher *d, struct dead_run *run, struct de
 		later(&death.last_event_wall_ns, newest->raised.wall_ns);
 	sessions_tell(d->picture, &death);
 	d->recovery.n_runs++;
+	d->recovery.n_told += death.unclean || death.recovered > 0 || death.torn > 0;
 	memcpy(d->recovery.last_epoch, death.epoch, sizeof death.epoch);
 	d->recovery.last_first_position = run->first_position;
 	d->recovery.events += death.recovered;

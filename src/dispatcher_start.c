@@ -107,7 +107,8 @@ static uint64_t first_position(struct dispatcher *d, uint64_t slots, int *ret_er
 	return first;
 }
 
-static int recorder_start(struct dispatcher *d, int *ret_numbers_error, int *ret_disk_error)
+/* Without a file in memory alone; disk: why. */
+static int recorder_start(struct dispatcher *d, int *ret_numbers_error, struct failure *disk)
 {
 	/* As many slots as the size can give: what may be in use before anything is released. */
 	uint64_t slots = 2 * (d->settings->recorder_size / RECORDER_SLOT_SIZE + 64);
@@ -116,13 +117,13 @@ static int recorder_start(struct dispatcher *d, int *ret_numbers_error, int *ret
 		.size = d->settings->recorder_size,
 		.first_position = first_position(d, slots, ret_numbers_error),
 		.engine = d->settings->engine_name,
+		.failure = disk,
 	};
 	int r = recorder_create(&o, &d->recorder);
 
-	*ret_disk_error = 0;
 	if (r < 0 && o.folder >= 0) {
-		*ret_disk_error = r;
 		o.folder = -1;
+		o.failure = &d->failure;
 		r = recorder_create(&o, &d->recorder);
 	}
 	if (r == 0)
@@ -130,18 +131,18 @@ static int recorder_start(struct dispatcher *d, int *ret_numbers_error, int *ret
 	return r;
 }
 
-static void troubles_tell(struct dispatcher *d, int numbers_error, int disk_error)
+static void troubles_tell(struct dispatcher *d, int numbers_error, const struct failure *disk)
 {
 	if (d->places.runtime_trouble)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING, "%s",
 				d->places.runtime_trouble);
-	if (disk_error < 0)
+	if (disk->line[0])
 		dispatcher_note(
 			d, ENTRY_KIND_TROUBLE, LOG_WARNING,
 			"no recorder could be made in %s: %s; events are kept in memory and "
 			"will not survive a crash: make room there, or set "
 			"paths.runtime_dir or a smaller recorder.size",
-			d->places.runtime_path, strerror(-disk_error));
+			d->places.runtime_path, disk->line);
 	if (d->places.state_trouble)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING, "%s", d->places.state_trouble);
 	if (d->places.operators_trouble)
@@ -172,6 +173,7 @@ static int delivery_start(struct dispatcher *d)
 		.cpus = s->engine_cpus,
 		.settled = dispatcher_kept,
 		.userdata = d,
+		.failure = &d->failure,
 	};
 	r = keeper_new(&keeper, &d->keeper);
 	if (r < 0)
@@ -187,6 +189,7 @@ static int delivery_start(struct dispatcher *d)
 		.discarded = dispatcher_discarded,
 		.trouble = dispatcher_endpoint_trouble,
 		.userdata = d,
+		.failure = &d->failure,
 	};
 	r = pager_new(&pager, &d->pager);
 	if (r < 0)
@@ -220,20 +223,36 @@ static void started_tell(struct dispatcher *d)
 	text_buffer_done(&pages);
 }
 
+/* Starts the thread; it has found the engine's name and folders then. */
 static int thread_begin(struct dispatcher *d)
 {
 	int r = thread_start("tocsin-dispatch", d->settings->engine_cpus, dispatcher_main, d,
 			     &d->thread);
 
 	if (r < 0)
-		return r;
+		return failure_set(&d->failure, r, "pthread_create of tocsin-dispatch");
 	d->thread_runs = true;
 	pthread_mutex_lock(&d->lock);
+	while (!d->named)
+		pthread_cond_wait(&d->answered, &d->lock);
+	r = d->name_error;
+	pthread_mutex_unlock(&d->lock);
+	return r < 0 ? failure_set(&d->failure, r, "looking for the engine's folders") : 0;
+}
+
+/* Now that all it needs is there. */
+static int thread_proceed(struct dispatcher *d)
+{
+	pthread_mutex_lock(&d->lock);
+	d->proceed = true;
+	sem_post(&d->asked);
 	while (!d->held)
 		pthread_cond_wait(&d->answered, &d->lock);
-	r = d->hold_error;
+	int r = d->hold_error;
 	pthread_mutex_unlock(&d->lock);
-	return r;
+	return r < 0 ? failure_set(&d->failure, r, "locking of the recorder %s/%s",
+				   d->places.runtime_path, recorder_name(d->recorder))
+		     : 0;
 }
 
 /* --- The name --- */
@@ -245,7 +264,7 @@ static int thread_begin(struct dispatcher *d)
 #define NAME_TRIES 10
 #define NAME_PAUSE_NS (2 * NS_PER_MS)
 
-int dispatcher_take_name(struct lockfile *lock)
+static int lock_take(struct lockfile *lock)
 {
 	static const struct timespec pause = { .tv_nsec = NAME_PAUSE_NS };
 	int r = lockfile_try(lock);
@@ -257,8 +276,8 @@ int dispatcher_take_name(struct lockfile *lock)
 	return r;
 }
 
-/* Opens the lock by which the engine of this name is known to live, and looks at it. */
-static int name_try(struct dispatcher *d)
+/* Takes the lock by which the engine of this name is known to live; a rescue lets it go again. */
+static int name_take(struct dispatcher *d)
 {
 	int folder = d->places.runtime >= 0 ? d->places.runtime : d->places.state;
 	int r;
@@ -268,9 +287,9 @@ static int name_try(struct dispatcher *d)
 	r = lockfile_open(folder, ENGINE_LOCK, true, &d->engine_lock);
 	if (r < 0)
 		return 0; /* the folder's trouble is told; two of one name are a lesser one */
-	r = dispatcher_take_name(d->engine_lock);
-	if (r >= 0)
-		lockfile_release(d->engine_lock); /* for the dispatcher's thread to take */
+	r = lock_take(d->engine_lock);
+	if (r >= 0 && d->rescue)
+		lockfile_release(d->engine_lock);
 	return r < 0 ? r : 0;
 }
 
@@ -299,9 +318,9 @@ static int name_number(struct settings *s, const struct settings *base, unsigned
 	return r;
 }
 
-/* The places of the first of NAME, NAME.2, NAME.3, ... that no living engine has. */
-static int places_take(struct dispatcher *d, struct settings *s, bool *ret_numbered)
+int dispatcher_name(struct dispatcher *d)
 {
+	struct settings *s = d->to_name;
 	_cleanup_free_ char *name = strdup(s->engine_name);
 	_cleanup_free_ char *runtime = s->runtime_dir ? strdup(s->runtime_dir) : NULL;
 	_cleanup_free_ char *state = s->state_dir ? strdup(s->state_dir) : NULL;
@@ -317,13 +336,38 @@ static int places_take(struct dispatcher *d, struct settings *s, bool *ret_numbe
 		if (r == 0)
 			r = places_find(s, &d->places);
 		if (r == 0)
-			r = name_try(d);
-		*ret_numbered = n > 1;
+			r = name_take(d);
+		d->by_number = n > 1;
 		if (r != -EBUSY || d->rescue || n == NAMESAKES_MAX)
 			return r;
 		lockfile_free(TAKE(d->engine_lock));
 		places_done(&d->places);
 	}
+}
+
+/* What only makes it better could not be had. All threads are made alike, so one speaks for all. */
+static void threads_tell(struct dispatcher *d)
+{
+	if (d->unwiped_error < 0)
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+				"madvise(MADV_WIPEONFORK): %s (a filter of system calls?); a "
+				"child that the engine forks is noticed by a fork handler "
+				"instead, one made by the bare system call is not",
+				strerror(-d->unwiped_error));
+	if (!d->plain)
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+				"tocsin's threads run in the scheduling class of the thread that "
+				"called start, because the system does not let them leave it "
+				"(RLIMIT_NICE, or a filter of system calls); they may hold up, or "
+				"wait for, the engine's own: call start from a thread of the "
+				"plain class");
+	if (!d->placed)
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+				"tocsin's threads run on other processors than %s, because the "
+				"system does not let them be chosen (a cpuset, or a filter of "
+				"system calls)",
+				d->settings->engine_cpus ? "engine.cpus names"
+							 : "those that are not isolated");
 }
 
 static void name_tell(struct dispatcher *d)
@@ -355,47 +399,82 @@ static void settings_leave(struct dispatcher *d)
 			p->state_path ? p->state_path : p->runtime_path, strerror(-r));
 }
 
-int dispatcher_begin(struct dispatcher *d, struct settings *settings)
+static const char *who_runs(const struct dispatcher *d)
 {
-	_cleanup_(bad_runbooks_done) struct bad_runbooks bad = { 0 };
-	int numbers_error, disk_error;
-	bool numbered;
-	int r = places_take(d, settings, &numbered);
+	return d->rescue ? "the rescue of" : "engine";
+}
 
-	if (r < 0)
-		return r;
-	places_share(&d->places, OPERATORS_GROUP);
-	if (d->settings->runbooks_dir)
-		r = runbooks_load(d->settings->runbooks_dir, runbook_bad, &bad, &d->runbooks);
-	if (r < 0)
-		return r;
-	contexts_fill(d);
-	d->started_wall_ns = clock_realtime_ns();
-	d->wall_offset_ns = (int64_t)(d->started_wall_ns - clock_monotonic_ns());
-	d->started_offset_ns = d->wall_offset_ns;
-	r = recorder_start(d, &numbers_error, &disk_error);
-	if (r < 0)
-		return r;
+void dispatcher_tell_failure(struct dispatcher *d, int error)
+{
+	struct journal_options journal = { .target = d->settings->log_target, .state = -1 };
+	char text[1024];
+
+	if (!d->entry_context.engine)
+		contexts_fill(d);
+	failure_set(&d->failure, error, "start");
+	snprintf(text, sizeof text, "tocsin cannot start for %s %s: %s; %s", who_runs(d),
+		 d->settings->engine_name, d->failure.line,
+		 d->rescue ? "what dead runs have left stays as it is"
+			   : "the engine runs without alerts until this is mended and it is "
+			     "started again");
+	if (d->journal_runs) {
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT, "%s", text);
+		return;
+	}
+	journal_write_alone(&journal, entry_of_note(&d->entry_context, ENTRY_KIND_TROUBLE, LOG_CRIT,
+						    clock_realtime_ns(), text));
+	host_log_write(d->host_log, LOG_CRIT, text);
+}
+
+static int journal_start(struct dispatcher *d)
+{
 	struct journal_options journal = {
 		.target = d->settings->log_target,
 		.state = d->places.state,
 		.cpus = d->settings->engine_cpus,
 		.context = &d->entry_context,
+		.failure = &d->failure,
 	};
-	r = journal_new(&journal, &d->journal);
+	int r = journal_new(&journal, &d->journal);
+
+	d->journal_runs = r == 0;
+	return r;
+}
+
+int dispatcher_begin(struct dispatcher *d, struct settings *settings)
+{
+	_cleanup_(bad_runbooks_done) struct bad_runbooks bad = { 0 };
+	int numbers_error, r;
+
+	d->to_name = settings;
+	r = thread_begin(d);
+	if (r == 0 && d->settings->runbooks_dir)
+		r = runbooks_load(d->settings->runbooks_dir, runbook_bad, &bad, &d->runbooks);
+	if (r < 0)
+		return failure_set(&d->failure, r, "reading of the site's runbooks");
+	contexts_fill(d);
+	d->started_wall_ns = clock_realtime_ns();
+	d->wall_offset_ns = (int64_t)(d->started_wall_ns - clock_monotonic_ns());
+	d->started_offset_ns = d->wall_offset_ns;
+	struct failure disk = { 0 };
+	r = recorder_start(d, &numbers_error, &disk);
+	if (r == 0)
+		r = journal_start(d);
 	if (r < 0)
 		return r;
-	d->journal_runs = true;
-	troubles_tell(d, numbers_error, disk_error);
+	troubles_tell(d, numbers_error, &disk);
 	bad_runbooks_tell(d, &bad);
 	r = delivery_start(d);
 	if (r < 0)
 		return r;
 	if (!d->rescue) {
-		if (numbered)
+		if (d->by_number)
 			name_tell(d);
+		threads_tell(d);
 		settings_leave(d);
-		started_tell(d);
 	}
-	return thread_begin(d);
+	r = thread_proceed(d);
+	if (r == 0 && !d->rescue)
+		started_tell(d);
+	return r;
 }

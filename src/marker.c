@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/files.h"
 #include "base/json_bytes.h"
 #include "base/text.h"
@@ -38,9 +39,9 @@ int marker_write(int folder, const struct marker *m)
 		json_array_append_new(ids, text_to_json(str(m->session_ids[i])));
 		json_array_append_new(starts, json_integer(json_number(m->session_starts_ns[i])));
 	}
-	root = json_pack("{s:i,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:o}", "format", MARKER_FORMAT, "epoch",
-			 epoch, "boot_id", boot_id, "pid", (json_int_t)m->pid, "started_wall_ns",
-			 json_number(m->started_wall_ns), "last_event_wall_ns",
+	root = json_pack("{s:i,s:i,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:o}", "format", MARKER_FORMAT,
+			 "clean", 0, "epoch", epoch, "boot_id", boot_id, "pid", (json_int_t)m->pid,
+			 "started_wall_ns", json_number(m->started_wall_ns), "last_event_wall_ns",
 			 json_number(m->last_event_wall_ns), "sessions", json_number(m->sessions),
 			 "session_ids", ids, "session_starts_ns", starts);
 	bytes = root ? json_dumps(root, JSON_COMPACT) : NULL;
@@ -66,7 +67,7 @@ static int epoch_parse(const char *hex, uint8_t ret[static RECORDER_EPOCH_SIZE])
 
 static int marker_unpack(const json_t *root, struct marker *ret)
 {
-	json_int_t format = 0, pid, started, last, sessions;
+	json_int_t format = 0, pid, started, last, sessions, clean = 0;
 	const char *epoch, *boot_id;
 	_cleanup_free_ struct marker *m = calloc(1, sizeof *m);
 	const json_t *starts = json_object_get(root, "session_starts_ns");
@@ -86,6 +87,9 @@ static int marker_unpack(const json_t *root, struct marker *ret)
 	    sessions < 0 || epoch_parse(epoch, m->epoch) < 0)
 		return -EBADMSG;
 	snprintf(m->boot_id, sizeof m->boot_id, "%s", boot_id);
+	/* Absent in what earlier versions wrote. */
+	json_unpack((json_t *)(uintptr_t)root, "{s:I}", "clean", &clean);
+	m->clean = clean == 1;
 	m->pid = (uint32_t)pid;
 	/* Earlier versions wrote a time past 2262 as a negative number: that is not known then. */
 	m->started_wall_ns = started > 0 ? (uint64_t)started : 0;
@@ -117,6 +121,46 @@ int marker_read(int folder, struct marker *ret)
 	if (r < 0)
 		return r;
 	return json_is_object(root) ? marker_unpack(root, ret) : -EBADMSG;
+}
+
+void marker_file_done(struct marker_file *f)
+{
+	if (descriptor_is(f->fd, f->identity))
+		close(f->fd);
+	f->fd = -1;
+}
+
+int marker_keep(int folder, struct marker_file *f)
+{
+	static const char sign[] = "\"clean\":0";
+	_cleanup_free_ char *bytes = NULL;
+	const char *at;
+	size_t len;
+
+	marker_file_done(f);
+	_cleanup_close_ int fd =
+		descriptor_openat(folder, MARKER_FILE, O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	int r = file_read(folder, MARKER_FILE, MARKER_FILE_MAX, &bytes, &len);
+	if (r < 0)
+		return r;
+	/* No text in it can look so: its quotation marks would be escaped. */
+	at = strstr(bytes, sign);
+	if (!at)
+		return -EBADMSG;
+	f->clean_at = at - bytes + (off_t)strlen(sign) - 1;
+	f->identity = descriptor_identify(fd);
+	f->fd = fd;
+	fd = -1;
+	return 0;
+}
+
+int marker_end(const struct marker_file *f)
+{
+	if (!descriptor_is(f->fd, f->identity))
+		return -EBADF;
+	return pwrite(f->fd, "1", 1, f->clean_at) != 1 || fsync(f->fd) < 0 ? -errno : 0;
 }
 
 int marker_remove(int folder)

@@ -4,19 +4,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/accounts.h"
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "base/text.h"
 
 #define CANDIDATES_MAX 3
-#define GROUP_SIZE_MAX 65536 /* bytes of a group with all its members */
 
 /* Paths to try in order; NULL ones do not apply here. */
 struct candidates {
@@ -56,6 +55,20 @@ static void candidates_add_own(struct candidates *c, const char *base, const cha
 		candidates_add(c, base, suffix, name);
 }
 
+/* With errno. Not by faccessat2, which old containers' filters refuse with EPERM. */
+static bool folder_is_writable(int fd, const struct stat *st)
+{
+	struct statvfs fs;
+
+	if (geteuid() == getuid() && getegid() == getgid())
+		return faccessat(fd, ".", W_OK | X_OK, 0) == 0;
+	errno = EROFS;
+	if (fstatvfs(fd, &fs) == 0 && (fs.f_flag & ST_RDONLY))
+		return false;
+	errno = EACCES;
+	return geteuid() == 0 || (st->st_mode & (S_IWUSR | S_IXUSR)) == (S_IWUSR | S_IXUSR);
+}
+
 /*
  * Opens the folder, made when missing; one that another user owns or may write is refused, for root
  * too where everybody could have made it. Nor may a group write it: it is to hold locks, and who
@@ -75,7 +88,7 @@ static int place_open(const char *path, enum folder_trust trust, int *ret_fd)
 		return -EPERM;
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
 		return -EPERM;
-	if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+	if (!folder_is_writable(fd, &st))
 		return -errno;
 	*ret_fd = fd;
 	fd = -1;
@@ -169,17 +182,14 @@ static const char *installed(const char *path)
 }
 
 /* The user's home as the system knows it, for a daemon without HOME. */
-static char *home_folder(void)
+static char *home_folder(const struct settings *s)
 {
-	const char *home = secure_getenv("HOME");
-	struct passwd entry, *found = NULL;
-	char buf[4096];
+	char *home = NULL;
 
-	if (home && home[0] == '/' && !folder_is_foreign(home))
-		return strdup(home);
-	if (getpwuid_r(geteuid(), &entry, buf, sizeof buf, &found) != 0 || !found)
-		return NULL;
-	return strdup(found->pw_dir);
+	if (s->environment.home && s->environment.home[0] == '/' &&
+	    !folder_is_foreign(s->environment.home))
+		return strdup(s->environment.home);
+	return account_home(geteuid(), &home) == 0 ? home : NULL;
 }
 
 int places_find(const struct settings *s, struct places *ret)
@@ -187,15 +197,14 @@ int places_find(const struct settings *s, struct places *ret)
 	struct places p = { .runtime = -1, .state = -1, .operators = (gid_t)-1 };
 	_cleanup_(candidates_done) struct candidates runtime = { 0 };
 	_cleanup_(candidates_done) struct candidates state = { 0 };
-	_cleanup_free_ char *home = home_folder();
+	_cleanup_free_ char *home = home_folder(s);
 	struct text_buffer shm = { 0 };
 
 	if (s->runtime_dir) {
 		candidates_add(&runtime, s->runtime_dir, "", NULL);
 	} else {
 		candidates_add(&runtime, installed("/run/tocsin"), "", s->engine_name);
-		candidates_add_own(&runtime, secure_getenv("XDG_RUNTIME_DIR"), "/tocsin",
-				   s->engine_name);
+		candidates_add_own(&runtime, s->environment.runtime_dir, "/tocsin", s->engine_name);
 		text_buffer_printf(&shm, "/dev/shm/tocsin-%u", (unsigned)geteuid());
 		candidates_add(&runtime, shm.ptr, "", s->engine_name);
 		if (runtime.n > 0)
@@ -206,8 +215,7 @@ int places_find(const struct settings *s, struct places *ret)
 		candidates_add(&state, s->state_dir, "", NULL);
 	} else {
 		candidates_add(&state, installed("/var/lib/tocsin"), "", s->engine_name);
-		candidates_add_own(&state, secure_getenv("XDG_STATE_HOME"), "/tocsin",
-				   s->engine_name);
+		candidates_add_own(&state, s->environment.state_home, "/tocsin", s->engine_name);
 		candidates_add(&state, home, "/.local/state/tocsin", s->engine_name);
 	}
 	runtime_find(&runtime, &p);
@@ -220,24 +228,13 @@ int places_find(const struct settings *s, struct places *ret)
 	return 0;
 }
 
-static bool group_find(const char *name, gid_t *ret)
-{
-	struct group entry, *found = NULL;
-	char buf[GROUP_SIZE_MAX];
-
-	if (getgrnam_r(name, &entry, buf, sizeof buf, &found) != 0 || !found)
-		return false;
-	*ret = found->gr_gid;
-	return true;
-}
-
 void places_share(struct places *p, const char *group)
 {
 	struct stat st;
 	gid_t gid;
 	int r = 0;
 
-	if (p->state < 0 || !group_find(group, &gid) || fstat(p->state, &st) < 0)
+	if (p->state < 0 || account_group(group, &gid) < 0 || fstat(p->state, &st) < 0)
 		return;
 	if ((st.st_mode & 0777) == 0700 &&
 	    (fchown(p->state, (uid_t)-1, gid) < 0 || fchmod(p->state, 0750) < 0))

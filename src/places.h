@@ -30,14 +30,14 @@ struct places {
  *	state    /var/lib/tocsin/NAME, $XDG_STATE_HOME/tocsin/NAME, ~/.local/state/tocsin/NAME
  *
  * /run/tocsin and /var/lib/tocsin only where the installation has made them; what the environment
- * names only where it is ours or root's; in /dev/shm only where both folders are ours and nobody
- * else may write them. A folder that its group or everybody may write is not used.
- * Only -ENOMEM is an error: a folder that cannot be had is told in its trouble.
+ * names (as the settings have it) only where it is ours or root's; in /dev/shm only where both
+ * folders are ours and nobody else may write them. A folder that its group or everybody may write
+ *is not used. Only -ENOMEM is an error: a folder that cannot be had is told in its trouble.
  */
 int places_find(const struct settings *s, struct places *ret);
 /*
- * Lets the group, where there is one of that name, into the state folder (0750), unless somebody
- * has given that folder other rights than the ones it is made with.
+ * Lets the group, where /etc/group has one of that name, into the state folder (0750), unless
+ * somebody has given that folder other rights than the ones it is made with.
  */
 void places_share(struct places *p, const char *group);
 void places_done(struct places *p);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/files.h"
 #include "base/text.h"
 #include "picture/alerts.h"
@@ -248,7 +249,7 @@ static int load_names(struct load *l, struct dirent **names, unsigned n)
 
 static int load_folder(struct load *l)
 {
-	_cleanup_close_ int fd = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = descriptor_open(l->dir, O_RDONLY | O_DIRECTORY);
 	struct dirent **names = NULL;
 	char what[128];
 	int n = fd < 0 ? -1 : scandirat(fd, ".", &names, is_read, by_name), r;

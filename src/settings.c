@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/guest.h"
 #include "base/text.h"
 #include "settings_loader.h"
 
@@ -32,6 +33,7 @@ void settings_free(struct settings *s)
 	free(s->state_dir);
 	free(s->runbooks_base_url);
 	free(s->runbooks_dir);
+	settings_free_environment(s);
 	settings_free_contacts(s);
 	settings_free_sources(s);
 	free(s);
@@ -199,9 +201,12 @@ static int load(const char *sysconfdir, const tocsin_kv *options, size_t n_optio
 {
 	_cleanup_(cleanup_settings) struct settings *s = calloc(1, sizeof *s);
 	_cleanup_(loader_done) struct loader l = { .settings = s };
+	_cleanup_(guest_leave) struct guest guest = guest_enter();
 	int r;
 
 	r = s ? loader_defaults(&l) : -ENOMEM;
+	if (r == 0)
+		r = settings_read_environment(s);
 	if (r == 0)
 		r = remember_options(s, options, n_options);
 	if (r == 0)

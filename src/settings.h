@@ -36,12 +36,19 @@ struct settings_endpoint {
 	uint64_t timeout_ns;         /* of the whole request, default 15 s */
 	bool allow_insecure;         /* http:// to other hosts than loopback */
 	uint32_t priorities;         /* bit 1 << (p - 1); default P1 */
+	char *proxy, *no_proxy;      /* the environment's, as libcurl reads them */
 };
 
 /* Who has a role that runbooks name, and how to reach them: [contacts], role = who. Owned. */
 struct settings_contact {
 	char *role;
 	char *who; /* one line; "" = nobody */
+};
+
+/* What is taken from the environment, once, in settings_load: other threads of ours must not look
+ * while the host may change it. Strings are owned; NULL = not set. */
+struct settings_environment {
+	char *home, *runtime_dir, *state_home;
 };
 
 struct settings {
@@ -76,6 +83,7 @@ struct settings {
 	struct settings_contact contacts[SETTINGS_CONTACTS_MAX];
 	unsigned n_contacts;
 	enum clock_source clock_source;
+	struct settings_environment environment;
 	/* The options as they were given, copied, for settings_kept.h. */
 	tocsin_kv *given;
 	size_t n_given;

@@ -80,6 +80,8 @@ void settings_free_endpoint(struct settings_endpoint *e)
 	free(e->ca_file);
 	free(e->cert_file);
 	free(e->key_file);
+	free(e->proxy);
+	free(e->no_proxy);
 	*e = (struct settings_endpoint){ 0 };
 }
 

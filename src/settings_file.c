@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 
 #define FILE_MAX ((off_t)1024 * 1024)
 #define SECTION_SIZE (sizeof SETTINGS_SOURCE_PREFIX + TOCSIN_ID_MAX)
@@ -138,7 +139,7 @@ int settings_read_file(const char *path, const struct ini_reader *reader, unsign
 
 	*ret_line = 0;
 	/* O_NONBLOCK: a pipe must not hang the engine's start. */
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = descriptor_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	r = fd < 0 ? -errno : read_whole(fd, &text, &len);
 	if (r < 0) {
 		text_buffer_printf(why, "cannot be read: %s",

@@ -106,6 +106,12 @@ int settings_check_thresholds(struct settings *s, const struct source_thresholds
 			      struct text_buffer *why);
 void settings_free_sources(struct settings *s);
 
+/* The environment that counts, copied. -ENOMEM. */
+int settings_read_environment(struct settings *s);
+void settings_free_environment(struct settings *s);
+/* The proxy for the endpoint's URL, and where to do without it. -ENOMEM. */
+int settings_read_proxies(struct settings_endpoint *e);
+
 /* As settings_load, with the folder of the default files. */
 int settings_load_from(const char *sysconfdir, const tocsin_kv *options, size_t n_options,
 		       char *err, size_t err_size, struct settings **ret);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/files.h"
 #include "base/lockfile.h"
 #include "base/moment.h"
@@ -35,7 +36,7 @@ static uint64_t start_ticks(pid_t pid)
 	unsigned long long ticks = 0;
 
 	snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = descriptor_open(path, O_RDONLY);
 	if (fd < 0)
 		return 0;
 	ssize_t len = read(fd, text, sizeof text - 1);

@@ -13,11 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/owner.h"
 
 #define TEMPORARY_SIZE (sizeof FILE_TEMPORARY_PREFIX + 16)
@@ -25,7 +27,7 @@
 
 static int folder_sync(int folder)
 {
-	_cleanup_close_ int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = descriptor_openat(folder, ".", O_RDONLY | O_DIRECTORY, 0);
 
 	if (fd < 0 || fsync(fd) < 0)
 		return -errno;
@@ -67,7 +69,7 @@ static int link_follow(struct walk *w, int link, const struct stat *st, const ch
 	if (asprintf(&rest, "%s/%s", target, behind) < 0)
 		return -ENOMEM;
 	if (*target == '/') {
-		int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		int root = descriptor_open("/", O_PATH | O_DIRECTORY);
 
 		if (root < 0) {
 			free(rest);
@@ -111,7 +113,7 @@ static int walk_step(struct walk *w, const char *name, const char *behind)
 		folder_sync(w->fd); /* else a power cut may take what was made durable in it */
 	else if (w->create && errno != EEXIST && errno != EROFS && errno != EACCES)
 		return -errno;
-	_cleanup_close_ int fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd = descriptor_openat(w->fd, name, O_PATH | O_NOFOLLOW, 0);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (S_ISLNK(st.st_mode) && last)
@@ -122,7 +124,7 @@ static int walk_step(struct walk *w, const char *name, const char *behind)
 		return -ENOTDIR;
 	int r = walk_judge(w, &st);
 	int opened = r < 0 ? r : fd;
-	if (r == 0 && last && (opened = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (r == 0 && last && (opened = descriptor_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0)) < 0)
 		r = -errno;
 	if (r < 0)
 		return r;
@@ -143,7 +145,7 @@ int folder_open_trusted(const char *path, enum folder_trust trust, bool create, 
 	w.rest = strdup(path);
 	if (!w.rest)
 		return -ENOMEM;
-	w.fd = open(*path == '/' ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	w.fd = descriptor_open(*path == '/' ? "/" : ".", O_RDONLY | O_DIRECTORY);
 	if (w.fd < 0)
 		return -errno;
 	while (r == 0 && w.rest[strspn(w.rest, "/")]) {
@@ -194,8 +196,8 @@ static int temporary_create(int folder, char name[static TEMPORARY_SIZE], int *r
 			return -errno;
 		snprintf(name, TEMPORARY_SIZE, FILE_TEMPORARY_PREFIX "%016llx",
 			 (unsigned long long)random);
-		fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			    0600);
+		fd = descriptor_openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+				       0600);
 		if (fd >= 0) {
 			*ret_fd = fd;
 			return 0;
@@ -221,6 +223,17 @@ static int write_whole(int fd, const void *bytes, size_t len)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+int file_allocate(int fd, size_t size)
+{
+	struct rlimit limit;
+
+	/* Beyond the limit the kernel would not only refuse, but also send SIGXFSZ. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	    limit.rlim_cur < size)
+		return -EFBIG;
+	return -posix_fallocate(fd, 0, (off_t)size);
 }
 
 #define NO_GROUP ((gid_t)-1)
@@ -276,7 +289,7 @@ static int read_regular(int folder, const char *name, int flags, size_t max, cha
 	size_t room, len = 0;
 
 	/* O_NONBLOCK: a pipe put in its place must not hang us before fstat has seen it. */
-	fd = openat(folder, name, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = descriptor_openat(folder, name, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
@@ -341,7 +354,7 @@ int file_read_followed(int folder, const char *name, size_t max, char **ret, siz
 
 void folder_tidy(int folder)
 {
-	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = descriptor_openat(folder, ".", O_RDONLY | O_DIRECTORY, 0);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 

@@ -52,6 +52,10 @@ int file_replace_shared(int folder, const char *name, const void *bytes, size_t 
 /* The same, readable by whoever may enter the folder: mode 0644. */
 int file_replace_readable(int folder, const char *name, const void *bytes, size_t len);
 
+/* Gives the file its size, all of it backed by memory or disk. -ENOSPC; -EFBIG, without the signal
+ * that comes with it, past RLIMIT_FSIZE. */
+int file_allocate(int fd, size_t size);
+
 /* Reads a whole regular file of at most `max` bytes; *ret has a NUL after it. The file must belong
  * to the folder's owner, to root or to us: -EPERM. -EFBIG, -EINVAL. */
 int file_read(int folder, const char *name, size_t max, char **ret, size_t *ret_len);

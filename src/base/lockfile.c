@@ -15,6 +15,7 @@
 
 #include "base/boot.h"
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/files.h"
 #include "base/owner.h"
 
@@ -121,10 +122,10 @@ static int lockfile_make(int folder, const char *name, bool replace)
 		return -ENAMETOOLONG;
 	unlinkat(folder, temporary, 0);
 	_cleanup_close_ int fd =
-		openat(folder, temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		descriptor_openat(folder, temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	r = -posix_fallocate(fd, 0, LOCKFILE_SIZE);
+	r = file_allocate(fd, LOCKFILE_SIZE);
 	if (r == 0)
 		r = content_map(fd, &c);
 	if (r == 0) {
@@ -143,7 +144,7 @@ static int content_open(int folder, const char *name, struct content **ret)
 {
 	struct content *c;
 	_cleanup_close_ int fd =
-		openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		descriptor_openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
 
 	if (fd < 0)
 		return -errno;
@@ -196,7 +197,7 @@ int lockfile_is_held(int folder, const char *name)
 	struct content c;
 	struct stat st, folder_st;
 	_cleanup_close_ int fd =
-		openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		descriptor_openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
 
 	if (fd < 0 || fstat(fd, &st) < 0 || fstat(folder, &folder_st) < 0)
 		return -errno;

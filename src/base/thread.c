@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/files.h"
 #include "base/moment.h"
 
@@ -22,6 +24,7 @@
 #define JOIN_PAUSE_MAX_NS UINT64_C(5000000)
 #define CPUS_POSSIBLE "/sys/devices/system/cpu/possible"
 #define CPUS_ISOLATED "/sys/devices/system/cpu/isolated"
+#define CPUS_ONLINE "/sys/devices/system/cpu/online"
 
 /* One processor's number; *s moves past it. */
 static int cpu_parse(const char **s, unsigned long *ret)
@@ -73,7 +76,7 @@ static int cpus_parse(const char *list, cpu_set_t *ret)
 /* The kernel's list in `path`; empty when there is none. */
 static void cpus_read(const char *path, cpu_set_t *ret)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = descriptor_open(path, O_RDONLY);
 	char list[CPU_LIST_MAX];
 	ssize_t n = fd < 0 ? -1 : read(fd, list, sizeof list - 1);
 
@@ -137,28 +140,59 @@ static void *run(void *arg)
 
 	free(given);
 	pthread_setname_np(pthread_self(), start.name);
+	/* What we write is for programs too: the host's locale must not put commas into numbers.
+	 * In this one nothing asks the environment for a language either, which the host may be
+	 * changing. It is built into the C library: nothing is allocated, nothing to be freed. */
+	uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0));
 	return start.main(start.arg);
 }
 
-/* By default a thread inherits its maker's class and processors, so all of it is said. */
-static int attributes_set(pthread_attr_t *attr, const cpu_set_t *cpus)
+/* --- Class and processors --- */
+
+/*
+ * Filters of system calls may forbid to change them, and some kill the process for it. So each is
+ * changed only where a thread would not get what it should by itself.
+ */
+static bool class_must_change(void)
+{
+	int policy = sched_getscheduler(0);
+	int class = policy & ~SCHED_RESET_ON_FORK;
+
+	if (policy < 0 || class == SCHED_OTHER)
+		return false;
+	return !(policy & SCHED_RESET_ON_FORK) || (class != SCHED_FIFO && class != SCHED_RR);
+}
+
+static bool cpus_must_change(const cpu_set_t *wanted)
+{
+	cpu_set_t mine, online, usable;
+
+	if (sched_getaffinity(0, sizeof mine, &mine) < 0)
+		return true;
+	cpus_read(CPUS_ONLINE, &online);
+	CPU_AND(&usable, wanted, &online);
+	return !CPU_EQUAL(&mine, CPU_COUNT(&usable) > 0 ? &usable : wanted);
+}
+
+/* By default a thread inherits its maker's class and processors. cpus: NULL to leave them. */
+static int attributes_set(pthread_attr_t *attr, bool class, const cpu_set_t *cpus)
 {
 	struct sched_param plain = { .sched_priority = 0 };
 	int r;
 
-	r = pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
-	if (r == 0)
+	r = pthread_attr_setstacksize(attr, STACK_SIZE);
+	if (r == 0 && class)
+		r = pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
+	if (r == 0 && class)
 		r = pthread_attr_setschedpolicy(attr, SCHED_OTHER);
-	if (r == 0)
+	if (r == 0 && class)
 		r = pthread_attr_setschedparam(attr, &plain);
-	if (r == 0)
-		r = pthread_attr_setstacksize(attr, STACK_SIZE);
-	if (r == 0)
+	if (r == 0 && cpus)
 		r = pthread_attr_setaffinity_np(attr, sizeof *cpus, cpus);
 	return -r;
 }
 
-static int create(const cpu_set_t *cpus, struct start *start, pthread_t *ret)
+static int create(bool class, const cpu_set_t *cpus, struct start *start, pthread_t *ret)
 {
 	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
 	sigset_t all, before;
@@ -168,7 +202,7 @@ static int create(const cpu_set_t *cpus, struct start *start, pthread_t *ret)
 	r = -pthread_attr_init(&attr);
 	if (r < 0)
 		return r;
-	r = attributes_set(&attr, cpus);
+	r = attributes_set(&attr, class, cpus);
 	if (r == 0) {
 		/* The mask is inherited; set in the thread itself it would come too late. */
 		sigfillset(&all);
@@ -184,11 +218,36 @@ static int create(const cpu_set_t *cpus, struct start *start, pthread_t *ret)
 	return r;
 }
 
+/* Without what only makes it better, where that is what fails. */
+static int create_somehow(const char *cpus, struct start *start, pthread_t *ret)
+{
+	bool class = class_must_change();
+	cpu_set_t wanted, possible;
+	int r = cpus_choose(cpus, &wanted);
+
+	if (r < 0)
+		return r;
+	const cpu_set_t *set = cpus_must_change(&wanted) ? &wanted : NULL;
+	r = create(class, set, start, ret);
+	if (r == -EINVAL && set && !cpus) {
+		/* A cpuset may leave us isolated processors alone. */
+		cpus_possible(&possible);
+		set = &possible;
+		r = create(class, set, start, ret);
+	}
+	if (r < 0 && r != -EAGAIN && r != -ENOMEM && set)
+		r = create(class, NULL, start, ret);
+	if (r < 0 && r != -EAGAIN && r != -ENOMEM && class && set)
+		r = create(false, set, start, ret);
+	if (r < 0 && r != -EAGAIN && r != -ENOMEM && class)
+		r = create(false, NULL, start, ret);
+	return r;
+}
+
 int thread_start(const char *name, const char *cpus, void *(*main)(void *), void *arg,
 		 pthread_t *ret)
 {
 	_cleanup_free_ struct start *start = malloc(sizeof *start);
-	cpu_set_t set;
 	pthread_t thread = 0;
 	int r;
 
@@ -196,20 +255,28 @@ int thread_start(const char *name, const char *cpus, void *(*main)(void *), void
 		return -ENOMEM;
 	*start = (struct start){ .main = main, .arg = arg };
 	snprintf(start->name, sizeof start->name, "%s", name);
-	r = cpus_choose(cpus, &set);
-	if (r < 0)
-		return r;
-	r = create(&set, start, &thread);
-	if (r == -EINVAL && !cpus) {
-		/* A cpuset may leave us isolated processors alone. */
-		cpus_possible(&set);
-		r = create(&set, start, &thread);
-	}
+	r = create_somehow(cpus, start, &thread);
 	if (r < 0)
 		return r;
 	start = NULL; /* the thread's now */
 	*ret = thread;
 	return 0;
+}
+
+bool thread_is_plain(void)
+{
+	return !class_must_change();
+}
+
+bool thread_is_placed(const char *cpus)
+{
+	cpu_set_t wanted, mine, astray;
+
+	if (cpus_choose(cpus, &wanted) < 0 || sched_getaffinity(0, sizeof mine, &mine) < 0)
+		return false;
+	/* A cpuset may leave fewer of them. */
+	CPU_AND(&astray, &mine, &wanted);
+	return CPU_EQUAL(&astray, &mine);
 }
 
 int thread_join(pthread_t thread, uint64_t timeout_ns)

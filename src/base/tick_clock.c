@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 
 #define MEASURED_NS (10 * NS_PER_MS) /* the pace is measured over this at least */
 #define MEASURED_NS_MAX UINT32_MAX   /* and at most: so that the numbers fit */
@@ -29,7 +30,7 @@ static bool kernel_trusts_counter(void)
 {
 	static const char path[] =
 		"/sys/devices/system/clocksource/clocksource0/current_clocksource";
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = descriptor_open(path, O_RDONLY);
 	char name[8];
 
 	return fd >= 0 && read(fd, name, sizeof name) == 4 && memcmp(name, "tsc\n", 4) == 0;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/files.h"
 
 #define PEMS 3
@@ -108,7 +109,7 @@ int credentials_parse_token(const char *text, size_t len,
 /* Straight into hidden memory: the heap would keep a copy. */
 static int file_read_hidden(const char *path, size_t room, char *to, size_t *ret_len)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	_cleanup_close_ int fd = descriptor_open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 	size_t len = 0;
 	ssize_t n;

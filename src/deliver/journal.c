@@ -282,7 +282,7 @@ static void *run(void *arg)
 static void done(struct journal *j)
 {
 	journal_owed_done(j);
-	journal_probe_done(&j->probe);
+	journal_socket_done(&j->socket);
 	syslog_socket_done(&j->syslog);
 	pthread_mutex_destroy(&j->mutex);
 	pthread_cond_destroy(&j->wake);
@@ -295,7 +295,7 @@ int journal_new(const struct journal_options *o, struct journal **ret)
 
 	if (!j)
 		return -ENOMEM;
-	r = journal_probe_init(&j->probe, o->socket);
+	r = journal_socket_init(&j->socket, o->socket);
 	if (r < 0)
 		return r;
 	r = syslog_socket_init(&j->syslog, o->syslog);
@@ -308,16 +308,30 @@ int journal_new(const struct journal_options *o, struct journal **ret)
 	j->target = journal_choose_target(j, o->target);
 	j->context = o->context;
 	atomic_init(&j->give_up_at, UINT64_MAX);
-	if (j->target == LOG_TARGET_JOURNAL)
-		journal_pin_library();
 	journal_owed_init(j, o->state);
 	r = thread_start("tocsin-journal", o->cpus, run, j, &j->thread);
 	if (r < 0) {
 		done(j);
-		return r;
+		return failure_set(o->failure, r, "pthread_create of tocsin-journal");
 	}
 	*ret = TAKE(j);
 	return 0;
+}
+
+void journal_write_alone(const struct journal_options *o, struct entry *e)
+{
+	struct journal *j = e ? calloc(1, sizeof *j) : NULL;
+
+	if (j && journal_socket_init(&j->socket, o->socket) == 0 &&
+	    syslog_socket_init(&j->syslog, o->syslog) == 0) {
+		j->target = journal_choose_target(j, o->target);
+		/* Its time is over already: whatever takes no entry at once gets none. */
+		journal_send_at_once(j, e);
+		journal_socket_done(&j->socket);
+		syslog_socket_done(&j->syslog);
+	}
+	free(j);
+	entry_free(e);
 }
 
 int journal_stop(struct journal *j, uint64_t timeout_ns)

@@ -24,6 +24,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/failure.h"
 #include "deliver/entry.h"
 #include "settings.h"
 
@@ -39,9 +40,13 @@ struct journal_options {
 	const char *cpus;
 	int state; /* folder; -1: nothing can be owed. It must outlive the journal */
 	const struct entry_context *context; /* for its own reports; must outlive the journal */
+	struct failure *failure;             /* of journal_new: the call that failed; may be NULL */
 };
 
 int journal_new(const struct journal_options *o, struct journal **ret);
+/* Writes an entry where there is no journal to give it to: at once, without waiting for room, to
+ * where `o` says. Frees it. */
+void journal_write_alone(const struct journal_options *o, struct entry *e);
 /* What AUTO became. */
 enum log_target journal_target(const struct journal *j);
 

@@ -28,8 +28,8 @@ struct owed_file {
 struct journal {
 	enum log_target target;
 	const struct entry_context *context;
-	struct journal_probe probe;  /* the thread's */
-	struct syslog_socket syslog; /* likewise */
+	struct journal_socket socket; /* the thread's */
+	struct syslog_socket syslog;  /* likewise */
 	pthread_t thread;
 	bool joined;
 	/* The thread's: */
@@ -75,6 +75,8 @@ struct entry *journal_take_report(struct journal *j, bool anyway);
 enum log_target journal_choose_target(struct journal *j, enum log_target asked);
 /* -ETIMEDOUT: the stop gave it up; else it is counted as written or, with its error, as lost. */
 int journal_send(struct journal *j, const struct entry *e);
+/* Where the target takes it at once; nothing is counted. */
+void journal_send_at_once(struct journal *j, const struct entry *e);
 
 /* --- what is owed --- */
 

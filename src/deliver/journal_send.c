@@ -17,7 +17,7 @@ enum log_target journal_choose_target(struct journal *j, enum log_target asked)
 {
 	if (asked != LOG_TARGET_AUTO)
 		return asked;
-	if (journal_probe_connect(&j->probe) == 0)
+	if (journal_socket_connect(&j->socket) == 0)
 		return LOG_TARGET_JOURNAL;
 	return syslog_socket_connect(&j->syslog) == 0 ? LOG_TARGET_SYSLOG : LOG_TARGET_STDERR;
 }
@@ -49,7 +49,7 @@ static int send_patiently(struct journal *j, const struct entry *e, const char *
 			return -ETIMEDOUT;
 		r = j->target == LOG_TARGET_SYSLOG
 			    ? syslog_socket_send(&j->syslog, line, len, WAIT_MS)
-			    : journal_probe_send(&j->probe, e, WAIT_MS);
+			    : journal_socket_send(&j->socket, e, WAIT_MS);
 		if (r == -ENOTCONN)
 			pause_a_while(j);
 		else if (r != -EAGAIN)
@@ -78,4 +78,24 @@ int journal_send(struct journal *j, const struct entry *e)
 	if (r != -ETIMEDOUT)
 		atomic_fetch_add_explicit(r == 0 ? &j->written : &j->lost, 1, memory_order_relaxed);
 	return r;
+}
+
+void journal_send_at_once(struct journal *j, const struct entry *e)
+{
+	size_t len = 0;
+	_cleanup_free_ char *line = NULL;
+
+	switch (j->target) {
+	case LOG_TARGET_STDERR:
+		entry_write(e, STDERR_FILENO);
+		break;
+	case LOG_TARGET_SYSLOG:
+		line = entry_to_syslog(e, (long)getpid(), &len);
+		if (line)
+			syslog_socket_send(&j->syslog, line, len, 0);
+		break;
+	default:
+		journal_socket_send(&j->socket, e, 0);
+		break;
+	}
 }

@@ -3,7 +3,6 @@
 
 #include "deliver/journal_target.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -11,58 +10,59 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
-
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/moment.h"
 #include "deliver/entry_line.h"
+#include "deliver/journal_datagram.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 #define PROBE_LIFE_NS (100 * NS_PER_MS)
 #define WRITE_WAIT_MS 1000 /* for a stderr that does not block and is full */
 
-int journal_probe_init(struct journal_probe *p, const char *path)
+int journal_socket_init(struct journal_socket *p, const char *path)
 {
 	const char *given = path ? path : JOURNAL_SOCKET;
 
-	*p = (struct journal_probe){ .address.sun_family = AF_UNIX, .fd = -1 };
+	*p = (struct journal_socket){ .address.sun_family = AF_UNIX, .fd = -1 };
 	if (strlen(given) >= sizeof p->address.sun_path)
 		return -ENAMETOOLONG;
 	memcpy(p->address.sun_path, given, strlen(given) + 1);
 	return 0;
 }
 
-void journal_probe_done(struct journal_probe *p)
+void journal_socket_done(struct journal_socket *p)
 {
-	if (p->fd >= 0)
+	if (descriptor_is(p->fd, p->identity))
 		close(p->fd);
 	p->fd = -1;
 }
 
-int journal_probe_connect(struct journal_probe *p)
+int journal_socket_connect(struct journal_socket *p)
 {
 	_cleanup_close_ int fd = -1;
 
-	journal_probe_done(p);
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	journal_socket_done(p);
+	fd = descriptor_socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	if (fd < 0 || stat(p->address.sun_path, &p->file) < 0)
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)&p->address, sizeof p->address) < 0)
 		return -errno;
 	p->fd = fd;
+	p->identity = descriptor_identify(fd);
 	p->made_ns = clock_monotonic_ns();
 	fd = -1;
 	return 0;
 }
 
-int journal_probe_wait(struct journal_probe *p, int timeout_ms)
+int journal_socket_wait(struct journal_socket *p, int timeout_ms)
 {
 	struct pollfd poll_fd = { .events = POLLOUT };
 	int n;
 
-	if (p->fd < 0 || clock_monotonic_ns() - p->made_ns >= PROBE_LIFE_NS) {
-		int r = journal_probe_connect(p);
+	if (!descriptor_is(p->fd, p->identity) ||
+	    clock_monotonic_ns() - p->made_ns >= PROBE_LIFE_NS) {
+		int r = journal_socket_connect(p);
 
 		if (r < 0)
 			return r;
@@ -75,12 +75,12 @@ int journal_probe_wait(struct journal_probe *p, int timeout_ms)
 		return -errno;
 	if (poll_fd.revents & POLLOUT && !(poll_fd.revents & (POLLERR | POLLHUP | POLLNVAL)))
 		return 0;
-	journal_probe_done(p);
+	journal_socket_done(p);
 	return -ECONNREFUSED;
 }
 
 /* Is it still the one that was there when we connected? */
-static bool socket_is_there(const struct journal_probe *p)
+static bool socket_is_there(const struct journal_socket *p)
 {
 	struct stat now;
 
@@ -101,28 +101,24 @@ static bool is_passing(int error)
 	return false;
 }
 
-int journal_probe_send(struct journal_probe *p, const struct entry *e, int timeout_ms)
+int journal_socket_send(struct journal_socket *p, const struct entry *e, int timeout_ms)
 {
-	int r = journal_probe_wait(p, timeout_ms);
+	int r = journal_socket_wait(p, timeout_ms);
 
 	if (r == -EAGAIN)
 		return r;
 	if (r < 0)
 		return -ENOTCONN; /* whatever keeps us from journald, it may change */
-	r = sd_journal_sendv(e->fields, (int)e->n_fields);
+	r = journal_datagram_send(p->fd, e->fields, (int)e->n_fields);
 	if (r == 0 && !socket_is_there(p)) {
-		journal_probe_done(p);
+		journal_socket_done(p);
 		return -ENOTCONN;
 	}
+	if (r == -EAGAIN)
+		return r;
+	if (is_passing(r))
+		journal_socket_done(p);
 	return is_passing(r) ? -ENOTCONN : r;
-}
-
-void journal_pin_library(void)
-{
-	Dl_info info;
-
-	if (dladdr((void *)sd_journal_sendv, &info) != 0 && info.dli_fname)
-		dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
 int entry_write(const struct entry *e, int fd)

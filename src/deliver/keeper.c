@@ -311,6 +311,8 @@ int keeper_new(const struct keeper_options *o, struct keeper **ret)
 		r = thread_start("tocsin-keeper", o->cpus, keeper_main, k, &k->thread);
 		if (r < 0)
 			pthread_cond_destroy(&k->asked);
+		if (r < 0)
+			failure_set(o->failure, r, "pthread_create of tocsin-keeper");
 	}
 	if (r < 0) {
 		pthread_mutex_destroy(&k->mutex);

@@ -15,6 +15,7 @@
 #ifndef TOCSIN_DELIVER_KEEPER_H
 #define TOCSIN_DELIVER_KEEPER_H
 
+#include "base/failure.h"
 #include "deliver/outbox.h"
 #include "deliver/posting.h"
 
@@ -36,6 +37,7 @@ struct keeper_options {
 	 */
 	void (*settled)(void *userdata, struct posting *p, int error);
 	void *userdata;
+	struct failure *failure; /* of keeper_new: the call that failed; may be NULL */
 };
 
 int keeper_new(const struct keeper_options *o, struct keeper **ret);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/files.h"
 #include "deliver/outbox_parts.h"
 
@@ -123,7 +124,7 @@ int outbox_dead_open(const struct outbox *o, bool create, int *ret_fd)
 		(void)fsync(o->folder); /* where it cannot be synced, nothing here can do more */
 	else if (create && errno != EEXIST)
 		return -errno;
-	fd = openat(o->folder, OUTBOX_DEAD, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = descriptor_openat(o->folder, OUTBOX_DEAD, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return -errno;
 	*ret_fd = fd;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/files.h"
 #include "base/text.h"
 #include "deliver/outbox_parts.h"
@@ -255,7 +256,7 @@ static int name_take(struct scan *s, const char *name)
 static int names_read(struct scan *s)
 {
 	_cleanup_(cleanup_closedir) DIR *dir = NULL;
-	int fd = openat(s->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	int fd = descriptor_openat(s->folder, ".", O_RDONLY | O_DIRECTORY, 0), r = 0;
 
 	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir) {
@@ -359,7 +360,7 @@ static int scan_waiting(struct outbox *o, struct outbox_cursor *c, bool mend,
 	c->left = 0;
 	if (r < 0)
 		return r;
-	s.folder = openat(o->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s.folder = descriptor_openat(o->folder, ".", O_RDONLY | O_DIRECTORY, 0);
 	/* Removed under us: it holds nothing. */
 	if (s.folder < 0)
 		return errno == ENOENT ? 0 : -errno;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/files.h"
 #include "base/lockfile.h"
 #include "base/moment.h"
@@ -79,7 +80,7 @@ static int folder_make(struct owed *o)
 		(void)fsync(o->state); /* where it cannot be synced, nothing here can do more */
 	else if (errno != EEXIST && errno != EROFS && errno != EACCES)
 		return -errno;
-	fd = openat(o->state, OWED_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = descriptor_openat(o->state, OWED_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return -errno;
 	if (o->folder >= 0)
@@ -155,7 +156,7 @@ static void name_take(struct owed *o, const struct owed_name *n)
 
 static int scan(struct owed *o)
 {
-	int fd = openat(o->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = descriptor_openat(o->folder, ".", O_RDONLY | O_DIRECTORY, 0);
 	_cleanup_(cleanup_closedir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	int error = errno;
 	struct owed_name n;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/exit_gate.h"
 #include "base/moment.h"
 #include "base/thread.h"
@@ -343,11 +344,12 @@ static int libcurl_begin(void)
 int pager_new(const struct pager_options *o, struct pager **ret)
 {
 	_cleanup_(cleanup_pager) struct pager *p = NULL;
+	struct descriptor_low low;
 	int r;
 
 	r = libcurl_begin();
 	if (r < 0)
-		return r;
+		return failure_set(o->failure, r, "curl_global_init");
 	p = calloc(1, sizeof *p);
 	if (!p)
 		return -ENOMEM;
@@ -355,21 +357,24 @@ int pager_new(const struct pager_options *o, struct pager **ret)
 	p->submitted_end = &p->submitted;
 	pthread_mutex_init(&p->mutex, NULL); /* of this kind neither can fail */
 	cond_init(&p->parted);
-	p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	p->wake = descriptor_above(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (p->wake < 0)
 		return -errno;
 	p->lanes = calloc(o->n_endpoints + 1, sizeof *p->lanes);
+	descriptor_low_fill(&low);
 	p->multi = curl_multi_init();
+	descriptor_low_free(&low);
 	if (!p->lanes || !p->multi)
-		return -ENOMEM;
+		return failure_set(o->failure, -ENOMEM, "curl_multi_init");
 	for (unsigned i = 0; i < o->n_endpoints; i++) {
 		r = pager_lane_init(&p->lanes[i], &p->options, i, p->multi, &p->counts);
 		if (r < 0)
-			return r;
+			return failure_set(o->failure, r, "making of the endpoint %s",
+					   o->endpoints[i].name);
 	}
 	r = thread_start("tocsin-pager", o->cpus, pager_main, p, &p->thread);
 	if (r < 0)
-		return r;
+		return failure_set(o->failure, r, "pthread_create of tocsin-pager");
 	*ret = TAKE(p);
 	return 0;
 }

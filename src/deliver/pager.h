@@ -26,6 +26,7 @@
 #ifndef TOCSIN_DELIVER_PAGER_H
 #define TOCSIN_DELIVER_PAGER_H
 
+#include "base/failure.h"
 #include "base/moment.h"
 #include "deliver/posting.h"
 #include "deliver/retry.h"
@@ -75,6 +76,7 @@ struct pager_options {
 	 */
 	void (*trouble)(void *userdata, const char *endpoint, const char *text);
 	void *userdata;
+	struct failure *failure; /* of pager_new: the call that failed; may be NULL */
 };
 
 /* Starts the thread. -errno; -ESHUTDOWN: the process exits; -EINVAL for an endpoint whose secret,

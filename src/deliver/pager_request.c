@@ -108,8 +108,13 @@ static bool set_address(CURL *easy, const struct settings_endpoint *e, const cha
 	return SET(easy, CURLOPT_URL, e->url) && SET(easy, CURLOPT_USERAGENT, user_agent) &&
 	       SET(easy, CURLOPT_PROTOCOLS_STR, protocols) &&
 	       SET(easy, CURLOPT_FOLLOWLOCATION, 0L) &&
-	       /* Set at all it replaces the environment's, which other hosts go by. */
-	       (!loopback || SET(easy, CURLOPT_NOPROXY, "*"));
+	       /* Set always: libcurl would else read the environment, on the pager's thread, while
+		* the host may be changing it. */
+	       SET(easy, CURLOPT_PROXY, e->proxy ? e->proxy : "") &&
+	       SET(easy, CURLOPT_NOPROXY,
+		   loopback      ? "*"
+		   : e->no_proxy ? e->no_proxy
+				 : "");
 }
 
 static bool set_manners(CURL *easy, const struct settings_endpoint *e)
@@ -195,7 +200,8 @@ int pager_request_init(struct pager_request *q, const struct settings_endpoint *
 	}
 	q->easy = curl_easy_init();
 	if (!q->easy || !set_address(q->easy, endpoint, q->host, user_agent) ||
-	    !set_manners(q->easy, endpoint) || !pager_request_listen(q))
+	    !set_manners(q->easy, endpoint) || !pager_sockets_serve(&q->sockets, q->easy) ||
+	    !pager_request_listen(q))
 		return -ENOMEM;
 	return set_tls(q->easy, endpoint, q->credentials);
 }

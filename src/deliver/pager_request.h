@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "deliver/page.h"
 #include "deliver/credentials.h"
+#include "deliver/pager_sockets.h"
 #include "settings.h"
 
 #define REQUEST_SECRETS 6
@@ -21,6 +22,7 @@ struct pager_request {
 	const struct page_format *format;
 	struct credentials *credentials;
 	CURL *easy;
+	struct pager_sockets sockets;
 	char *host;                    /* what an error may name of the URL */
 	char *hidden[REQUEST_SECRETS]; /* what it may not, unless NULL */
 	char error[CURL_ERROR_SIZE];   /* libcurl's, of the attempt under way */
@@ -49,7 +51,8 @@ struct pager_answer {
 /* The endpoint must outlive it. -EINVAL, -ENOMEM; pager_request_done also after a failure. */
 int pager_request_init(struct pager_request *q, const struct settings_endpoint *endpoint,
 		       const char *version);
-/* Not while libcurl's multi handle has it. */
+/* Not while libcurl's multi handle has it. Its memory stays in use until that handle's end, which
+ * closes the connections. */
 void pager_request_done(struct pager_request *q);
 
 /* Sets everything for an attempt at the page, made now, in its minimal form when asked. `trouble`

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "base/text.h"
 
 #define SECRET_PREFIX "whsec_"
@@ -105,7 +106,7 @@ int signature_parse(const char *text, size_t len, struct signature_secrets *ret,
 /* A link is followed: that is how secrets are put into containers, and the path is the site's. */
 static int secret_open(const char *path, int *ret_fd)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	_cleanup_close_ int fd = descriptor_open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 
 #define SYSLOG_SOCKET "/dev/log"
 
@@ -26,7 +27,7 @@ int syslog_socket_init(struct syslog_socket *s, const char *path)
 
 void syslog_socket_done(struct syslog_socket *s)
 {
-	if (s->fd >= 0)
+	if (descriptor_is(s->fd, s->identity))
 		close(s->fd);
 	s->fd = -1;
 	s->done = 0;
@@ -34,7 +35,7 @@ void syslog_socket_done(struct syslog_socket *s)
 
 static int connect_as(struct syslog_socket *s, int type)
 {
-	_cleanup_close_ int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_close_ int fd = descriptor_socket(AF_UNIX, type | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;
@@ -42,6 +43,7 @@ static int connect_as(struct syslog_socket *s, int type)
 	if (connect(fd, (const struct sockaddr *)&s->address, sizeof s->address) < 0)
 		return errno == EAGAIN ? -EBUSY : -errno;
 	s->fd = fd;
+	s->identity = descriptor_identify(fd);
 	s->is_stream = type == SOCK_STREAM;
 	fd = -1;
 	return 0;
@@ -75,7 +77,8 @@ int syslog_socket_send(struct syslog_socket *s, const char *message, size_t len,
 {
 	int r;
 
-	if (s->fd < 0 && syslog_socket_connect(s) < 0)
+	/* A part of an entry went over a connection that somebody has closed: it begins again. */
+	if (!descriptor_is(s->fd, s->identity) && syslog_socket_connect(s) < 0)
 		return -ENOTCONN;
 	r = send_now(s, message, len);
 	if (r == -EAGAIN) {

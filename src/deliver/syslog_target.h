@@ -8,7 +8,7 @@
  * and does not say whether anything was sent.
  *
  * The socket takes datagrams, or a stream in which a NUL ends each message, whichever the listener
- * has made. Unlike with journald's library a success means that it is in the listener's queue.
+ * has made. A success means that it is in the listener's queue.
  */
 #ifndef TOCSIN_DELIVER_SYSLOG_TARGET_H
 #define TOCSIN_DELIVER_SYSLOG_TARGET_H
@@ -16,10 +16,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/un.h>
+#include "base/descriptor.h"
 
 struct syslog_socket {
 	struct sockaddr_un address;
-	int fd; /* -1: not connected */
+	int fd;                              /* -1: not connected */
+	struct descriptor_identity identity; /* of fd */
 	bool is_stream;
 	size_t done; /* bytes of the message that went into the stream so far */
 };

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 
 #define RING_PREFIX "ring-"
 #define LOCK_PREFIX "lock-"
@@ -128,7 +129,7 @@ static int runs_add(struct found_runs *f, int folder, const char *name)
 static int runs_find(int folder, const char *own, struct found_runs *f)
 {
 	_cleanup_(cleanup_closedir) DIR *dir = NULL;
-	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = descriptor_openat(folder, ".", O_RDONLY | O_DIRECTORY, 0);
 	struct dirent *e;
 	int r = 0;
 
@@ -215,7 +216,7 @@ static void epoch_tidy(int folder, const char *epoch)
 void dead_runs_tidy(int folder, const char *own)
 {
 	_cleanup_(cleanup_closedir) DIR *dir = NULL;
-	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = descriptor_openat(folder, ".", O_RDONLY | O_DIRECTORY, 0);
 	struct dirent *e;
 
 	dir = fd < 0 ? NULL : fdopendir(fd);

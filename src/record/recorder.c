@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/cleanup.h"
+#include "base/descriptor.h"
+#include "base/files.h"
 #include "base/lockfile.h"
 #include "base/moment.h"
 #include "record/recorder_layout.h"
@@ -137,45 +141,69 @@ static void header_fill(struct layout_header *h, const struct recorder_options *
 	h->checksum = checksum_add(0, h, offsetof(struct layout_header, checksum));
 }
 
-/* Every page backed and mapped for writing, so that no push faults or finds no room. */
-static int mapping_populate(void *p, size_t size)
+/*
+ * Every page backed, mapped for writing and stored into, so that no push faults or finds no room.
+ * Asking the kernel alone is not enough: where the machine is a virtual one whose host backs memory
+ * lazily, the first store into each page costs some microseconds all the same. Nor is storing: the
+ * kernel tells that it has no page, where a store would be a SIGBUS.
+ */
+static int mapping_populate(void *p, size_t size, struct failure *f)
 {
 #ifdef MADV_POPULATE_WRITE
-	if (madvise(p, size, MADV_POPULATE_WRITE) == 0)
-		return 0;
-	if (errno != EINVAL)
-		return -errno;
+	/* Other errors are those of kernels, or filters, that do not know it. */
+	if (madvise(p, size, MADV_POPULATE_WRITE) < 0 && (errno == ENOMEM || errno == EFAULT))
+		return failure_set(f, -errno, "madvise of %zu bytes", size);
 #endif
 	for (size_t at = 0; at < size; at += LAYOUT_PAGE)
 		((volatile uint8_t *)p)[at] = 0;
 	return 0;
 }
 
-/* The file's memory, under its temporary name; anonymous memory without a folder. */
-static int mapping_make(struct recorder *r, size_t size)
+/* The file, under its temporary name. */
+static int file_make(const struct recorder *r, size_t size, struct failure *f, int *ret_fd)
+{
+	_cleanup_close_ int fd = descriptor_openat(r->folder, r->temporary,
+						   O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return failure_set(f, -errno, "open of the recorder's file");
+	/* A clean ENOSPC here, where a store into an unbacked page would be a SIGBUS. */
+	int e = file_allocate(fd, size);
+	if (e < 0)
+		return failure_set(f, e, "posix_fallocate of %zu bytes for the recorder", size);
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* The file's memory; anonymous memory without a folder. */
+static int mapping_make(struct recorder *r, size_t size, struct failure *f)
 {
 	_cleanup_close_ int fd = -1;
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	uint64_t left = cgroup_memory_left();
 
+	/* Touched without room for it, it would be the end of the process. */
+	if (left < size)
+		return failure_set(f, -ENOMEM,
+				   "recorder.size: %zu bytes, and the control group has %" PRIu64
+				   " left",
+				   size, left);
 	if (r->folder >= 0) {
+		int e = file_make(r, size, f, &fd);
+
+		if (e < 0)
+			return e;
 		flags = MAP_SHARED;
-		fd = openat(r->folder, r->temporary,
-			    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd < 0)
-			return -errno;
-		/* A clean ENOSPC here, where a store into an unbacked page would be a SIGBUS. */
-		int e = posix_fallocate(fd, 0, (off_t)size);
-		if (e != 0)
-			return -e;
 	}
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
 	if (p == MAP_FAILED)
-		return -errno;
+		return failure_set(f, -errno, "mmap of %zu bytes for the recorder", size);
 	r->header = p;
 	r->size = size;
 	/* A forked child does not need it, and must not touch it. */
 	madvise(p, size, MADV_DONTFORK);
-	return mapping_populate(p, size);
+	return mapping_populate(p, size, f);
 }
 
 static void names_fill(struct recorder *r, const uint8_t epoch[static RECORDER_EPOCH_SIZE])
@@ -203,7 +231,7 @@ int recorder_create(const struct recorder_options *o, struct recorder **ret)
 	struct layout_header shape = { 0 };
 
 	if (getrandom(epoch, sizeof epoch, 0) != (ssize_t)sizeof epoch)
-		return -errno;
+		return failure_set(o->failure, -errno, "getrandom");
 	_cleanup_(cleanup_recorder) struct recorder *r = calloc(1, sizeof *r);
 	if (!r)
 		return -ENOMEM;
@@ -211,17 +239,17 @@ int recorder_create(const struct recorder_options *o, struct recorder **ret)
 	if (o->folder >= 0) {
 		r->folder = fcntl(o->folder, F_DUPFD_CLOEXEC, 3);
 		if (r->folder < 0)
-			return -errno;
+			return failure_set(o->failure, -errno, "fcntl(F_DUPFD_CLOEXEC)");
 		names_fill(r, epoch);
 	}
 	header_fill(&shape, o, slots, epoch);
-	int e = mapping_make(r, shape.file_size);
+	int e = mapping_make(r, shape.file_size, o->failure);
 	if (e < 0)
 		return e;
 	if (r->folder >= 0) {
 		e = lockfile_open(r->folder, r->lock_name, true, &r->lock);
 		if (e < 0)
-			return e;
+			return failure_set(o->failure, e, "making of the recorder's lock file");
 	}
 	*r->header = shape;
 
@@ -283,11 +311,11 @@ void recorder_release_hold(struct recorder *r, bool remove)
 {
 	if (r->folder < 0)
 		return;
+	/* Also when it goes: whoever may not remove it any more, after a setuid, says it so. */
+	atomic_store_explicit(&r->producer.counters->stopped_wall_ns, clock_realtime_ns(),
+			      memory_order_relaxed);
 	if (remove)
 		unlinkat(r->folder, r->name, 0);
-	else
-		atomic_store_explicit(&r->producer.counters->stopped_wall_ns, clock_realtime_ns(),
-				      memory_order_relaxed);
 	lockfile_release(r->lock);
 }
 

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/failure.h"
 
 #define RECORDER_FORMAT 1
 #define RECORDER_SLOT_SIZE 512
@@ -42,11 +43,13 @@ struct recorder_options {
 	size_t size;             /* bytes of all slots, rounded up to a power of two */
 	uint64_t first_position; /* of the first slot, at least 1 */
 	const char *engine;      /* name kept in the header, at most 255 bytes */
+	struct failure *failure; /* gets the call that failed; may be NULL */
 };
 
 /*
  * Makes the file whole (allocated and touched, so that no push can fault) and its lock file. The
- * epoch is drawn at random. -ENOSPC and others of open, fallocate, mmap; nothing is left behind.
+ * epoch is drawn at random. -ENOMEM where the control group has no room for it, before the kernel
+ * would have to kill for it; -ENOSPC and others of open, fallocate, mmap. Nothing is left behind.
  */
 int recorder_create(const struct recorder_options *o, struct recorder **ret);
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/descriptor.h"
 #include "record/recorder_layout.h"
 
 /*
@@ -287,7 +288,7 @@ int recorder_image_open(int folder, const char *name, struct recorder_image **re
 	if (!i)
 		return -ENOMEM;
 	i->chunk = UINT64_MAX;
-	i->fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	i->fd = descriptor_openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (i->fd < 0)
 		return -errno;
 	if (fstat(i->fd, &st) < 0)
@@ -322,7 +323,7 @@ int recorder_image_begin(int folder, const char *name, uint64_t *ret_first_posit
 
 	if (!i)
 		return -ENOMEM;
-	i->fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	i->fd = descriptor_openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	/* A pipe in its place gives nothing, at once: it was opened without waiting. */
 	r = i->fd < 0 ? -errno : image_read_header(i);
 	if (r == -EPROTONOSUPPORT)

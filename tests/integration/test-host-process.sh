@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Loaded and unloaded again and again in one process, with pages and journal entries flowing: each
-# entry is in the journal, and libsystemd leaves one descriptor in all, not one a cycle.
+# entry is in the journal, and no descriptor is left.
 unload=$top_builddir/tests/abi/test-process_unload
 if [ ! -x "$unload" ]; then
 	echo "skipped: built without the unit tests"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal writer with sd_journal_sendv replaced (-Wl,--wrap=sd_journal_sendv) and a datagram
- * socket of the test's own in journald's place, and another in /dev/log's.
+ * The journal writer with journal_datagram_send replaced (-Wl,--wrap=journal_datagram_send) and a
+ * datagram socket of the test's own in journald's place, and another in /dev/log's.
  */
 #ifndef TOCSIN_TESTS_UNIT_JOURNAL_FIXTURE_H
 #define TOCSIN_TESTS_UNIT_JOURNAL_FIXTURE_H
@@ -24,7 +24,7 @@
 
 static const struct entry_context context = { .engine = "engine", .runbooks_base_url = "" };
 
-/* What the replaced sd_journal_sendv saw and is to do. */
+/* What the replaced journal_datagram_send saw and is to do. */
 static struct {
 	pthread_mutex_t mutex;
 	char *sent[SENT_MAX]; /* MESSAGEs */
@@ -35,13 +35,14 @@ static struct {
 	sem_t entered, go;
 } fake = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
-int __wrap_sd_journal_sendv(const struct iovec *fields, int n);
+int __wrap_journal_datagram_send(int fd, const struct iovec *fields, int n);
 
-int __wrap_sd_journal_sendv(const struct iovec *fields, int n)
+int __wrap_journal_datagram_send(int fd, const struct iovec *fields, int n)
 {
 	bool gated;
 	int r = 0;
 
+	(void)fd;
 	pthread_mutex_lock(&fake.mutex);
 	gated = fake.gated;
 	pthread_mutex_unlock(&fake.mutex);

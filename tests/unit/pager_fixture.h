@@ -85,6 +85,9 @@ __attribute__((unused)) static void desk_trouble(void *userdata, const char *end
 	pthread_mutex_unlock(&d->mutex);
 }
 
+/* Of the endpoints that are added. */
+__attribute__((unused)) static char *desk_proxy, *desk_no_proxy;
+
 /* An endpoint on the server, or at any URL when there is none. */
 __attribute__((unused)) static void desk_add(struct desk *d, const struct http_server *s,
 					     const char *rest)
@@ -99,6 +102,8 @@ __attribute__((unused)) static void desk_add(struct desk *d, const struct http_s
 	d->endpoints[i] = (struct settings_endpoint){
 		.name = names[i],
 		.url = d->url[i],
+		.proxy = desk_proxy,
+		.no_proxy = desk_no_proxy,
 		.connect_timeout_ns = FIXTURE_LIMIT_NS,
 		.timeout_ns = 2 * FIXTURE_LIMIT_NS,
 	};

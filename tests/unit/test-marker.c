@@ -86,6 +86,34 @@ static void a_negative_time_of_an_older_version_is_unknown(void **state)
 	assert_int_equal(m.last_event_wall_ns, 0);
 }
 
+static void a_clean_end_is_said_in_a_file_that_cannot_be_removed(void **state)
+{
+	const struct test_folder *f = *state;
+	struct marker m = { .sessions = 1, .session_ids = { "\"clean\":0" } }, back;
+	struct marker_file kept = { .fd = -1 };
+
+	assert_int_equal(marker_end(&kept), -EBADF);
+	assert_int_equal(marker_keep(f->fd, &kept), -ENOENT);
+	assert_int_equal(marker_write(f->fd, &m), 0);
+	assert_int_equal(marker_keep(f->fd, &kept), 0);
+	assert_int_equal(marker_read(f->fd, &back), 0);
+	assert_false(back.clean);
+	assert_int_equal(marker_end(&kept), 0);
+	assert_int_equal(marker_read(f->fd, &back), 0);
+	assert_true(back.clean);
+	assert_string_equal(back.session_ids[0], m.session_ids[0]);
+	/* A descriptor that somebody has closed is another file's now. */
+	int other = openat(f->fd, "other", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(dup2(other, kept.fd), kept.fd);
+	assert_int_equal(marker_end(&kept), -EBADF);
+	assert_int_equal(lseek(other, 0, SEEK_END), 0);
+	int number = kept.fd;
+	marker_file_done(&kept);
+	assert_true(fcntl(number, F_GETFD) >= 0);
+	close(number);
+	close(other);
+}
+
 static void damaged_ones_are_refused(void **state)
 {
 	const struct test_folder *f = *state;
@@ -120,6 +148,7 @@ int main(void)
 		test_in_folder(a_marker_comes_back_as_it_was_written),
 		test_in_folder(every_number_comes_back),
 		test_in_folder(a_negative_time_of_an_older_version_is_unknown),
+		test_in_folder(a_clean_end_is_said_in_a_file_that_cannot_be_removed),
 		test_in_folder(damaged_ones_are_refused),
 	};
 

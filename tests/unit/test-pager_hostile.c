@@ -277,13 +277,13 @@ static struct told by_proxy(const char *answer)
 
 	raw_start(&proxy);
 	snprintf(url, sizeof url, "http://127.0.0.1:%u", proxy.port);
-	setenv("https_proxy", url, 1);
+	desk_proxy = url;
 	desk_start(&d, NULL, "https://pager.example/T0K3N");
 	desk_submit(&d, "a-1-feed", 1, PAGE_RAISED, 1);
 	desk_wait(&d, &d.n_told, 1);
 	struct told t = d.told[0];
 	desk_end(&d);
-	unsetenv("https_proxy");
+	desk_proxy = NULL;
 	raw_stop(&proxy);
 	assert_null(strstr(t.error, "T0K3N"));
 	return t;

@@ -235,21 +235,46 @@ static void a_proxy_is_never_asked_for_loopback(void **state)
 {
 	struct http_server *s = http_start(STEPS(200)), *proxy = http_start(STEPS(200));
 	struct desk d;
-	char url[64];
+	char url[64], no_proxy[] = "example.com";
 
 	(void)state;
 	snprintf(url, sizeof url, "http://127.0.0.1:%u", proxy->port);
-	setenv("http_proxy", url, 1);
-	setenv("no_proxy", "example.com", 1);
+	desk_proxy = url;
+	desk_no_proxy = no_proxy;
 	desk_start(&d, s, "/");
 	desk_submit(&d, "a-1-feed", 1, PAGE_RAISED, 1);
 	desk_wait(&d, &d.n_delivered, 1);
 	assert_int_equal(s->n_seen, 1);
 	assert_int_equal(proxy->n_seen, 0);
 	desk_end(&d);
-	unsetenv("http_proxy");
-	unsetenv("no_proxy");
+	desk_proxy = desk_no_proxy = NULL;
 	http_stop(s);
+	http_stop(proxy);
+}
+
+/* The host may be changing it at that very moment. */
+static void the_environment_is_not_read_for_a_proxy(void **state)
+{
+	static const char *const names[] = { "http_proxy", "https_proxy", "HTTPS_PROXY",
+					     "all_proxy", "ALL_PROXY" };
+	struct http_server *proxy = http_start(STEPS(200));
+	struct desk d;
+	char url[64];
+
+	(void)state;
+	snprintf(url, sizeof url, "http://127.0.0.1:%u", proxy->port);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		setenv(names[i], url, 1);
+	desk_init(&d);
+	desk_add(&d, NULL, "http://nobody.invalid/");
+	d.endpoints[0].allow_insecure = true;
+	assert_int_equal(desk_open(&d), 0);
+	desk_submit(&d, "a-1-feed", 1, PAGE_RAISED, 1);
+	desk_wait(&d, &d.n_told, 1);
+	assert_int_equal(proxy->n_seen, 0);
+	desk_end(&d);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		unsetenv(names[i]);
 	http_stop(proxy);
 }
 
@@ -293,6 +318,7 @@ int main(void)
 		cmocka_unit_test(an_error_names_the_host_and_no_secret),
 		cmocka_unit_test(only_loopback_is_posted_to_without_encryption),
 		cmocka_unit_test(a_proxy_is_never_asked_for_loopback),
+		cmocka_unit_test(the_environment_is_not_read_for_a_proxy),
 		cmocka_unit_test(an_endpoint_that_cannot_work_is_refused),
 	};
 

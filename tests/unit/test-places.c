@@ -71,8 +71,7 @@ static void without_settings_a_tmpfs_is_preferred(void **state)
 
 	if (access("/dev/shm", W_OK) < 0)
 		skip();
-	setenv("XDG_RUNTIME_DIR", f->path, 1);
-	setenv("XDG_STATE_HOME", f->path, 1);
+	s.environment.runtime_dir = s.environment.state_home = (char *)(uintptr_t)f->path;
 	assert_int_equal(places_find(&s, &p), 0);
 	assert_true(p.runtime_is_tmpfs);
 	assert_null(p.runtime_trouble);
