@@ -20,7 +20,7 @@ void settings_free(struct settings *s)
 {
 	if (!s)
 		return;
-	for (unsigned i = 0; i < SETTINGS_ENDPOINTS_MAX; i++)
+	for (unsigned i = 0; i <= SETTINGS_ENDPOINTS_MAX; i++)
 		settings_free_endpoint(&s->endpoints[i]);
 	for (size_t i = 0; i < s->n_given; i++) {
 		free((char *)(uintptr_t)s->given[i].key.ptr);

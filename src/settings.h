@@ -14,7 +14,7 @@
 #include "picture/thresholds.h"
 #include "tocsin_plugin.h"
 
-#define SETTINGS_ENDPOINTS_MAX 8
+#define SETTINGS_ENDPOINTS_MAX 32 /* those with a url; each has a bit in the picture */
 #define SETTINGS_CONTACTS_MAX 64
 #define SETTINGS_TRUSTED_MAX 64
 #define SETTINGS_FILE_DEFAULT "tocsin.conf" /* in ${sysconfdir}/tocsin, then tocsin.conf.d */
@@ -63,7 +63,8 @@ struct settings {
 	uid_t trusted_uids[SETTINGS_TRUSTED_MAX]; /* for the tool: see tool/trust.h */
 	unsigned n_trusted_uids;
 	uint64_t log_alive_every_ns; /* 0: never */
-	struct settings_endpoint endpoints[SETTINGS_ENDPOINTS_MAX];
+	/* While they are read, [webhook] has a place too, though it may get no url. */
+	struct settings_endpoint endpoints[SETTINGS_ENDPOINTS_MAX + 1];
 	unsigned n_endpoints; /* those with a url */
 	bool has_page_after;
 	uint64_t page_after_ns;

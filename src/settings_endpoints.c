@@ -48,6 +48,11 @@ static int endpoint_add(struct settings *s, const char *name, struct settings_en
 	return r;
 }
 
+static void say_too_many(struct text_buffer *why)
+{
+	text_buffer_printf(why, "there are more than %d endpoints", SETTINGS_ENDPOINTS_MAX);
+}
+
 int settings_endpoint(struct settings *s, const char *section, struct settings_endpoint **ret,
 		      struct text_buffer *why)
 {
@@ -63,8 +68,8 @@ int settings_endpoint(struct settings *s, const char *section, struct settings_e
 		*ret = &s->endpoints[i];
 		return 0;
 	}
-	if (s->n_endpoints == SETTINGS_ENDPOINTS_MAX) {
-		text_buffer_printf(why, "there are more than %d endpoints", SETTINGS_ENDPOINTS_MAX);
+	if (s->n_endpoints == SETTINGS_ENDPOINTS_MAX + 1) {
+		say_too_many(why);
 		return -EINVAL;
 	}
 	return endpoint_add(s, name, ret);
@@ -119,6 +124,11 @@ int settings_keep_endpoints(struct settings *s, const struct settings_endpoint *
 		kept++;
 	}
 	s->n_endpoints = kept;
+	if (kept > SETTINGS_ENDPOINTS_MAX) {
+		*ret = &s->endpoints[SETTINGS_ENDPOINTS_MAX];
+		say_too_many(why);
+		return -EINVAL;
+	}
 	if (kept > 0 && backups == kept) {
 		*ret = &s->endpoints[0];
 		text_buffer_add(why,

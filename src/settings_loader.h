@@ -9,7 +9,7 @@
 #define LOADER_OPTION "option" /* the place of what no file says */
 /* The table's rows for the settings themselves and for each endpoint, then the keys of each source.
  */
-#define LOADER_TABLES (1 + SETTINGS_ENDPOINTS_MAX)
+#define LOADER_TABLES (2 + SETTINGS_ENDPOINTS_MAX)
 #define LOADER_PLACES_MAX                                                                          \
 	(LOADER_TABLES * SETTINGS_TABLE_MAX + SOURCE_THRESHOLDS_MAX * SETTINGS_SOURCE_KEYS)
 

@@ -81,11 +81,6 @@ static void what_is_wrong_is_told_with_its_place(void **state)
 		{ "[webhook]\nurl = https://a.example/\n"
 		  "secret_file = whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n",
 		  "webhook.secret_file: is a secret; it wants the name of a file" },
-		{ "[webhook.1]\nurl=https://a/\n[webhook.2]\nurl=https://a/\n[webhook.3]\n"
-		  "url=https://a/\n[webhook.4]\nurl=https://a/\n[webhook.5]\nurl=https://a/\n"
-		  "[webhook.6]\nurl=https://a/\n[webhook.7]\nurl=https://a/\n[webhook.8]\n"
-		  "url=https://a/\n",
-		  "more than 8 endpoints" },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -96,6 +91,47 @@ static void what_is_wrong_is_told_with_its_place(void **state)
 		if (!strstr(error, cases[i].error))
 			fail_msg("\"%s\" does not say \"%s\"", error, cases[i].error);
 	}
+}
+
+/* With a plain one that has a url, with one that has none and with none at all. */
+static void as_many_endpoints_as_are_documented_can_be_named(void **state)
+{
+	static const struct {
+		const char *plain;
+		unsigned named;
+		bool fits;
+	} cases[] = {
+		{ "", 1, true },
+		{ "", 8, true },
+		{ "", 9, true },
+		{ "", SETTINGS_ENDPOINTS_MAX, true },
+		{ "", SETTINGS_ENDPOINTS_MAX + 1, false },
+		{ "", SETTINGS_ENDPOINTS_MAX + 2, false },
+		{ "[webhook]\ntimeout = 3s\n", SETTINGS_ENDPOINTS_MAX, true },
+		{ "[webhook]\ntimeout = 3s\n", SETTINGS_ENDPOINTS_MAX + 1, false },
+		{ "[webhook]\nurl = https://a/\n", SETTINGS_ENDPOINTS_MAX - 1, true },
+		{ "[webhook]\nurl = https://a/\n", SETTINGS_ENDPOINTS_MAX, false },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		for (unsigned plain_last = 0; plain_last < 2; plain_last++) {
+			struct text_buffer file = { 0 };
+			struct settings *s = NULL;
+
+			if (!plain_last)
+				text_buffer_add(&file, str(cases[i].plain));
+			for (unsigned n = 0; n < cases[i].named; n++)
+				text_buffer_printf(&file, "[webhook.e%u]\nurl = https://a/\n", n);
+			if (plain_last)
+				text_buffer_add(&file, str(cases[i].plain));
+			int r = load(*state, file.ptr, &s);
+			if (cases[i].fits && r < 0)
+				fail_msg("%u named: %s", cases[i].named, error);
+			if (!cases[i].fits && (r == 0 || !strstr(error, "more than 32 endpoints")))
+				fail_msg("%u named: %s", cases[i].named, r == 0 ? "taken" : error);
+			settings_free(s);
+			text_buffer_done(&file);
+		}
 }
 
 /* As a person would write them: one after the other, some twice. */
@@ -261,6 +297,7 @@ int main(void)
 		test_in_folder(each_endpoint_has_settings_of_its_own),
 		test_in_folder(the_plain_one_may_be_left_out),
 		test_in_folder(what_is_wrong_is_told_with_its_place),
+		test_in_folder(as_many_endpoints_as_are_documented_can_be_named),
 		test_in_folder(options_and_files_name_the_same_endpoints),
 		test_in_folder(hostile_endpoint_options_are_refused),
 		test_in_folder(a_key_wants_a_certificate),
