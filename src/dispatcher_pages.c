@@ -131,7 +131,8 @@ void dispatcher_page_summary(struct dispatcher *d, const struct news *news)
 			s->endpoints |= endpoints_for(d, priority, false);
 	if (s->endpoints == 0)
 		return;
-	due_set(d, news->at);
+	/* As late as the first page that it tells of. */
+	due_set(d, s->since);
 	while (page_new_summary(&d->page_context, s, news->at, &page) < 0)
 		if (!dispatcher_memory_wait(d))
 			return;

@@ -52,8 +52,8 @@ int page_new(const struct page_context *c, const struct incident *incident, enum
 	     struct moment at, struct page **ret);
 /*
  * A summary's data has, beside what an alert's has, raised, resolved, unlisted,
- * by_priority{P1,P2,P3} and alerts[{alert_id,code,state}]; its code and runbook are those of the
- * gravest. -ENOMEM.
+ * by_priority{P1,P2,P3} and alerts[{alert_id,code,state,priority}]; its code and runbook are those
+ * of the gravest. -ENOMEM.
  */
 int page_new_summary(const struct page_context *c, const struct storm_summary *s, struct moment at,
 		     struct page **ret);

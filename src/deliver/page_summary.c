@@ -39,6 +39,41 @@ static bool is_first_of_its_code(const struct storm_summary *s, size_t n)
 	return true;
 }
 
+static bool is_open_p1(const struct storm_summary *s, size_t n)
+{
+	return s->priorities[n] == 1 && !s->ended[n];
+}
+
+/* " P1 still open: DATA_FEED_DOWN 12, EXECUTION_ERROR 1." or nothing. */
+static void say_open(struct text_buffer *b, const struct storm_summary *s)
+{
+	const char *before = " P1 still open: ";
+	size_t told = 0, left = 0;
+
+	for (size_t i = 0; i < s->n_ids; i++)
+		left += is_open_p1(s, i);
+	if (left == 0)
+		return;
+	for (size_t i = 0; i < s->n_ids && told < MESSAGE_CODES_MAX; i++) {
+		bool first = is_open_p1(s, i);
+		size_t n = 0;
+
+		for (size_t j = 0; j < i && first; j++)
+			first = !is_open_p1(s, j) || strcmp(s->codes[i], s->codes[j]) != 0;
+		if (!first)
+			continue;
+		for (size_t j = i; j < s->n_ids; j++)
+			n += is_open_p1(s, j) && strcmp(s->codes[i], s->codes[j]) == 0;
+		text_buffer_printf(b, "%s%s %zu", before, s->codes[i], n);
+		before = ", ";
+		left -= n;
+		told++;
+	}
+	if (left > 0)
+		text_buffer_printf(b, ", others %zu", left);
+	text_buffer_add(b, STR("."));
+}
+
 /* " Alerts: DATA_FEED_DOWN 12, DRIFT_HIGH 3, others 2." */
 static void say_codes(struct text_buffer *b, const struct storm_summary *s)
 {
@@ -80,6 +115,7 @@ static void say_summary(struct text_buffer *b, const struct page_context *c,
 	text_buffer_printf(b, ": %" PRIu64 " raised, %" PRIu64 " resolved", s->raised, s->resolved);
 	say_priorities(b, s);
 	text_buffer_add(b, STR("."));
+	say_open(b, s);
 	say_codes(b, s);
 	text_buffer_printf(b, " See each of them: tocsin alerts%s%s --since %s",
 			   c->engine ? " --engine " : "", c->engine ? c->engine : "",
@@ -91,8 +127,10 @@ static json_t *list_new(const struct storm_summary *s)
 	json_t *list = json_array();
 
 	for (size_t i = 0; list && i < s->n_ids; i++) {
-		json_t *one = json_pack("{s:s,s:s,s:s}", "alert_id", s->ids[i], "code", s->codes[i],
-					"state", s->ended[i] ? "resolved" : "firing");
+		char priority[] = { 'P', (char)('0' + s->priorities[i] % 10), 0 };
+		json_t *one = json_pack("{s:s,s:s,s:s,s:s*}", "alert_id", s->ids[i], "code",
+					s->codes[i], "state", s->ended[i] ? "resolved" : "firing",
+					"priority", s->priorities[i] > 0 ? priority : NULL);
 
 		if (json_array_append_new(list, one) < 0) {
 			json_decref(list);

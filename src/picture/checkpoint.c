@@ -225,6 +225,8 @@ static void encode_held(struct encoder *e, const struct storm_summary *held, siz
 		.id_len = (uint16_t)strlen(held->ids[i]),
 		.code_len = (uint16_t)strlen(held->codes[i]),
 		.ended = held->ended[i],
+		.priority = held->priorities[i],
+		.pages = held->pages[i],
 	};
 	size_t begin = item_begin(e, TAG_HELD);
 
@@ -232,6 +234,12 @@ static void encode_held(struct encoder *e, const struct storm_summary *held, siz
 	encoder_add(e, held->ids[i], fixed.id_len);
 	encoder_add(e, held->codes[i], fixed.code_len);
 	item_end(e, begin);
+}
+
+static void encode_window(struct encoder *e, uint16_t tag, const struct storm_window *w)
+{
+	for (size_t i = 0; i < w->n_groups; i++)
+		item_add(e, tag, &w->went[(w->first + i) % STORM_GROUPS_MAX], sizeof *w->went);
 }
 
 static void encode_storm(struct encoder *e, const struct storm *s)
@@ -252,8 +260,9 @@ static void encode_storm(struct encoder *e, const struct storm *s)
 	item_add(e, TAG_FIXED, &fixed, sizeof fixed);
 	item_add_string(e, TAG_ID, held->id);
 	item_add_string(e, TAG_CODE, held->code);
-	for (size_t i = 0; i < s->n_groups; i++)
-		item_add(e, TAG_WENT, &s->went[(s->first + i) % STORM_GROUPS_MAX], sizeof *s->went);
+	encode_window(e, TAG_WENT, &s->all);
+	encode_window(e, TAG_WENT_URGENT, &s->urgent);
+	item_add(e, TAG_URGENT, &held->urgent, sizeof held->urgent);
 	for (size_t i = 0; i < held->n_ids; i++)
 		encode_held(e, held, i);
 	item_end(e, begin);

@@ -50,8 +50,10 @@ enum checkpoint_tag {
 	TAG_MESSAGE = 22,
 	TAG_SESSION_ID = 23,
 	TAG_INSTANCE = 24,
-	TAG_WENT = 25, /* storm: a struct storm_group, oldest first */
-	TAG_HELD = 26, /* storm: an incident held: struct held_fixed, its id, its code */
+	TAG_WENT = 25,        /* storm: a struct storm_group, oldest first */
+	TAG_HELD = 26,        /* storm: an incident held: struct held_fixed, its id, its code */
+	TAG_WENT_URGENT = 27, /* storm: as TAG_WENT, of the urgent ones */
+	TAG_URGENT = 28,      /* storm: a u64, how many urgent ones are held */
 };
 
 enum { PICTURE_STARTED = 1, PICTURE_STALLED = 2 };
@@ -112,7 +114,8 @@ struct storm_fixed {
 
 struct held_fixed {
 	uint16_t id_len, code_len;
-	uint32_t ended;
+	uint8_t ended, priority; /* the priority, 0 in older ones */
+	uint16_t pages;          /* likewise */
 };
 
 _Static_assert(sizeof(struct item_head) == 6, "no hole");

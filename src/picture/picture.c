@@ -37,11 +37,12 @@ static enum page_kind page_limit(struct picture *p, struct incident *i, enum pag
 {
 	if (page == PAGE_NONE || page_is_unlimited(p, i))
 		return page;
-	if (storm_holds(&p->storm, at)) {
+	bool urgent = storm_is_urgent(i, page);
+	if (storm_holds(&p->storm, urgent, at)) {
 		storm_hold(&p->storm, i, page, alerts_epoch(p->alerts), p->position, at);
 		return PAGE_NONE;
 	}
-	storm_note(&p->storm, at);
+	storm_note(&p->storm, urgent, at);
 	return page;
 }
 
@@ -67,6 +68,7 @@ static void tell_summary(struct picture *p, struct moment at)
 {
 	struct storm_summary *summary = &p->storm.held;
 
+	storm_arrange(summary);
 	picture_tell_news(p, &(struct news){ .kind = NEWS_SUMMARY, .at = at, .summary = summary });
 	alerts_note_summary(p->alerts, p->storm.last_position, summary->endpoints);
 	storm_told(&p->storm, at);

@@ -18,14 +18,14 @@ static bool copy_text(tocsin_str s, char *to, size_t size)
 	return true;
 }
 
-static int read_group(struct restoring *to, tocsin_str content)
+static int read_group(struct restoring *to, struct storm_window *window, tocsin_str content)
 {
 	struct storm_group group;
 
 	if (!read_fixed(content, &group, sizeof group, sizeof group))
 		return -EBADMSG;
 	group.last_ns = restored_time(to, group.last_ns);
-	return storm_restore_group(&to->picture->storm, &group);
+	return storm_restore_group(window, &group);
 }
 
 static int read_held(struct storm_summary *held, tocsin_str content)
@@ -41,6 +41,8 @@ static int read_held(struct storm_summary *held, tocsin_str content)
 	    !copy_text(code, held->codes[n], sizeof held->codes[n]))
 		return -EBADMSG;
 	held->ended[n] = fixed.ended != 0;
+	held->priorities[n] = fixed.priority <= 3 ? fixed.priority : 0;
+	held->pages[n] = fixed.pages;
 	held->n_ids++;
 	return 0;
 }
@@ -73,7 +75,13 @@ static int read_part(struct restoring *to, const struct item *item, struct storm
 		fine = copy_text(item->content, held->code, sizeof held->code);
 		break;
 	case TAG_WENT:
-		return read_group(to, item->content);
+		return read_group(to, &to->picture->storm.all, item->content);
+	case TAG_WENT_URGENT:
+		return read_group(to, &to->picture->storm.urgent, item->content);
+	case TAG_URGENT:
+		fine = read_fixed(item->content, &held->urgent, sizeof held->urgent,
+				  sizeof held->urgent);
+		break;
 	case TAG_HELD:
 		return read_held(held, item->content);
 	default:
@@ -84,7 +92,8 @@ static int read_part(struct restoring *to, const struct item *item, struct storm
 
 int restore_storm(struct restoring *to, tocsin_str content)
 {
-	struct storm_summary held = { 0 };
+	/* Where an older version has not saved it, what may be urgent is. */
+	struct storm_summary held = { .urgent = UINT64_MAX };
 	struct cursor c = cursor_of(content);
 	struct storm_fixed fixed = { 0 };
 	struct item item;

@@ -216,11 +216,37 @@ is 5 "$(came)" "requests for two pages of which one is refused"
 # That it takes nothing is told by the clock, though no attempt ends: it hangs, or asks for an hour.
 for step in hang retry-after:3600 retry-after:3600:429; do
 	script $step
+	rm -rf "$run" "$state"
 	start_engine -o webhook.url="$url" -o pages.park_retry=300ms -o webhook.timeout=5m
 	alert FIRST
 	await degraded firing
 	is 1 "$(came)" "requests to one that answers with $step"
 	kill_engine
-	rm -rf "$run" "$state"
 	stop_receiver
 done
+
+# Lesser pages hold no P1 back, and a summary is as late as the first page that it tells of.
+script 200
+rm -rf "$run" "$state"
+start_engine -o webhook.url="$url" -o webhook.priorities=P1,P2,P3 -o pages.max_pages_per_minute=1
+noise() {
+	tell_engine "{\"at\":1000,\"alert\":\"raise\",\"code\":\"$1\",\"priority\":\"P3\",\"message\":\"m\"}"
+}
+is_logged() {
+	grep -q "code=\"$1\" priority=\"P.\" state=\"firing\"" "$work/engine.err"
+}
+noise NOISE
+noise HELD
+await is_logged HELD
+alert FIRST
+is_later() {
+	[ "$(date +%s)" -gt "$1" ]
+}
+await is_later $(($(date +%s) + 1))
+is 2 "$(came)" "pages of which one was urgent, before the summary"
+stop_engine
+stop_receiver
+is 3 "$(came)" "pages of which one was held"
+grep -q 'FIRST' "$work/came" || fail "the P1 was held back"
+late=$(sed -n 's/.*alert\.summary.*delayed_by_s[^0-9]*\([0-9]*\)\..*/\1/p' "$work/came")
+[ "${late:-0}" -ge 1 ] || fail "a summary that is late by more than a second says: ${late:-nothing}"

@@ -221,11 +221,11 @@ static void fill_minute(struct fixture *f)
 	struct storm *s = &f->picture->storm;
 
 	for (unsigned i = 0; i < STORM_GROUPS_MAX; i++) {
-		storm_note(s, at_s(2));
-		s->went[i].n = s->limit;
-		s->n_went = (i + 1) * s->limit;
+		storm_note(s, false, at_s(2));
+		s->all.went[i].n = s->limit;
+		s->all.n_went = (i + 1) * s->limit;
 	}
-	assert_int_equal(s->n_groups, STORM_GROUPS_MAX);
+	assert_int_equal(s->all.n_groups, STORM_GROUPS_MAX);
 }
 
 /* Everything there can be, and every text as long as can be. */
@@ -353,7 +353,7 @@ static void make_some(struct checkpoint_buffer *buf)
 	struct fixture f = { 0 };
 	struct chance c = { 7, 0 };
 
-	settings.alerts.max_pages_per_minute = 3;
+	settings.alerts.max_pages_per_minute = 1;
 	settings.endpoints = endpoints;
 	settings.n_endpoints = 2;
 	fixture_start(&f, &settings);

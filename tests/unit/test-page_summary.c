@@ -74,6 +74,23 @@ static void a_summary_says_how_many_of_what_and_where_to_look(void **state)
 	page_unref(p);
 }
 
+static void a_summary_names_the_p1s_that_are_open(void **state)
+{
+	struct storm_summary s = summary_of_some();
+
+	(void)state;
+	list(&s, "e-4-call", "LOW", false);
+	for (size_t n = 0; n < s.n_ids; n++)
+		s.priorities[n] = n < 3 ? 1 : 3;
+	struct page *p = page_of(&fixture_context, &s);
+	assert_non_null(strstr(text_of(p, "message"),
+			       "P2 1. P1 still open: DRIFT_HIGH 1, DATA_FEED_DOWN 1. Alerts: "));
+	const json_t *alerts = json_object_get(p->data, "alerts");
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(alerts, 2), "priority")), "P1");
+	page_unref(p);
+}
+
 static void a_summary_is_a_page_of_its_own(void **state)
 {
 	struct storm_summary s = summary_of_some();
@@ -201,6 +218,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_summary_says_how_many_of_what_and_where_to_look),
+		cmocka_unit_test(a_summary_names_the_p1s_that_are_open),
 		cmocka_unit_test(a_summary_is_a_page_of_its_own),
 		cmocka_unit_test(a_summary_has_the_ids_for_programs),
 		cmocka_unit_test(what_does_not_fit_the_list_is_told_of),

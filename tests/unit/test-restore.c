@@ -398,13 +398,13 @@ static void wrong_sum(struct storm *s)
 
 static void empty_group(struct storm *s)
 {
-	s->went[s->first].n = 0;
+	s->all.went[s->all.first].n = 0;
 }
 
 static void groups_out_of_order(struct storm *s)
 {
-	s->went[1] = (struct storm_group){ 1, 1 };
-	s->n_groups = 2;
+	s->all.went[1] = (struct storm_group){ 1, 1 };
+	s->all.n_groups = 2;
 }
 
 static void a_storm_that_cannot_have_been_is_refused(void **state)

@@ -54,16 +54,16 @@ static void over_the_limit_one_summary_takes_the_rest(void **state)
 	raise_at(&f, 1, 1, "A", NULL);
 	raise_at(&f, 2, 2, "B", NULL);
 	raise_at(&f, 3, 2, "C", NULL);
-	raise_at(&f, 4, 1, "D", NULL);
+	raise_at(&f, 4, 2, "D", NULL);
 	assert_int_equal(picture_next_deadline(f.picture), SECONDS(61));
 	assert_told(&f, "1.000 firing P1 A #1 x1 page: m\n"
 			"2.000 firing P2 B #2 x1 page: m\n"
 			"3.000 firing P2 C #3 x1: m\n"
-			"4.000 firing P1 D #4 x1: m\n");
+			"4.000 firing P2 D #4 x1: m\n");
 	advance_to(&f, 60.999);
 	assert_told(&f, "");
 	advance_to(&f, 61);
-	assert_told(&f, "61.000 summary P1 D +2 -0 since 3.000: C D\n");
+	assert_told(&f, "61.000 summary P2 C +2 -0 since 3.000: C D\n");
 	assert_int_equal(picture_next_deadline(f.picture), UINT64_MAX);
 	fixture_done(&f);
 }
@@ -106,7 +106,7 @@ static void what_comes_while_a_summary_waits_does_not_overtake_it(void **state)
 			"3.000 resolved P1 A #1 x1: m\n"
 			"4.000 resolved P1 B #2 x1: m\n"
 			"5.000 firing P1 B #5 x1: m\n"
-			"61.000 summary P1 B +2 -2 since 2.000: B(ended) A(ended) B\n");
+			"61.000 summary P1 B +2 -2 since 2.000: B B(ended) A(ended)\n");
 	fixture_done(&f);
 }
 
@@ -303,6 +303,85 @@ static void a_summary_is_known_by_its_id(void **state)
 	assert_int_equal(storm_number(""), 0);
 }
 
+/* 70 lesser pages, then P1s: as many of those as the limit go as if the others were not there. */
+static void lesser_pages_never_hold_up_what_is_urgent(void **state)
+{
+	static const uint32_t lesser[] = { 2, 3 };
+
+	(void)state;
+	for (size_t l = 0; l < 2; l++) {
+		struct fixture f;
+		char text[128], instance[16];
+
+		start(&f, 60);
+		for (unsigned i = 0; i < 70; i++) {
+			snprintf(instance, sizeof instance, "%u", i);
+			raise_at(&f, 1, lesser[l], "NOISE", instance);
+		}
+		/* A held one that has become urgent goes too, and so does a flood of them. */
+		raise_at(&f, 2, 1, "NOISE", "69");
+		text_buffer_done(&f.told);
+		for (unsigned i = 0; i < 59; i++) {
+			snprintf(instance, sizeof instance, "%u", i);
+			raise_at(&f, 3, 1, "P", instance);
+			snprintf(text, sizeof text,
+				 "3.000 firing P1 P instance=%u #%u x1 page: m\n", i, 72 + i);
+			assert_told(&f, text);
+		}
+		raise_at(&f, 4, 1, "P", "more");
+		assert_told(&f, "4.000 firing P1 P instance=more #131 x1: m\n");
+		/* The summary that has it waits for the first of its own kind, and no longer than a
+		 * minute. */
+		assert_int_equal(picture_next_deadline(f.picture), SECONDS(61));
+		fixture_done(&f);
+	}
+}
+
+static void a_summary_waits_a_minute_at_most_however_many_urgent_ones_go(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f, 2);
+	raise_at(&f, 1, 3, "A", NULL);
+	raise_at(&f, 1, 3, "B", NULL);
+	raise_at(&f, 2, 3, "C", NULL);
+	raise_at(&f, 30, 1, "P", NULL);
+	raise_at(&f, 31, 1, "Q", NULL);
+	assert_int_equal(picture_next_deadline(f.picture), SECONDS(62));
+	text_buffer_done(&f.told);
+	advance_to(&f, 62);
+	assert_told(&f, "62.000 summary P3 C +1 -0 since 2.000: C\n");
+	fixture_done(&f);
+}
+
+static void a_summary_lists_open_p1s_first_and_flaps_make_room_for_them(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f, 1);
+	raise_at(&f, 1, 1, "FIRST", NULL);
+	for (unsigned i = 0; i < STORM_IDS_MAX + 6; i++) {
+		char instance[16];
+
+		snprintf(instance, sizeof instance, "%u", i);
+		raise_at(&f, 2, i % 2 ? 2 : 3, "FLAP", instance);
+		clear_at(&f, 3, "FLAP", instance);
+	}
+	raise_at(&f, 4, 3, "LOW", NULL);
+	raise_at(&f, 5, 1, "OPEN", "a");
+	raise_at(&f, 6, 2, "MIDDLE", NULL);
+	raise_at(&f, 7, 1, "OPEN", "b");
+	text_buffer_done(&f.told);
+	f.with_ids = true;
+	advance_to(&f, 61);
+	assert_non_null(strstr(f.told.ptr, ": OPEN OPEN MIDDLE LOW FLAP(ended) "));
+	/* Each flap that found no room, or made it, was two pages. */
+	assert_non_null(strstr(f.told.ptr, " 20 unlisted "));
+	fixture_done(&f);
+}
+
 static void past_its_room_a_summary_only_counts(void **state)
 {
 	struct fixture f;
@@ -345,16 +424,16 @@ static void within_any_minute_no_more_than_the_limit_go(void **state)
 			while (from < n && went[from] + STORM_MINUTE_NS <= now)
 				from++;
 			struct moment at = { now, now };
-			bool held = storm_holds(s, at);
+			bool held = storm_holds(s, false, at);
 
 			if (exact)
 				assert_int_equal(held, n - from >= limits[l]);
 			assert_true(held || n - from < limits[l]);
 			if (held)
 				continue;
-			storm_note(s, at);
+			storm_note(s, false, at);
 			went[n++] = now;
-			assert_true(s->n_groups < STORM_GROUPS_MAX || exact);
+			assert_true(s->all.n_groups < STORM_GROUPS_MAX || exact);
 		}
 		assert_true(n > PAGES / 4);
 	}
@@ -365,12 +444,12 @@ static void within_any_minute_no_more_than_the_limit_go(void **state)
 static void a_limit_changed_meanwhile_is_kept_from_then_on(void **state)
 {
 	struct storm *s = calloc(1, sizeof *s);
-	struct incident i = { .id = "e-7-call", .code = (char[]){ "A" }, .priority = 1 };
+	struct incident i = { .id = "e-7-call", .code = (char[]){ "A" }, .priority = 2 };
 
 	(void)state;
 	storm_init(s, 3);
 	for (unsigned n = 1; n <= 3; n++)
-		storm_note(s, at_s(n));
+		storm_note(s, false, at_s(n));
 	storm_hold(s, &i, PAGE_RAISED, "e", 1, at_s(10));
 	assert_int_equal(storm_due(s), SECONDS(61));
 	s->limit = 1;
@@ -379,9 +458,9 @@ static void a_limit_changed_meanwhile_is_kept_from_then_on(void **state)
 	assert_int_equal(storm_due(s), SECONDS(10));
 	s->limit = 0;
 	assert_int_equal(storm_due(s), SECONDS(10));
-	assert_true(storm_holds(s, at_s(11)));
+	assert_true(storm_holds(s, false, at_s(11)));
 	storm_told(s, at_s(11));
-	assert_false(storm_holds(s, at_s(11)));
+	assert_false(storm_holds(s, false, at_s(11)));
 	assert_int_equal(storm_due(s), UINT64_MAX);
 	free(s);
 }
@@ -419,6 +498,9 @@ int main(void)
 		cmocka_unit_test(two_summaries_never_have_one_id),
 		cmocka_unit_test(a_summary_that_fails_over_takes_its_incidents_along),
 		cmocka_unit_test(a_summary_is_known_by_its_id),
+		cmocka_unit_test(lesser_pages_never_hold_up_what_is_urgent),
+		cmocka_unit_test(a_summary_waits_a_minute_at_most_however_many_urgent_ones_go),
+		cmocka_unit_test(a_summary_lists_open_p1s_first_and_flaps_make_room_for_them),
 		cmocka_unit_test(past_its_room_a_summary_only_counts),
 		cmocka_unit_test(within_any_minute_no_more_than_the_limit_go),
 		cmocka_unit_test(a_limit_changed_meanwhile_is_kept_from_then_on),
