@@ -254,7 +254,10 @@ int alerts_clear_saying(struct alerts *a, const struct raise *clear, struct mome
 
 	if (!n)
 		return -ENOENT;
-	resolve(a, n, clear, at);
+	int r = incident_set_resolution(&n->incident, clear);
+	if (r < 0 && !clear->by_rule)
+		return r;
+	resolve(a, n, NULL, at);
 	return 0;
 }
 

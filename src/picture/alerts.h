@@ -130,7 +130,8 @@ int alerts_clear(struct alerts *a, bool by_rule, tocsin_str code, tocsin_str ses
 		 tocsin_str source, tocsin_str instance, struct moment at);
 /*
  * The same of the incident that this would raise again, saying so: its message and its metadata,
- * where it has any, are the resolution's. Without memory it is resolved all the same.
+ * where it has any, are the resolution's. Without memory a rule's is resolved all the same; one by
+ * call is left as it is: -ENOMEM.
  */
 int alerts_clear_saying(struct alerts *a, const struct raise *clear, struct moment at);
 /* Resolves each open incident of that code that a rule opened, that raised longest ago first, and

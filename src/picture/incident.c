@@ -221,14 +221,14 @@ int incident_set(struct incident *i, const struct raise *raise, tocsin_str raw_c
 	return 0;
 }
 
-void incident_set_resolution(struct incident *i, const struct raise *said)
+int incident_set_resolution(struct incident *i, const struct raise *said)
 {
 	struct incident end = { 0 };
 
 	if (said->message.len == 0 && said->n_kv == 0)
-		return;
+		return 0;
 	if (incident_set(&end, said, (tocsin_str){ NULL, 0 }) < 0)
-		return;
+		return -ENOMEM;
 	if (said->message.len > 0) {
 		free(i->resolution);
 		i->resolution = TAKE(end.message);
@@ -242,6 +242,7 @@ void incident_set_resolution(struct incident *i, const struct raise *said)
 	i->truncated |= end.truncated;
 	free(end.message);
 	metadata_done(&end.metadata);
+	return 0;
 }
 
 tocsin_str incident_session(const struct incident_node *n)

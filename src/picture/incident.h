@@ -52,9 +52,8 @@ void incident_free(struct incident_node *n);
 
 /* Takes a raise's message, metadata, raw code (may be absent) and figures. -ENOMEM: unchanged. */
 int incident_set(struct incident *i, const struct raise *raise, tocsin_str raw_code);
-/* What is said at its end, as far as there is memory for it: a message and metadata, where it has
- * any. */
-void incident_set_resolution(struct incident *i, const struct raise *said);
+/* What is said at its end: a message and metadata, where it has any. -ENOMEM: unchanged. */
+int incident_set_resolution(struct incident *i, const struct raise *said);
 /* The session's id with its own length. */
 tocsin_str incident_session(const struct incident_node *n);
 

@@ -74,22 +74,39 @@ static void tell_summary(struct picture *p, struct moment at)
 	storm_told(&p->storm, at);
 }
 
+bool picture_tries_again(const struct picture_settings *s, int result)
+{
+	return result == -ENOMEM && s->wait_for_memory && s->wait_for_memory(s->wait_userdata);
+}
+
+/* Heap; NULL without memory. */
+static char *trouble_line(const char *text, tocsin_str about)
+{
+	_cleanup_free_ char *line = text_to_line(about);
+	struct text_buffer b = { 0 };
+
+	if (!line)
+		return NULL;
+	text_buffer_printf(&b, "%s: %s", text, line);
+	if (b.failed)
+		text_buffer_done(&b);
+	return b.ptr;
+}
+
 /* `about` may be absent. */
 static void tell_line(const struct picture *p, enum news_kind kind, struct moment at,
 		      const char *text, tocsin_str about)
 {
-	_cleanup_free_ char *line = about.len > 0 ? text_to_line(about) : NULL;
-	_cleanup_(text_buffer_done) struct text_buffer b = { 0 };
+	_cleanup_free_ char *line = NULL;
 
-	text_buffer_add(&b, str(text));
-	if (line) {
-		text_buffer_add(&b, STR(": "));
-		text_buffer_add(&b, str(line));
-	}
+	if (about.len > 0)
+		do
+			line = trouble_line(text, about);
+		while (!line && picture_tries_again(&p->settings, -ENOMEM));
 	picture_tell_news(p, &(struct news){
 				     .kind = kind,
 				     .at = at,
-				     .text = b.failed ? text : b.ptr,
+				     .text = line ? line : text,
 			     });
 }
 
@@ -97,11 +114,6 @@ static void tell_trouble(const struct picture *p, struct moment at, const char *
 			 tocsin_str about)
 {
 	tell_line(p, NEWS_TROUBLE, at, text, about);
-}
-
-bool picture_tries_again(const struct picture_settings *s, int result)
-{
-	return result == -ENOMEM && s->wait_for_memory && s->wait_for_memory(s->wait_userdata);
 }
 
 static void tell_no_memory(const struct picture *p, struct moment at)
@@ -292,8 +304,13 @@ static void apply_alert(struct picture *p, const struct record *r, struct moment
 	int error;
 
 	if (r->kind == TOCSIN_ALERT_CLEAR) {
-		if (alerts_clear_saying(p->alerts, &raise, at) < 0)
+		do
+			error = alerts_clear_saying(p->alerts, &raise, at);
+		while (picture_tries_again(&p->settings, error));
+		if (error == -ENOENT)
 			tell_vain_clear(p, r->code, at);
+		else if (error < 0)
+			tell_no_memory(p, at);
 		return;
 	}
 	do

@@ -429,6 +429,25 @@ DELIVERY = [
     fault("a log entry's field has NULs", "src/deliver/entry.c",
           "value.len > 0 && memchr(value.ptr, 0, value.len)", "value.len > SIZE_MAX / 2",
           unit("entry")),
+    fault("a page that finds no memory is left out", "src/dispatcher_pages.c",
+          "	while (page_new(&d->page_context, news->incident, news->page, news->at, &page) < 0)\n"
+          "		if (!dispatcher_memory_wait(d))\n			return;",
+          "	if (page_new(&d->page_context, news->incident, news->page, news->at, &page) < 0)\n"
+          "		return;",
+          script("test-faults")),
+    fault("a session's event that finds no memory is left out", "src/picture/picture.c",
+          "						  r->n_kv, at, &session);\n"
+          "	while (picture_tries_again(&p->settings, error));",
+          "						  r->n_kv, at, &session);\n	while (0);",
+          unit("picture_memory")),
+    fault("a rule's alert that finds no memory is left out", "src/picture/rules.c",
+          "while (picture_tries_again(rules->settings, error));", "while (0);",
+          unit("picture_memory")),
+    fault("a feed's deadline that finds no memory raises nothing", "src/picture/deadlines.c",
+          "		r = raise_feed(rules, f, deadline_ns, lost, at);\n"
+          "	while (picture_tries_again(rules->settings, r));",
+          "		r = raise_feed(rules, f, deadline_ns, lost, at);\n	while (0);",
+          unit("picture_memory")),
     fault("a page on disk is written over", "src/deliver/outbox.c",
           "fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0)", "fstatat(folder, name, &st, 0) > 0)",
           unit("outbox")),
