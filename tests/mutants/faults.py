@@ -74,6 +74,44 @@ FILES = [
           unit("control")),
 ]
 
+START = [
+    fault("descriptors below 3 are kept", "src/base/descriptor.c",
+          "if (fd < 0 || fd >= DESCRIPTOR_LOW)", "if (fd < 0 || fd >= 0)",
+          unit("descriptor"), abi("limits")),
+    fault("a descriptor that is another file's counts as ours", "src/base/descriptor.c",
+          "st.st_dev == identity.device &&\n	       st.st_ino == identity.inode;",
+          "st.st_dev == st.st_dev;",
+          unit("descriptor"), unit("marker")),
+    fault("the limit of a file's size is not asked", "src/base/files.c",
+          "limit.rlim_cur < size)", "limit.rlim_cur > size)",
+          abi("limits")),
+    fault("SIGXFSZ reaches the host", "src/base/guest.c",
+          "pthread_sigmask(SIG_BLOCK, &set, &before) != 0", "pthread_sigmask(SIG_BLOCK, NULL, &before) != 0",
+          abi("limits")),
+    fault("a start fails without a word", "src/dispatcher.c",
+          "			dispatcher_tell_failure(d, r);\n", "			;\n",
+          abi("limits")),
+    fault("the scheduling class is set where it need not be", "src/base/thread.c",
+          "if (policy < 0 || class == SCHED_OTHER)\n		return false;",
+          "if (policy < 0)\n		return false;",
+          abi("limits")),
+    fault("without MADV_WIPEONFORK a child is not noticed", "plugin/plugin.c",
+          "if (fork_watch_add(&i->state) < 0) {", "if (false) {",
+          abi("limits")),
+    fault("libcurl reads the environment's proxies", "src/deliver/pager_request.c",
+          "	       SET(easy, CURLOPT_PROXY, e->proxy ? e->proxy : \"\") &&\n", "",
+          unit("pager_request")),
+    fault("an engine's name is free again as soon as it is found", "src/dispatcher_start.c",
+          "if (r >= 0 && d->rescue)", "if (r >= 0)",
+          abi("start")),
+    fault("a clean stop that cannot remove its file is a crash", "src/dispatcher_marker.c",
+          "marker_end(&d->mark_file) == 0", "d->mark_file.fd == -2",
+          abi("start")),
+    fault("a value with a newline in it is told as two fields", "src/deliver/journal_datagram.c",
+          "if (!memchr(sign + 1, '\\n', left)) {", "if (left > 0 || !memchr(sign + 1, '\\n', left)) {",
+          unit("journal_datagram")),
+]
+
 RECORDER = [
     fault("a record is stamped before it is there", "src/record/recorder_push.c",
           "		head_set(s, 0, 1, len);\n",
@@ -595,4 +633,4 @@ CLOCK = [
           unit("tick_clock")),
 ]
 
-FAULTS = FILES + RECORDER + PICTURE + ANSWERS + SECURITY + GUEST + DELIVERY + RECOVERY + BLOCKED + CLOCK
+FAULTS = FILES + START + RECORDER + PICTURE + ANSWERS + SECURITY + GUEST + DELIVERY + RECOVERY + BLOCKED + CLOCK
