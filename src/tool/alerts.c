@@ -91,6 +91,7 @@ int alerts_main(int argc, char **argv)
 		return status;
 	history = history_new();
 	r = history ? read_history(&query, journal, history) : -ENOMEM;
+	query_tell_gap(&query, journal);
 	if (r < 0)
 		return tool_failed("alerts", "cannot read the journal: %s", journal_query_error(r));
 	if (history_sorted(history, &list) == 0)

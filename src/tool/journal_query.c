@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-journal.h>
@@ -11,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "tool/journal_files.h"
 #include "tool/trust.h"
 
 /* A field of the current entry: where its name and value are in `bytes`, each with a NUL. */
@@ -20,6 +22,7 @@ struct field {
 
 struct journal_query {
 	sd_journal *journal;
+	struct journal_files files; /* those that are not read, when it was opened */
 	struct trust *trust;
 	bool with_foreign;  /* entries of users that are not trusted are given too */
 	bool no_recordings; /* entries of recordings that are played are not given */
@@ -76,6 +79,20 @@ static int check_readable(struct journal_query *q, const char *directory)
 	return journal_query_is_forbidden(directory) ? -EACCES : -ENODATA;
 }
 
+static int open_files(struct journal_query *q, const char *directory)
+{
+	int r;
+
+	if (directory)
+		r = sd_journal_open_directory(&q->journal, directory, 0);
+	else
+		r = sd_journal_open_namespace(&q->journal, NULL,
+					      SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_ALL_NAMESPACES);
+	if (r >= 0)
+		journal_files_look(directory, &q->files);
+	return r;
+}
+
 int journal_query_open(const char *directory, struct journal_query **ret)
 {
 	_cleanup_(cleanup_query) struct journal_query *q = calloc(1, sizeof(*q));
@@ -83,10 +100,14 @@ int journal_query_open(const char *directory, struct journal_query **ret)
 
 	if (!q || !(q->trust = trust_new()))
 		return -ENOMEM;
-	if (directory)
-		r = sd_journal_open_directory(&q->journal, directory, 0);
-	else
-		r = sd_journal_open(&q->journal, SD_JOURNAL_LOCAL_ONLY);
+	journal_files_survive();
+	r = open_files(q, directory);
+	/* One that journald has begun or renamed meanwhile is found by looking again. */
+	if (r >= 0 && q->files.skipped > 0) {
+		sd_journal_close(q->journal);
+		q->journal = NULL;
+		r = open_files(q, directory);
+	}
 	if (r >= 0)
 		r = check_readable(q, directory);
 	if (r >= 0)
@@ -304,6 +325,28 @@ static bool has_forbidden_below(const char *folder, const char *files)
 		text_buffer_done(&b);
 	}
 	return forbidden;
+}
+
+const char *journal_query_gap(struct journal_query *q, char *buf, size_t size)
+{
+	size_t forbidden = q->files.forbidden, skipped = q->files.skipped;
+
+	q->files = (struct journal_files){ 0 };
+	if (journal_files_were_cut())
+		snprintf(buf, size, "a journal file was shortened while it was read");
+	else if (skipped > 0)
+		snprintf(buf, size,
+			 "%zu journal file%s passed over: damaged, or too few file descriptors; "
+			 "journalctl --verify tells",
+			 skipped, skipped > 1 ? "s were" : " was");
+	else if (forbidden > 0)
+		snprintf(buf, size,
+			 "you may not read %zu journal file%s: become a member of the group "
+			 "systemd-journal or adm, or use sudo",
+			 forbidden, forbidden > 1 ? "s" : "");
+	else
+		return NULL;
+	return buf;
 }
 
 bool journal_query_is_forbidden(const char *directory)

@@ -60,6 +60,10 @@ uint64_t journal_query_written(struct journal_query *q);
 int journal_query_values(struct journal_query *q, const char *name,
 			 int (*each)(void *userdata, tocsin_str value), void *userdata);
 
+/* What of the journal was not read, in buf for people; NULL: nothing. Once it was told it is known:
+ * the next call tells only of what is new. To be asked after reading, too. */
+#define JOURNAL_QUERY_GAP_SIZE 192
+const char *journal_query_gap(struct journal_query *q, char *buf, size_t size);
 /* A part of the journal is there that this user may not read: to be told instead of showing
  * nothing. */
 bool journal_query_is_forbidden(const char *directory);

@@ -58,6 +58,8 @@ int query_parse(struct query *q, const struct query_verb *verb, int argc, char *
 /* Was it within since and until? */
 bool query_covers(const struct query *q, uint64_t time_ns);
 
+/* Tells on stderr what of the journal was not read, if anything. */
+void query_tell_gap(const struct query *q, struct journal_query *j);
 /* Opens the journal for it and tells on stderr why not, or that a part may not be read.
  * TOOL_FINE or TOOL_FAILED. */
 int query_open(const struct query *q, struct journal_query **ret);

@@ -158,5 +158,14 @@ int query_open(const struct query *q, struct journal_query **ret)
 		return tool_failed(q->verb->name, "cannot read the journal%s%s: %s",
 				   q->directory ? " in " : "", q->directory ? q->directory : "",
 				   journal_query_error(r));
+	query_tell_gap(q, *ret);
 	return TOOL_FINE;
+}
+
+void query_tell_gap(const struct query *q, struct journal_query *j)
+{
+	char text[JOURNAL_QUERY_GAP_SIZE];
+
+	if (journal_query_gap(j, text, sizeof(text)))
+		tool_failed(q->verb->name, "%s; what follows is not all", text);
 }

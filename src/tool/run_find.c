@@ -191,7 +191,11 @@ static int ask_journal(struct search *x)
 		r = journal_query_values(j, "TOCSIN_ENGINE", add_name, x);
 	if (r >= 0)
 		r = journal_query_values(j, "_MACHINE_ID", add_machine, x);
-	return r >= 0 && x->machines.n > 1 ? split_by_machine(x, j) : r;
+	if (r >= 0 && x->machines.n > 1)
+		r = split_by_machine(x, j);
+	if (r >= 0)
+		(void)journal_query_gap(j, x->found->journal_gap, sizeof(x->found->journal_gap));
+	return r;
 }
 
 int run_find_engines(const struct query *q, const struct engine_snapshots *s,

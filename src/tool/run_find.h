@@ -29,7 +29,8 @@ struct run_engine {
 struct run_engines {
 	struct run_engine *list;
 	size_t n;
-	int journal_error; /* why the journal could not be asked, or 0 */
+	int journal_error;                        /* why the journal could not be asked, or 0 */
+	char journal_gap[JOURNAL_QUERY_GAP_SIZE]; /* what of it was not read; "": nothing */
 };
 
 /* Of the query's engine or all. -ENOMEM. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "tool/journal_files.h"
 
 DEFINE_CLEANUP(struct engine_snapshots *, engine_snapshots_free, cleanup_snapshots)
 
@@ -68,12 +69,16 @@ int run_list_read(const struct query *q, bool replays, struct run_list *ret)
 	if (r < 0)
 		return r;
 	ret->journal_error = engines.journal_error;
+	memcpy(ret->journal_gap, engines.journal_gap, sizeof(ret->journal_gap));
 	ret->unreadable = s->unreadable;
 	ret->list = calloc(engines.n + 1, sizeof(struct run_picture *));
 	if (!ret->list)
 		return -ENOMEM;
 	for (size_t i = 0; i < engines.n && r == 0; i++)
 		r = add_run(q, s, &engines.list[i], replays, ret);
+	if (journal_files_were_cut() && !ret->journal_gap[0])
+		snprintf(ret->journal_gap, sizeof(ret->journal_gap),
+			 "a journal file was shortened while it was read");
 	if (r == 0)
 		qsort(ret->list, ret->n, sizeof(struct run_picture *), compare_runs);
 	else
@@ -99,6 +104,8 @@ void run_list_gaps(const struct run_list *l, void (*tell)(void *userdata, const 
 			 journal_query_error(l->journal_error));
 		tell(userdata, text);
 	}
+	if (l->journal_gap[0])
+		tell(userdata, l->journal_gap);
 	if (l->unreadable > 0) {
 		snprintf(text, sizeof(text), "%zu state folder%s or snapshot%s cannot be read",
 			 l->unreadable, l->unreadable > 1 ? "s" : "", l->unreadable > 1 ? "s" : "");

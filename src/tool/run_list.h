@@ -11,6 +11,7 @@ struct run_list {
 	bool hosts; /* they are on more than one host */
 	/* What was not looked at; 0: nothing. */
 	int journal_error;
+	char journal_gap[JOURNAL_QUERY_GAP_SIZE];
 	size_t unreadable; /* state folders */
 };
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include "base/cleanup.h"
 #include "base/text.h"
 #include "tool/incident_view.h"
 #include "tool/table.h"
@@ -31,14 +32,38 @@ int session_view_json(FILE *f, const struct session_row *const *rows, size_t n)
 	return 0;
 }
 
-static int add_row(struct table *t, const struct session_row *s, const struct time_style *style)
+/* "mode=live desk=4"; heap, NULL without memory. */
+static char *metadata_text(const json_t *metadata)
 {
-	char started[TIME_TEXT_SIZE], updated[TIME_TEXT_SIZE];
-	const tocsin_str cells[] = { str(s->id), str(s->status),
-				     time_style_text(style, s->started_ns, started),
-				     time_style_text(style, s->updated_ns, updated),
-				     str(s->engine) };
+	struct text_buffer b = { 0 };
+	const char *key;
+	json_t *value;
 
+	text_buffer_add(&b, STR(""));
+	json_object_foreach((json_t *)(uintptr_t)metadata, key, value)
+		text_buffer_printf(&b, "%s%s=%s", b.len > 0 ? " " : "", key,
+				   json_string_value(value) ? json_string_value(value) : "");
+	if (b.failed)
+		text_buffer_done(&b);
+	return b.ptr;
+}
+
+static int add_row(struct table *t, const struct session_row *s, const struct time_style *style,
+		   bool metadata, bool engines)
+{
+	_cleanup_free_ char *text = metadata ? metadata_text(s->metadata) : NULL;
+	char started[TIME_TEXT_SIZE], updated[TIME_TEXT_SIZE];
+	tocsin_str cells[6];
+	unsigned n = 0;
+
+	cells[n++] = str(s->id);
+	cells[n++] = str(s->status);
+	cells[n++] = time_style_text(style, s->started_ns, started);
+	cells[n++] = time_style_text(style, s->updated_ns, updated);
+	if (engines)
+		cells[n++] = str(s->engine);
+	if (metadata)
+		cells[n++] = text ? str(text) : STR("");
 	return table_add(t, cells, strcmp(s->status, "failed") == 0 ? RED : 0);
 }
 
@@ -46,12 +71,11 @@ int session_view_table(FILE *f, const struct session_row *const *rows, size_t n,
 {
 	struct time_style style = { .utc = utc };
 	char title[TIME_TEXT_SIZE];
-	const struct table_column columns[] = { { "SESSION", 12 },
-						{ "STATUS", 9 },
-						{ title, 0 },
-						{ "LAST UPDATE", 0 },
-						{ "ENGINE", 6 } };
-	bool engines = false;
+	struct table_column columns[6] = {
+		{ "SESSION", 12 }, { "STATUS", 9 }, { title, 0 }, { "LAST UPDATE", 0 }
+	};
+	unsigned n_columns = 4;
+	bool engines = false, metadata = false;
 	struct table *t;
 	int r = 0;
 
@@ -59,14 +83,19 @@ int session_view_table(FILE *f, const struct session_row *const *rows, size_t n,
 		time_style_add(&style, rows[i]->started_ns);
 		time_style_add(&style, rows[i]->updated_ns);
 		engines = engines || strcmp(rows[i]->engine, rows[0]->engine) != 0;
+		metadata = metadata || json_object_size(rows[i]->metadata) > 0;
 	}
 	time_style_title(&style, "STARTED", title);
 	/* A column that says the same in every row only takes room. */
-	t = table_new(columns, engines ? 5 : 4);
+	if (engines)
+		columns[n_columns++] = (struct table_column){ "ENGINE", 6 };
+	if (metadata)
+		columns[n_columns++] = (struct table_column){ "METADATA", 12 };
+	t = table_new(columns, n_columns);
 	if (!t)
 		return -ENOMEM;
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = add_row(t, rows[i], &style);
+		r = add_row(t, rows[i], &style, metadata, engines);
 	if (r == 0)
 		table_print(t, f, tool_columns(f), tool_colours(f));
 	table_free(t);

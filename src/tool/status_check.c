@@ -174,6 +174,8 @@ int status_check(const struct query *q)
 			add_problem(&v, CHECK_UNKNOWN,
 				    "only a recording that was played tells of %s", p->engine);
 	}
+	if (v.engines == 0 && list.journal_error)
+		return unknown(journal_query_error(list.journal_error));
 	run_list_gaps(&list, add_gap, &v);
 	if (v.engines == 0 && v.problems.len == 0)
 		return unknown("nothing tells of an engine");

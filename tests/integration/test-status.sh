@@ -153,5 +153,42 @@ is 3 "$(grep -c '^sessions' "$work/out")" "engines that are shown in full"
 status 0 "$TOCSIN" status --json
 is 4 "$(wc -l <"$work/out")" "engines in JSON"
 check 2 "carried: "
+
+# --- What of the journal is not read is said, and is not fine.
+
+# gap TEXT: alerts says so, and that all is well is not believed.
+gap() {
+	status 0 "$TOCSIN" alerts
+	tells err "$1"
+	check 3 "$1" --engine fine
+}
+
+folder=$(echo /run/log/journal/*)
+check 0 "TOCSIN OK" --engine fine
+status 0 "$TOCSIN" alerts
+is "" "$(cat "$work/err")" "what alerts says of a journal that it can read"
+echo "no journal at all" >"$folder/system@damaged.journal"
+gap "1 journal file was passed over"
+: >"$folder/system@empty.journal"
+gap "2 journal files were passed over"
+head -c 200 "$folder/system.journal" >"$folder/user-1@cut.journal~"
+gap "3 journal files were passed over"
+rm -f "$folder/system@damaged.journal" "$folder/system@empty.journal" "$folder/user-1@cut.journal~"
+check 0 "TOCSIN OK" --engine fine
+# Another machine's, with one that is damaged.
+mkdir "$work/journal"
+cp "$folder/system.journal" "$work/journal/"
+echo "no journal at all" >"$work/journal/b.journal"
+status 0 "$TOCSIN" alerts --directory "$work/journal"
+tells err "1 journal file was passed over"
+# A namespace's are read as the others are.
+mv "$work/journal" "$folder.desk"
+rm -f "$folder.desk/b.journal"
+check 0 "TOCSIN OK" --engine fine
+# Too few descriptors.
+# shellcheck disable=SC2016
+few='ulimit -n 5 && exec "$TOCSIN" status --check --engine fine'
+sh -c "$few" >"$work/out" 2>"$work/err"
+is 3 $? "exit status with too few descriptors"
 stop_engine
 exit 0
