@@ -243,6 +243,9 @@ static void add_end(struct text_buffer *b, const struct rescue_options *o)
 		text_buffer_printf(b, ", %s", o->exit_code);
 	if (o->exit_status && *o->exit_status)
 		text_buffer_printf(b, " %s", o->exit_status);
+	if (strcmp(o->service_result, "success") == 0)
+		text_buffer_add(b, STR("; it was stopped without stopping its notifier: let it "
+				       "call stop on SIGTERM"));
 }
 
 static const char *time_or_none(uint64_t wall_ns, char buf[static TIME_TEXT_SIZE])
@@ -293,6 +296,12 @@ static void facts_make(const struct dispatcher *d, const struct death *death, st
 	fact_text(f, "exit_status", o ? o->exit_status : NULL);
 }
 
+/* systemd counts an end by SIGTERM, and one with status 0, as a success. */
+static bool was_asked_to_stop(const struct rescue_options *o)
+{
+	return o && o->service_result && strcmp(o->service_result, "success") == 0;
+}
+
 void dispatcher_tell_death(struct dispatcher *d, const struct death *death)
 {
 	struct text_buffer message = { 0 };
@@ -317,6 +326,11 @@ void dispatcher_tell_death(struct dispatcher *d, const struct death *death)
 		.n_kv = facts.n,
 		.cause = death->position,
 	};
+	/* Somebody has stopped it: worth a line, and no reason to wake anybody. */
+	if (was_asked_to_stop(d->rescue)) {
+		raise.unpaged = true;
+		raise.priority = 2;
+	}
 	/* Found now, by whoever it is that looks; when it happened is between last event and this.
 	 */
 	if (message.failed || picture_raise(d->picture, &raise, dispatcher_found_at(d)) < 0)

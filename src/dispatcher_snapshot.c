@@ -50,7 +50,7 @@ static json_t *empty_json(const struct settings *s)
 /* Takes the JSON. */
 static int render(json_t *json, char **ret, size_t *ret_len)
 {
-	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
 
 	json_decref(json);
 	if (!text)

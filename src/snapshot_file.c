@@ -79,7 +79,7 @@ int snapshot_file_sign(json_t *json, const char *runtime_dir, const char *record
 
 int snapshot_file_write(int state, gid_t group, const json_t *json)
 {
-	_cleanup_free_ char *text = json_dumps(json, JSON_COMPACT);
+	_cleanup_free_ char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15));
 
 	if (!text)
 		return -ENOMEM;

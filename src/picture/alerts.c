@@ -55,14 +55,16 @@ static struct incident_identity identity_of(tocsin_str code, tocsin_str session_
 }
 
 /* Makes room for one more open incident of that priority; false when all there are matter more. */
-static bool make_room(struct alerts *a, uint32_t priority)
+static bool make_room(struct alerts *a, const struct incident *i)
 {
+	uint32_t priority = i->priority;
 	struct incident_node *least;
 
-	if (a->incidents.n_open < ALERTS_OPEN_MAX)
+	if (a->incidents.n_open < ALERTS_OPEN_MAX || incident_is_reserved(i))
 		return true;
+	a->forgotten++;
 	least = incidents_least_open(&a->incidents);
-	if (least->incident.worst == 1 || least->incident.worst < priority)
+	if (!least || least->incident.worst == 1 || least->incident.worst < priority)
 		return false;
 	incidents_forget_open(&a->incidents, least);
 	return true;
@@ -212,7 +214,7 @@ static int raise_first(struct alerts *a, const struct raise *raise, const struct
 	i->opened = i->raised = at;
 	a->raised[j->priority]++;
 
-	if (!make_room(a, j->priority)) {
+	if (!make_room(a, i)) {
 		/* Not remembered, so it cannot wait either: told and paged now. */
 		i->open = true;
 		a->tell(a->userdata, i, page_first(i, 0, at), at);
@@ -461,6 +463,11 @@ uint64_t alerts_raised(const struct alerts *a, uint32_t priority)
 size_t alerts_open(const struct alerts *a)
 {
 	return a->incidents.n_open;
+}
+
+uint64_t alerts_forgotten(const struct alerts *a)
+{
+	return a->forgotten;
 }
 
 const struct incident *alerts_newest(const struct alerts *a)

@@ -23,6 +23,9 @@
 #include "record/recorder.h"
 
 #define ALERTS_OPEN_MAX 256
+/* Places beyond those, for what says that there are no others. */
+#define ALERTS_OPEN_RESERVED 3
+#define ALERTS_CAPACITY "CAPACITY_REACHED"
 #define ALERTS_RECENT_MAX 512
 #define ALERTS_RECENT_NS (UINT64_C(86400) * NS_PER_S)
 /* epoch (32 hex digits) - position - rule, and a NUL */
@@ -171,6 +174,8 @@ const struct incident *alerts_recent(struct alerts *a, struct moment now);
 /* Raises so far of priority 1..3, since the engine's first start under this checkpoint. */
 uint64_t alerts_raised(const struct alerts *a, uint32_t priority);
 size_t alerts_open(const struct alerts *a);
+/* Open incidents that made room for another, or found none. */
+uint64_t alerts_forgotten(const struct alerts *a);
 
 /*
  * For the checkpoint: an open incident with the lengths of its identifiers.

@@ -46,7 +46,8 @@ int alerts_restore(struct alerts *a, const struct alerts_saved *saved)
 	struct incident kept;
 	int r;
 
-	if (!could_be_open(saved) || a->incidents.n_open == ALERTS_OPEN_MAX ||
+	if (!could_be_open(saved) ||
+	    a->incidents.n_open == ALERTS_OPEN_MAX + ALERTS_OPEN_RESERVED ||
 	    incidents_find(&a->incidents, i->by_rule, &identity))
 		return -EBADMSG;
 	r = incident_new(i->by_rule, &identity, &n);

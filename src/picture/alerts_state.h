@@ -13,6 +13,7 @@ struct alerts {
 	void *userdata;
 	struct incidents incidents;
 	uint64_t raised[4]; /* by priority */
+	uint64_t forgotten;
 };
 
 #endif

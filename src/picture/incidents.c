@@ -133,12 +133,18 @@ void incidents_forget_resolved(struct incidents *all)
 	incident_free(n);
 }
 
+bool incident_is_reserved(const struct incident *i)
+{
+	return i->by_rule && strcmp(i->code, ALERTS_CAPACITY) == 0;
+}
+
 struct incident_node *incidents_least_open(const struct incidents *all)
 {
 	struct incident_node *least = NULL;
 
 	for (struct incident_node *i = all->oldest; i; i = i->prev)
-		if (i->incident.open && (!least || i->incident.priority > least->incident.priority))
+		if (i->incident.open && !incident_is_reserved(&i->incident) &&
+		    (!least || i->incident.priority > least->incident.priority))
 			least = i;
 	return least;
 }

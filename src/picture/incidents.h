@@ -42,7 +42,10 @@ void incidents_forget_resolved(struct incidents *all);
 /* The open one of that identity, or NULL. */
 struct incident_node *incidents_find(const struct incidents *all, bool by_rule,
 				     const struct incident_identity *identity);
-/* Of the open ones of the least priority the one raised longest ago; NULL when none is open. */
+/* Does it stand in a reserved place? */
+bool incident_is_reserved(const struct incident *i);
+/* Of the other open ones of the least priority the one raised longest ago; NULL when none is open.
+ */
 struct incident_node *incidents_least_open(const struct incidents *all);
 
 #endif

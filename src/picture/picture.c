@@ -3,6 +3,7 @@
 #include "picture/picture.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -320,6 +321,74 @@ static void apply_alert(struct picture *p, const struct record *r, struct moment
 		tell_no_memory(p, at);
 }
 
+/* How often it is said that a limit is still being hit. */
+#define CAPACITY_AGAIN_NS (60 * NS_PER_S)
+
+static void capacity_raise(struct picture *p, const char *limit, const char *text,
+			   uint32_t priority, struct moment at)
+{
+	static const tocsin_str none;
+	char rule[32];
+	const struct incident *open =
+		alerts_find(p->alerts, true, STR(ALERTS_CAPACITY), none, none, str(limit));
+	struct raise raise = {
+		.rule = rule,
+		.by_rule = true,
+		.at_once = true,
+		.expires = true,
+		.code = STR(ALERTS_CAPACITY),
+		.priority = priority,
+		.message = str(text),
+		.instance = str(limit),
+		.cause = p->position,
+	};
+
+	if (open && open->priority <= priority &&
+	    at.clock_ns - open->raised.clock_ns < CAPACITY_AGAIN_NS)
+		return;
+	snprintf(rule, sizeof rule, "capacity-%s", limit);
+	if (alerts_raise(p->alerts, &raise, at) < 0)
+		tell_no_memory(p, at);
+}
+
+/* Nothing that is not kept any more goes without a word. */
+static void capacity_look(struct picture *p, const struct record *r, struct moment at)
+{
+	uint64_t running, sessions = sessions_forgotten(p->sessions, &running);
+	struct capacity_seen *seen = &p->capacity;
+	struct capacity_seen now = { p->status.forgotten, sessions, running,
+				     alerts_forgotten(p->alerts) };
+	_cleanup_free_ char *source = NULL;
+	char text[512];
+
+	if (now.feeds > seen->feeds) {
+		source = r->source.len > 0 ? text_to_line(r->source) : NULL;
+		snprintf(text, sizeof text,
+			 "more than %d feeds report: for %.255s another one is not watched any "
+			 "more, and its silence would raise no alert",
+			 STATUS_FEEDS_MAX, source ? source : "one without a name");
+		capacity_raise(p, "feeds", text, 1, at);
+	}
+	if (now.sessions > seen->sessions) {
+		bool runs = now.running > seen->running;
+
+		snprintf(text, sizeof text,
+			 "more than %d sessions are known: one that %s is not shown any more%s",
+			 SESSIONS_MAX, runs ? "runs" : "has ended",
+			 runs ? ", and no rule watches it" : "; the log still has it");
+		capacity_raise(p, "sessions", text, runs ? 2 : 3, at);
+	}
+	if (now.incidents > seen->incidents) {
+		snprintf(text, sizeof text,
+			 "more than %d incidents are open: one of the least priority is not kept "
+			 "any more, and its end will not be paged",
+			 ALERTS_OPEN_MAX);
+		capacity_raise(p, "incidents", text, 1, at);
+		now.incidents = alerts_forgotten(p->alerts);
+	}
+	*seen = now;
+}
+
 void picture_apply(struct picture *p, const struct record *r, uint64_t position, struct moment at)
 {
 	static void (*const apply[])(struct picture *, const struct record *, struct moment) = {
@@ -336,6 +405,7 @@ void picture_apply(struct picture *p, const struct record *r, uint64_t position,
 	apply[r->type](p, r, at);
 	if (rules_judge(&p->rules, r, position, at) < 0)
 		tell_no_memory(p, at);
+	capacity_look(p, r, at);
 	p->record = NULL;
 }
 

@@ -19,6 +19,7 @@ struct node {
 struct sessions {
 	struct session *newest;
 	size_t n, n_running;
+	uint64_t forgotten, forgotten_running;
 	struct moment running_since; /* while n_running > 0 */
 };
 
@@ -139,8 +140,17 @@ static void sessions_forget_one(struct sessions *s, struct moment at)
 	for (struct session *i = s->newest; i; i = i->older)
 		if (goes_before(i, victim))
 			victim = i;
-	if (victim)
-		sessions_remove(s, victim, at);
+	if (!victim)
+		return;
+	s->forgotten += !victim->former;
+	s->forgotten_running += session_runs(victim);
+	sessions_remove(s, victim, at);
+}
+
+uint64_t sessions_forgotten(const struct sessions *s, uint64_t *ret_running)
+{
+	*ret_running = s->forgotten_running;
+	return s->forgotten;
 }
 
 int sessions_create(struct sessions *s, tocsin_str id, tocsin_str status, const tocsin_kv *kv,

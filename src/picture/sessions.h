@@ -54,6 +54,9 @@ void sessions_end_run(struct sessions *s);
 /* Makes the newest one that runs `lost` and returns it; NULL: none runs. */
 const struct session *sessions_lose_one(struct sessions *s, struct moment at);
 
+/* How many of this run made room for another one: all, and those that ran. */
+uint64_t sessions_forgotten(const struct sessions *s, uint64_t *ret_running);
+
 /* Is it this run's, and its status `started` or `running`? */
 bool session_runs(const struct session *session);
 /* Since when at least one session has run without a break; false when none runs. */

@@ -44,6 +44,14 @@ static json_t *json_of_count(uint64_t n)
 	return json_integer(json_number(n));
 }
 
+/* Without a fraction where there is none. */
+static json_t *json_of_seconds(double seconds)
+{
+	double whole = floor(seconds);
+
+	return seconds > whole ? json_real(seconds) : json_integer((json_int_t)whole);
+}
+
 static json_t *json_of_time(struct moment at)
 {
 	char text[TIME_TEXT_SIZE];
@@ -129,7 +137,7 @@ static json_t *feed_to_json(const struct feed *f, struct moment now)
 
 	object_add(&o, "source", text_to_json((tocsin_str){ f->source, f->source_len }));
 	object_add(&o, "up", json_boolean(up));
-	object_add(&o, "uptime_s", json_of_count(up ? feed_uptime(f, now) : 0));
+	object_add(&o, "uptime_s", json_of_seconds(up ? feed_uptime(f, now) : 0));
 	object_add(&o, "last_pulse_ts", json_of_time(f->last_pulse));
 	return object_finish(&o);
 }
@@ -142,8 +150,8 @@ static json_t *status_to_json(const struct status *s, struct moment now)
 	for (size_t i = 0; i < s->n_feeds; i++)
 		if (!array_add(feeds, feed_to_json(&s->feeds[i], now)))
 			o.failed = true;
-	object_add(&o, "system_uptime_s", json_of_count(status_system_uptime(s, now)));
-	object_add(&o, "data_feed_uptime_s", json_of_count(status_feed_uptime(s, now)));
+	object_add(&o, "system_uptime_s", json_of_seconds(status_system_uptime(s, now)));
+	object_add(&o, "data_feed_uptime_s", json_of_seconds(status_feed_uptime(s, now)));
 	object_add(&o, "last_reconnect_ts", json_of_time(s->last_reconnect));
 	object_add(&o, "last_drift_report_ts", json_of_time(s->last_drift_report));
 	object_add(&o, "last_heartbeat_ts", json_of_time(s->last_heartbeat));

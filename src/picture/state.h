@@ -10,6 +10,11 @@
 /* Codes of which it is said that a CLEAR met nothing. */
 #define VAIN_CLEARS_MAX 256
 
+/* What had been forgotten at the last look. */
+struct capacity_seen {
+	uint64_t feeds, sessions, running, incidents;
+};
+
 struct picture {
 	struct picture_settings settings;
 	picture_tell *tell;
@@ -23,6 +28,7 @@ struct picture {
 	struct alerts *alerts;
 	struct rules rules;
 	struct storm storm;
+	struct capacity_seen capacity;
 	uint32_t vain_clears[VAIN_CLEARS_MAX]; /* hashes of codes that were cleared in vain */
 	size_t n_vain_clears;
 };

@@ -56,14 +56,24 @@ static void index_add(struct status *s, size_t number)
 	s->index[place] = (uint16_t)(number + 1);
 }
 
-/* The feed that was heard of longest ago makes room. */
+static bool feed_goes_before(const struct feed *a, const struct feed *b)
+{
+	bool a_watched = a->stale_at_ns > 0, b_watched = b->stale_at_ns > 0;
+
+	if (a_watched != b_watched)
+		return b_watched;
+	return a_watched ? a->heard_position > b->heard_position
+			 : a->heard_position < b->heard_position;
+}
+
 static struct feed *status_forget_feed(struct status *s)
 {
 	struct feed *victim = &s->feeds[0];
 
 	for (size_t i = 1; i < s->n_feeds; i++)
-		if (s->feeds[i].heard_position < victim->heard_position)
+		if (feed_goes_before(&s->feeds[i], victim))
 			victim = &s->feeds[i];
+	s->forgotten++;
 	free(victim->source);
 	*victim = (struct feed){ 0 };
 	return victim;
@@ -181,24 +191,25 @@ int status_apply(struct status *s, const struct record *r, uint64_t position, st
 	return 0;
 }
 
-static uint64_t seconds_between(struct moment from, struct moment to)
+static double seconds_between(struct moment from, struct moment to)
 {
 	if (from.wall_ns == 0 || to.clock_ns < from.clock_ns)
 		return 0;
-	return (to.clock_ns - from.clock_ns) / NS_PER_S;
+	/* NOLINTNEXTLINE(bugprone-integer-division): in whole milliseconds. */
+	return (double)((to.clock_ns - from.clock_ns) / NS_PER_MS) / 1000.0;
 }
 
-uint64_t status_system_uptime(const struct status *s, struct moment now)
+double status_system_uptime(const struct status *s, struct moment now)
 {
 	return seconds_between(s->started_at, now);
 }
 
-uint64_t feed_uptime(const struct feed *f, struct moment now)
+double feed_uptime(const struct feed *f, struct moment now)
 {
 	return f->up ? seconds_between(f->up_since, now) : 0;
 }
 
-uint64_t status_feed_uptime(const struct status *s, struct moment now)
+double status_feed_uptime(const struct status *s, struct moment now)
 {
 	const struct feed *last = NULL;
 

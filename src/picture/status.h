@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The engine's and its feeds' state: uptimes, last reconnect, last drift report, metadata. At most
- * STATUS_FEEDS_MAX feeds are kept; the least recently heard of goes first.
+ * STATUS_FEEDS_MAX feeds are kept. Of those that nothing is awaited of, the least recently heard of
+ * goes first; when all are watched, the most recently heard of, so that one that is silent stays.
  */
 #ifndef TOCSIN_PICTURE_STATUS_H
 #define TOCSIN_PICTURE_STATUS_H
@@ -41,6 +42,7 @@ struct status {
 	struct feed *feeds; /* STATUS_FEEDS_MAX of room, heap */
 	size_t n_feeds;
 	struct feed *last_used; /* the feed asked for last: most events name the same one again */
+	uint64_t forgotten;     /* feeds that made room for another, since the picture was made */
 	uint16_t *index;        /* of the feeds by hash, private */
 };
 
@@ -57,10 +59,10 @@ int status_apply(struct status *s, const struct record *r, uint64_t position, st
 struct feed *status_find_feed(const struct status *s, tocsin_str source);
 struct feed *status_feed(struct status *s, tocsin_str source);
 
-/* Whole seconds, 0 before the start or while no feed is up. */
-uint64_t status_system_uptime(const struct status *s, struct moment now);
-uint64_t feed_uptime(const struct feed *f, struct moment now);
+/* Seconds with milliseconds, 0 before the start or while no feed is up. */
+double status_system_uptime(const struct status *s, struct moment now);
+double feed_uptime(const struct feed *f, struct moment now);
 /* Of the feed that came up last. */
-uint64_t status_feed_uptime(const struct status *s, struct moment now);
+double status_feed_uptime(const struct status *s, struct moment now);
 
 #endif

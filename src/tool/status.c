@@ -89,9 +89,10 @@ static void print_uptime(const json_t *status, const char *member, const char *w
 	const json_t *seconds = json_object_get(status, member);
 	char text[TIME_TEXT_SIZE];
 
-	if (json_is_integer(seconds))
+	if (json_is_number(seconds) && json_number_value(seconds) >= 0)
 		printf("%s %s", what,
-		       duration_to_text((uint64_t)json_integer_value(seconds) * NS_PER_S, text));
+		       duration_to_text((uint64_t)(json_number_value(seconds) * (double)NS_PER_S),
+					text));
 }
 
 /* From where all this is known, and what only the living engine says. */

@@ -85,6 +85,50 @@ static void a_clear_that_meets_nothing_is_noted_once_a_code(void **state)
 	}
 }
 
+/* Each limit that is hit is an alert, once a minute while that goes on. */
+static void what_is_not_kept_any_more_is_an_alert(void **state)
+{
+	static const struct {
+		unsigned of; /* 0 feeds, 1 ended sessions, 2 running ones, 3 incidents */
+		unsigned max;
+		const char *instance;
+		uint32_t priority;
+	} rows[] = {
+		{ 0, STATUS_FEEDS_MAX, "feeds", 1 },
+		{ 1, SESSIONS_MAX, "sessions", 3 },
+		{ 2, SESSIONS_MAX, "sessions", 2 },
+		{ 3, ALERTS_OPEN_MAX, "incidents", 1 },
+	};
+	struct picture_settings settings = fixture_settings();
+	tocsin_str none = { NULL, 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct fixture f = { 0 };
+		const struct incident *n = NULL;
+		char name[16];
+
+		fixture_start(&f, &settings);
+		for (unsigned j = 0; j < 3 * rows[i].max; j++) {
+			snprintf(name, sizeof name, "n%u", j);
+			apply(&f, 1,
+			      rows[i].of == 0 ? health_of(TOCSIN_HEALTH_FEED_PULSE, name)
+			      : rows[i].of == 3
+				      ? alert_of(TOCSIN_ALERT_RAISE, 1, "A", NULL, name, "m")
+				      : session_of(TOCSIN_SESSION_CREATED, name,
+						   rows[i].of == 1 ? "completed" : "running"));
+			n = alerts_find(picture_alerts(f.picture), true, STR("CAPACITY_REACHED"),
+					none, none, str(rows[i].instance));
+			assert_int_equal(n != NULL, j >= rows[i].max);
+		}
+		if (!n) /* as asserted above; for the compiler */
+			break;
+		assert_int_equal(n->priority, rows[i].priority);
+		assert_int_equal(n->count, 1);
+		fixture_done(&f);
+	}
+}
+
 static void an_event_out_of_order_is_applied_at_the_latest_time_seen(void **state)
 {
 	struct fixture *f = *state;
@@ -259,6 +303,7 @@ int main(void)
 		with(what_cannot_be_right_is_told_as_trouble),
 		with(clearing_what_is_not_open_is_no_trouble),
 		with(a_clear_that_meets_nothing_is_noted_once_a_code),
+		with(what_is_not_kept_any_more_is_an_alert),
 		with(an_event_out_of_order_is_applied_at_the_latest_time_seen),
 		with(deadlines_have_their_own_time_and_the_position_applied_last),
 		with(pages_and_rules_fire_in_one_order_of_time_and_key),
