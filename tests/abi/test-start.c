@@ -20,8 +20,10 @@ static void namesake(struct world *w, int go, int started)
 	if (read(go, &byte, 1) != 0 ||
 	    w->plugin->create(&w->host, w->options, w->n_options, err, sizeof err, &i) !=
 		    TOCSIN_OK ||
-	    w->plugin->start(i) != TOCSIN_OK || write(started, "x", 1) != 1)
-		_exit(1);
+	    w->plugin->start(i) != TOCSIN_OK)
+		_exit(write(started, "f", 1) == 1 ? 1 : 2);
+	if (write(started, "x", 1) != 1)
+		_exit(2);
 	/* Each lives until all have started. */
 	if (read(STDIN_FILENO, &byte, 1) < 0)
 		_exit(2);
@@ -74,7 +76,7 @@ static void engines_of_one_name_all_start_when_they_do_it_at_once(void **state)
 	close(go[1]);
 	close(started[1]);
 	for (unsigned i = 0; i < NAMESAKES; i++)
-		if (read(started[0], &byte, 1) != 1)
+		if (read(started[0], &byte, 1) != 1 || byte != 'x')
 			fail_msg("%u engines of %u have started", i, NAMESAKES);
 	for (unsigned n = 1; n <= NAMESAKES; n++)
 		assert_true(folder_is_there(w->runtime, n));
