@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/files.h"
 #include "base/text.h"
 #include "base/thread.h"
 #include "record/numbers.h"
@@ -155,6 +156,16 @@ static void troubles_tell(struct dispatcher *d, int numbers_error, const struct 
 				d->places.state_path, strerror(-numbers_error));
 }
 
+/* On the keeper's thread, for the disk may hang. */
+static void sync_probe(void *userdata)
+{
+	struct dispatcher *d = userdata;
+
+	if (!folder_can_sync(d->places.state))
+		dispatcher_note_from_afar(d, LOG_WARNING, "state folder %s " FOLDER_CANNOT_SYNC,
+					  d->places.state_path);
+}
+
 static int delivery_start(struct dispatcher *d)
 {
 	const struct settings *s = d->settings;
@@ -179,6 +190,8 @@ static int delivery_start(struct dispatcher *d)
 	if (r < 0)
 		return r;
 	d->keeper_runs = true;
+	if (d->places.state >= 0)
+		(void)keeper_run(d->keeper, sync_probe, d);
 	struct pager_options pager = {
 		.endpoints = s->endpoints,
 		.n_endpoints = s->n_endpoints,

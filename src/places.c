@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "base/text.h"
+#include "clearing.h"
 
 #define CANDIDATES_MAX 3
 
@@ -125,11 +126,28 @@ static void runtime_take(struct places *p, int fd, const char *path, bool tmpfs)
 	p->runtime_is_tmpfs = tmpfs;
 }
 
+static char *clearing_trouble(const char *path, const char *clearer)
+{
+	struct text_buffer b = { 0 };
+
+	text_buffer_printf(&b,
+			   "recorder folder %s is cleared by others: %s; a crash after that loses "
+			   "the last moments: install tocsin's tmpfiles.d file, which makes "
+			   "/run/tocsin, or set paths.runtime_dir to a folder that nobody clears",
+			   path, clearer);
+	if (b.failed)
+		text_buffer_done(&b);
+	return b.ptr;
+}
+
 static void runtime_find(const struct candidates *c, struct places *p)
 {
 	int error = -ENOENT;
 
-	for (size_t i = 0; i < c->n && !p->runtime_is_tmpfs; i++) {
+	_cleanup_free_ char *clearer = NULL;
+	bool best = false;
+
+	for (size_t i = 0; i < c->n && !best; i++) {
 		int fd;
 		int r = place_open(c->path[i], c->trust[i], &fd);
 
@@ -138,10 +156,17 @@ static void runtime_find(const struct candidates *c, struct places *p)
 			continue;
 		}
 		bool tmpfs = folder_is_tmpfs(fd);
-		if (p->runtime < 0 || tmpfs)
+		_cleanup_free_ char *who = clearing_find("", c->path[i], geteuid());
+		best = tmpfs && !who;
+		/* A tmpfs that nobody clears, else any tmpfs, else any folder; the first of them.
+		 */
+		if (p->runtime < 0 || best || (tmpfs && !p->runtime_is_tmpfs)) {
 			runtime_take(p, fd, c->path[i], tmpfs);
-		else
+			free(clearer);
+			clearer = TAKE(who);
+		} else {
 			close(fd);
+		}
 	}
 	const char *last = c->n > 0 ? c->path[c->n - 1] : "no folder";
 	if (p->runtime < 0)
@@ -154,6 +179,8 @@ static void runtime_find(const struct candidates *c, struct places *p)
 			trouble("recorder", p->runtime_path, "is not a tmpfs", 0,
 				"calls may stall when the disk writes back: set paths.runtime_dir "
 				"to a folder on a tmpfs such as /run or /dev/shm");
+	else if (clearer)
+		p->runtime_trouble = clearing_trouble(p->runtime_path, clearer);
 }
 
 static void state_find(const struct candidates *c, struct places *p)

@@ -26,7 +26,8 @@ struct places {
  * Finds and makes both: the settings' own when given, else
  *
  *	runtime  /run/tocsin/NAME, $XDG_RUNTIME_DIR/tocsin/NAME, /dev/shm/tocsin-UID/NAME: the
- *	         first that can be written and is a tmpfs, else the first that can be written
+ *	         first that can be written, is a tmpfs and is cleared by nobody (clearing.h),
+ *	         else the first tmpfs, else the first that can be written
  *	state    /var/lib/tocsin/NAME, $XDG_STATE_HOME/tocsin/NAME, ~/.local/state/tocsin/NAME
  *
  * /run/tocsin and /var/lib/tocsin only where the installation has made them; what the environment
@@ -40,6 +41,10 @@ int places_find(const struct settings *s, struct places *ret);
  * somebody has given that folder other rights than the ones it is made with.
  */
 void places_share(struct places *p, const char *group);
+/* Said of a state folder for which folder_can_sync is false. */
+#define FOLDER_CANNOT_SYNC                                                                         \
+	"is on a file system that cannot sync a folder: pages survive a crash of the engine, but " \
+	"a power cut may lose the newest; set paths.state_dir to a local disk if that matters"
 void places_done(struct places *p);
 
 #endif

@@ -25,13 +25,28 @@
 #define TEMPORARY_SIZE (sizeof FILE_TEMPORARY_PREFIX + 16)
 #define TEMPORARY_TRIES 16
 
-static int folder_sync(int folder)
+static int folder_fsync(int folder)
 {
 	_cleanup_close_ int fd = descriptor_openat(folder, ".", O_RDONLY | O_DIRECTORY, 0);
 
-	if (fd < 0 || fsync(fd) < 0)
-		return -errno;
-	return 0;
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+static bool is_unable(int error)
+{
+	return error == -EINVAL || error == -EOPNOTSUPP || error == -ENOTSUP;
+}
+
+int folder_sync(int folder)
+{
+	int r = folder_fsync(folder);
+
+	return is_unable(r) ? 0 : r;
+}
+
+bool folder_can_sync(int folder)
+{
+	return !is_unable(folder_fsync(folder));
 }
 
 #define LINKS_MAX 40

@@ -36,6 +36,14 @@ bool folder_is_foreign(const char *path);
 /* Is the folder on memory only (tmpfs or ramfs)? */
 bool folder_is_tmpfs(int fd);
 
+/*
+ * fsync of a folder, so that names in it are on disk. 0 also where its file system cannot do that
+ * (EINVAL, EOPNOTSUPP: some network and FUSE file systems): trying again would not help, and the
+ * file itself is synced. folder_can_sync says whether it can, for whoever reports that.
+ */
+int folder_sync(int folder);
+bool folder_can_sync(int folder);
+
 /* How the names of temporary files begin; one that a crash left behind may be removed. */
 #define FILE_TEMPORARY_PREFIX ".tmp-"
 

@@ -121,7 +121,8 @@ int outbox_dead_open(const struct outbox *o, bool create, int *ret_fd)
 	int fd;
 
 	if (create && mkdirat(o->folder, OUTBOX_DEAD, 0700) == 0)
-		(void)fsync(o->folder); /* where it cannot be synced, nothing here can do more */
+		(void)folder_sync(
+			o->folder); /* where it cannot be synced, nothing here can do more */
 	else if (create && errno != EEXIST)
 		return -errno;
 	fd = descriptor_openat(o->folder, OUTBOX_DEAD, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
@@ -196,7 +197,7 @@ static int page_write(int folder, const char *name, const struct page *p, const 
 
 	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		/* Who made it may have died before its name was on disk. */
-		return fsync(folder) < 0 ? -errno : 0;
+		return folder_sync(folder);
 	if (errno != ENOENT)
 		return -errno;
 	r = page_to_file(p, endpoint, &bytes, &len);
@@ -242,8 +243,8 @@ static int move(int from, int to, const char *name)
 {
 	if (renameat(from, name, to, name) < 0)
 		return -errno;
-	if (fsync(to) == 0)
-		(void)fsync(from);
+	if (folder_sync(to) == 0)
+		(void)folder_sync(from);
 	return 0;
 }
 

@@ -77,7 +77,8 @@ static int folder_make(struct owed *o)
 	int fd;
 
 	if (mkdirat(o->state, OWED_FOLDER, 0700) == 0)
-		(void)fsync(o->state); /* where it cannot be synced, nothing here can do more */
+		(void)folder_sync(
+			o->state); /* where it cannot be synced, nothing here can do more */
 	else if (errno != EEXIST && errno != EROFS && errno != EACCES)
 		return -errno;
 	fd = descriptor_openat(o->state, OWED_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include "base/cleanup.h"
+#include "base/files.h"
 #include "base/moment.h"
 #include "base/text.h"
 #include "deliver/syslog_target.h"
@@ -181,6 +182,8 @@ static void check_folders(struct check *c, const struct settings *s)
 	else
 		tell(c, p.state < 0 ? VERDICT_FAILED : VERDICT_WARNING, "state folder", "%s",
 		     p.state_trouble);
+	if (p.state >= 0 && !folder_can_sync(p.state))
+		tell(c, VERDICT_WARNING, "state folder", "%s " FOLDER_CANNOT_SYNC, p.state_path);
 	places_done(&p);
 }
 

@@ -614,6 +614,35 @@ BLOCKED = [
           unit("dispatcher_stop")),
 ]
 
+LOST = [
+    fault("nobody looks whether the recorder is there", "src/dispatcher_lost.c",
+          "	if (r == -ENOENT)\n		d->lost = true;", "	if (r == -ENOENT)\n		d->lost = false;",
+          unit("dispatcher_lost")),
+    fault("a recorder whose lock is gone counts as there", "src/record/recorder.c",
+          "	return fstatat(r->folder, r->lock_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;",
+          "	return 0;",
+          unit("dispatcher_lost")),
+    fault("another file in the recorder's place counts as it", "src/record/recorder.c",
+          "st.st_ino != r->inode || st.st_nlink == 0", "st.st_nlink == 0",
+          unit("dispatcher_lost")),
+    fault("with the recorder lost a page waits for its turn at the disk", "src/dispatcher_pages.c",
+          "bool urgent = d->lost &&", "bool urgent = !d->lost && false &&",
+          unit("dispatcher_lost")),
+    fault("what must go to the disk first waits", "src/deliver/keeper.c",
+          "task_list_take(k->first.first ? &k->first : &k->queue)",
+          "task_list_take(k->queue.first ? &k->queue : &k->first)",
+          unit("keeper")),
+    fault("a dead run's RECORDER_LOST stays open", "src/dispatcher_recover.c",
+          "		dispatcher_end_recorder_alerts(d);\n", "",
+          unit("dispatcher_lost")),
+    fault("a folder that logind clears is taken for a safe one", "src/clearing.c",
+          "	else if (uid > SYSTEM_UID_MAX &&", "	else if (uid < SYSTEM_UID_MAX &&",
+          unit("clearing")),
+    fault("a file system that cannot sync folders fails each page", "src/base/files.c",
+          "	return is_unable(r) ? 0 : r;", "	return r;",
+          unit("files")),
+]
+
 CLOCK = [
     fault("what is called may come from the future", "src/dispatcher_loop.c",
           "return r->mono_ns < d->latest_ns ? r->mono_ns : d->latest_ns;", "return r->mono_ns;",
@@ -636,4 +665,4 @@ CLOCK = [
           unit("tick_clock")),
 ]
 
-FAULTS = FILES + START + RECORDER + PICTURE + ANSWERS + SECURITY + GUEST + DELIVERY + RECOVERY + BLOCKED + CLOCK
+FAULTS = FILES + START + RECORDER + PICTURE + ANSWERS + SECURITY + GUEST + DELIVERY + RECOVERY + BLOCKED + LOST + CLOCK

@@ -19,6 +19,8 @@ static void asked_add(char what)
 		asked[len] = what;
 }
 
+static int folder_error; /* what syncing a folder gives; 0: it is done */
+
 int __wrap_fsync(int fd);
 int __real_fsync(int fd);
 int __wrap_renameat(int from, const char *old, int to, const char *new);
@@ -28,14 +30,38 @@ int __wrap_fsync(int fd)
 {
 	struct stat st;
 
-	asked_add(fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? 'd' : 's');
-	return __real_fsync(fd);
+	bool folder = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+
+	asked_add(folder ? 'd' : 's');
+	errno = folder ? folder_error : 0;
+	return errno ? -1 : __real_fsync(fd);
 }
 
 int __wrap_renameat(int from, const char *old, int to, const char *new)
 {
 	asked_add('r');
 	return __real_renameat(from, old, to, new);
+}
+
+static void a_file_system_that_cannot_sync_folders_is_no_failure(void **state)
+{
+	static const struct {
+		int error, result;
+		bool can;
+	} rows[] = {
+		{ 0, 0, true },           { EINVAL, 0, false },      { ENOTSUP, 0, false },
+		{ EOPNOTSUPP, 0, false }, { EIO, -EIO, true },       { ENOSPC, -ENOSPC, true },
+		{ EROFS, -EROFS, true },  { EDQUOT, -EDQUOT, true },
+	};
+	struct test_folder *p = *state;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		folder_error = rows[i].error;
+		assert_int_equal(folder_sync(p->fd), rows[i].result);
+		assert_int_equal(folder_can_sync(p->fd), rows[i].can);
+		assert_int_equal(file_replace(p->fd, "f", "x", 1, true), rows[i].result);
+		folder_error = 0;
+	}
 }
 
 static void missing_parents_are_made_private(void **state)
@@ -330,6 +356,7 @@ static void what_is_readable_is_so_whatever_the_umask(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_file_system_that_cannot_sync_folders_is_no_failure),
 		TEST(missing_parents_are_made_private),
 		TEST(a_link_is_not_taken_for_the_folder),
 		TEST(links_in_parents_are_followed_only_when_trusted),
