@@ -27,10 +27,17 @@ tells out "errors: 0"
 grep -q "Search not completed" "$work/out" && fail "not all states were looked at"
 sed -n 's/^ *\([0-9]*\) states, stored$/\1 states, no claim broken/p' "$work/out"
 
-# broken NAME SED-SCRIPT: the model with that fault is found out.
+# The same with a producer that sleeps and one that never wakes.
+sed "s/^#define HELD .*/#define HELD 1/" "$work/whole.pml" >"$work/held.pml"
+explore "$work/held.pml" >"$work/out"
+tells out "errors: 0"
+grep -q "Search not completed" "$work/out" && fail "not all states were looked at"
+sed -n 's/^ *\([0-9]*\) states, stored$/\1 states with held producers, no claim broken/p' "$work/out"
+
+# broken NAME SED-SCRIPT [MODEL]: the model with that fault is found out.
 broken() {
-	sed "$2" "$work/whole.pml" >"$work/broken.pml"
-	cmp -s "$work/whole.pml" "$work/broken.pml" && fail "the fault was not put in: $1"
+	sed "$2" "$work/${3:-whole}.pml" >"$work/broken.pml"
+	cmp -s "$work/${3:-whole}.pml" "$work/broken.pml" && fail "the fault was not put in: $1"
 	explore "$work/broken.pml" >"$work/out"
 	tells out "assertion violated"
 	echo "found out: $1"
@@ -58,3 +65,8 @@ broken "a checkpoint called valid before it is written" '/^inline checkpoint_wri
 }; s/sum\[\([01]\)\] == position\[[01]\]/true/'
 broken "no look at what is released" 's/seen_head - seen_released + n > SLOTS/false/'
 broken "a swap that is a plain store" 's/:: head == seen_head -> head = head + n/:: true -> head = seen_head + n/'
+broken "a look behind that takes what is not written" \
+	's/seen = stamp\[SLOT(at)\] == at \&\& /seen = /' held
+broken "an announcement that outlives what it tells of" 's/^\t\tannounced = 0;$/\t\tskip;/' held
+broken "a reader that steps over what it waits for" \
+	'/^\t   announced != reader_next/s/-> look_behind()/-> reader_next++/' held

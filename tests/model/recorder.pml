@@ -2,16 +2,21 @@
 /*
  * The recorder's protocol, as src/record/recorder_push.c, recorder.c and recorder_image.c have it:
  * two producers, the reader with its checkpoints, a kill between any two steps of anybody, and the
- * recovery.
+ * recovery. With HELD the producers may be held between taking their slots and writing there: one
+ * until the reader has announced that it waits for it, the other for ever. The reader then looks at
+ * what is written behind (src/dispatcher_blocked.c).
  *
  * Claimed: no record whose push returned is lost, none is accepted torn, none is applied twice, and
- * no producer writes into a slot that is still in use.
+ * no producer writes into a slot that is still in use. What the reader sees behind a slot that is
+ * not written is whole, it misses nothing there that was written before it looked, and it announces
+ * only that for which it waits.
  *
- * Bounds: SLOTS slots, PUSHES pushes by each of PRODUCERS producers of one or two parts each, any
- * interleaving. Each store is a step, and stores become visible in the order in which a thread makes
- * them: what release stores give to whoever loads with acquire, and what a kill leaves in the shared
- * mapping. Positions are small and do not wrap; the recorder's are 64 bits wide.
+ * Bounds: SLOTS slots, PUSHES pushes by each of PRODUCERS producers of one or two parts each (with
+ * HELD, of one), any interleaving. Each store is a step, and stores become visible in the order in
+ * which a thread makes them: what release stores give to whoever loads with acquire, and what a kill
+ * leaves in the shared mapping. Positions are small and do not wrap; the recorder's are 64 bits wide.
  */
+#define HELD 0
 #define PRODUCERS 2
 #define PUSHES 2
 #define SLOTS 4
@@ -34,6 +39,11 @@ bool told[POSITIONS];    /* a push of a record that begins here has returned */
 bool written[POSITIONS]; /* this position's slot is being or has been filled */
 bool applied[POSITIONS]; /* by the reader; a checkpoint at p says: all before p */
 byte reader_next = FIRST;
+byte announced; /* the position that the reader has announced it waits for; 0: none */
+
+#define WAKES 0 /* what may become of a producer */
+#define SLEEPS 1
+#define NEVER_WAKES 2
 
 #define SLOT(p) ((p) % SLOTS)
 
@@ -51,7 +61,7 @@ inline fill(p, i, n)
 	second_half[SLOT(p)] = p
 }
 
-proctype producer() provided (alive)
+proctype producer(byte fate) provided (alive)
 {
 	byte seen_head, seen_released, n, pushes;
 
@@ -60,7 +70,7 @@ proctype producer() provided (alive)
 	:: else ->
 		if
 		:: n = 1
-		:: n = 2
+		:: !HELD -> n = 2
 		fi;
 		seen_head = head;
 again:
@@ -77,6 +87,11 @@ again:
 				:: else -> seen_head = head; goto again
 				fi
 			}
+			if
+			:: true
+			:: fate == SLEEPS -> announced == seen_head
+			:: fate == NEVER_WAKES -> break
+			fi;
 			fill(seen_head, 0, n);
 			if
 			:: n == 2 ->
@@ -101,11 +116,40 @@ inline checkpoint_write(area, m)
 	released = reader_next
 }
 
+/* Looks at each position behind the one it waits for. Nothing of it is released meanwhile. */
+inline look_behind()
+{
+	d_step {
+		at = reader_next + 1;
+		do
+		:: at >= head -> break
+		:: else ->
+			seen = stamp[SLOT(at)] == at && part[SLOT(at)] == 0;
+			assert(!told[at] || seen);
+			if
+			:: seen ->
+				assert(first_half[SLOT(at)] == at && second_half[SLOT(at)] == at);
+				assert(parts[SLOT(at)] == 1 ||
+				       (stamp[SLOT(at + 1)] == at + 1 &&
+					second_half[SLOT(at + 1)] == at + 1));
+				at = at + parts[SLOT(at)]
+			:: else -> at++
+			fi
+		od;
+		announced = reader_next;
+		at = 0;
+		seen = false
+	}
+}
+
 proctype reader() provided (alive)
 {
-	byte last_mark;
+	byte last_mark, at;
+	bool seen;
 
 	do
+	:: HELD && stamp[SLOT(reader_next)] != reader_next && reader_next < head &&
+	   announced != reader_next -> look_behind()
 	:: stamp[SLOT(reader_next)] == reader_next ->
 		assert(part[SLOT(reader_next)] == 0);
 		assert(first_half[SLOT(reader_next)] == reader_next);
@@ -118,6 +162,8 @@ proctype reader() provided (alive)
 		fi;
 		assert(!applied[reader_next]);
 		applied[reader_next] = true;
+		assert(announced == 0 || announced == reader_next);
+		announced = 0;
 		reader_next = reader_next + parts[SLOT(reader_next)]
 	:: released != reader_next ->
 		last_mark++;
@@ -183,12 +229,11 @@ proctype death()
 }
 
 init {
-	byte i;
-
 	atomic {
-		for (i : 1 .. PRODUCERS) {
-			run producer()
-		}
+		if
+		:: HELD -> run producer(SLEEPS); run producer(NEVER_WAKES)
+		:: else -> run producer(WAKES); run producer(WAKES)
+		fi;
 		run reader();
 		run death()
 	}
