@@ -32,6 +32,7 @@ struct tocsin_instance {
 	struct tick_clock clock;
 	struct refusals refusals;
 	struct dispatcher *dispatcher;
+	struct dispatcher *unstarted; /* of a start that failed: its threads could not be ended */
 	struct settings *settings;
 	atomic_bool fork_told;
 	void *self;        /* the reference on this library, from start to destroy */

@@ -170,7 +170,7 @@ static tocsin_rc start(tocsin_instance *i)
 
 	if (!i)
 		return TOCSIN_E_ARG;
-	if (instance_state(i) != STATE_CREATED)
+	if (instance_state(i) != STATE_CREATED || i->unstarted)
 		return instance_refuse(i);
 	if (!i->self)
 		i->self = self_hold();
@@ -182,9 +182,13 @@ static tocsin_rc start(tocsin_instance *i)
 		.host_log = &instance_kept(i)->host_log,
 		.unwiped_error = i->unwiped_error,
 	};
-	int r = dispatcher_start(&o, &i->dispatcher);
-	if (r < 0)
+	struct dispatcher *d;
+	int r = dispatcher_start(&o, &d);
+	if (r < 0) {
+		i->unstarted = d;
 		return rc_of(r);
+	}
+	i->dispatcher = d;
 	i->producer = *recorder_producer(dispatcher_recorder(i->dispatcher));
 	i->runbooks = dispatcher_runbooks(i->dispatcher);
 	instance_enter(i, STATE_ACTIVE);
@@ -270,16 +274,17 @@ static __attribute__((noinline)) void *instance_end(tocsin_instance *i)
 
 	if (!i || instance_state(i) == STATE_FORKED)
 		return NULL;
-	if (i->dispatcher && !dispatcher_has_stopped(i->dispatcher))
-		dispatcher_stop(i->dispatcher, DESTROY_TIMEOUT_NS);
-	if (i->dispatcher && !dispatcher_has_stopped(i->dispatcher)) {
+	struct dispatcher *d = i->dispatcher ? i->dispatcher : i->unstarted;
+	if (d && !dispatcher_has_stopped(d))
+		dispatcher_stop(d, DESTROY_TIMEOUT_NS);
+	if (d && !dispatcher_has_stopped(d)) {
 		/* Its threads live, so all they use stays, this library too; but what is the
 		 * host's may go. */
 		host_log_silence(&instance_kept(i)->host_log, DESTROY_SILENCE_NS);
 		return NULL;
 	}
 	void *self = i->self;
-	dispatcher_free(i->dispatcher);
+	dispatcher_free(d);
 	instance_free(i);
 	/* Once the process exits a thread may rest in our code: see pager_stop. */
 	return exit_gate_is_shut() ? NULL : self;

@@ -42,6 +42,7 @@ int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret
 	_cleanup_(guest_leave) struct guest guest = guest_enter();
 	struct dispatcher *d = calloc(1, sizeof *d);
 
+	*ret = NULL;
 	if (!d)
 		return -ENOMEM;
 	d->settings = o->settings;
@@ -62,8 +63,11 @@ int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret
 	if (r < 0) {
 		if (r != -EBUSY)
 			dispatcher_tell_failure(d, r);
+		recorder_remove(d->recorder);
 		dispatcher_stop(d, STOP_RESERVE_NS);
-		if (dispatcher_has_stopped(d))
+		if (!dispatcher_has_stopped(d))
+			*ret = d;
+		else
 			dispatcher_free(d);
 		return r;
 	}

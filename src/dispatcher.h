@@ -48,7 +48,10 @@ struct dispatcher_options {
 	unsigned outbox_batch;     /* pages read from the outbox at a time; 0: OUTBOX_SCAN_MAX */
 };
 
-/* Makes the recorder, the log and the outbox, and starts the threads. -errno. */
+/*
+ * Makes the recorder, the log and the outbox, and starts the threads. -errno: *ret is then NULL, or
+ * what still has threads, which nothing but dispatcher_stop and then dispatcher_free is for.
+ */
 int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret);
 
 /* For pushes; lives as long as the dispatcher. */

@@ -268,6 +268,14 @@ int recorder_create(const struct recorder_options *o, struct recorder **ret)
 	return 0;
 }
 
+void recorder_remove(struct recorder *r)
+{
+	if (!r || r->folder < 0)
+		return;
+	unlinkat(r->folder, r->published ? r->name : r->temporary, 0);
+	unlinkat(r->folder, r->lock_name, 0);
+}
+
 void recorder_free(struct recorder *r, bool remove)
 {
 	if (!r)
@@ -275,10 +283,8 @@ void recorder_free(struct recorder *r, bool remove)
 	if (r->header)
 		munmap(r->header, r->size);
 	lockfile_free(r->lock);
-	if (r->folder >= 0 && remove) {
-		unlinkat(r->folder, r->published ? r->name : r->temporary, 0);
-		unlinkat(r->folder, r->lock_name, 0);
-	}
+	if (remove)
+		recorder_remove(r);
 	if (r->folder >= 0)
 		close(r->folder);
 	free(r);

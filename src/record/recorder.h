@@ -53,6 +53,8 @@ struct recorder_options {
  */
 int recorder_create(const struct recorder_options *o, struct recorder **ret);
 
+/* Takes its files away at once, before those who may use it have ended. Takes NULL. */
+void recorder_remove(struct recorder *r);
 /* Unmaps; with `remove` the files go too (a clean stop). Takes NULL. */
 void recorder_free(struct recorder *r, bool remove);
 
