@@ -337,6 +337,9 @@ static void a_feed_forgotten_and_heard_again_ends_its_incident(void **state)
 	}
 	take_step(&f, &(struct step){ 3, UP, "x" });
 	assert_told(&f, "1.000 firing P1 DATA_FEED_DOWN source=x #1 x1: feed x reported down\n"
+			"2.000 firing P1 CAPACITY_REACHED instance=feeds #257 x1 page: more than "
+			"256 feeds report: for f255 another one is not watched any more, and its "
+			"silence would raise no alert\n"
 			"3.000 resolved P1 DATA_FEED_DOWN source=x #1 x1: feed x reported down\n");
 	fixture_done(&f);
 }
