@@ -311,8 +311,11 @@ int pager_request_prepare(struct pager_request *q, const struct page *page, bool
 	trouble[0] = 0;
 	credentials_refresh(q->credentials, &tls, trouble, REQUEST_ERROR_SIZE);
 	q->stale |= tls;
-	/* A key alone may have changed, which libcurl does not compare. */
-	if (!SET(q->easy, CURLOPT_FRESH_CONNECT, q->stale || q->fresh ? 1L : 0L) ||
+	/* A key alone may have changed, which libcurl does not compare. Nor does it see that the
+	 * host has closed a kept connection and has the number for something else by now, which
+	 * would take the page and never answer. */
+	bool fresh = q->stale || q->fresh || !pager_sockets_are_ours(&q->sockets);
+	if (!SET(q->easy, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L) ||
 	    !SET(q->easy, CURLOPT_FORBID_REUSE, 0L))
 		return -ENOMEM;
 	if (q->stale) {

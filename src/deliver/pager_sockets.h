@@ -24,7 +24,8 @@ struct pager_sockets {
 
 /* Lets the handle open and close its sockets here. */
 bool pager_sockets_serve(struct pager_sockets *s, CURL *easy);
-/* False: somebody has closed one of them. */
+/* False: somebody has closed one of them, and no kept connection may be used. To be asked before
+ * each attempt. */
 bool pager_sockets_are_ours(const struct pager_sockets *s);
 
 #endif

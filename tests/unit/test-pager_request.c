@@ -109,6 +109,49 @@ static void a_token_is_sent_and_read_again_when_it_changes(void **state)
 	http_stop(s);
 }
 
+/* The one of this process that is connected to the server. */
+static int connection_find(const struct http_server *s)
+{
+	for (int fd = 3; fd < 1024; fd++) {
+		struct sockaddr_in peer = { 0 };
+		socklen_t len = sizeof peer;
+
+		if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0 &&
+		    peer.sin_family == AF_INET && ntohs(peer.sin_port) == s->port)
+			return fd;
+	}
+	return -1;
+}
+
+static void a_connection_whose_number_is_another_file_is_not_used(void **state)
+{
+	struct http_server *s = http_start(STEPS(200));
+	struct desk d;
+	int pair[2];
+	char byte;
+
+	(void)state;
+	desk_start(&d, s, "/");
+	desk_submit(&d, "a-1-feed", 1, PAGE_RAISED, 1);
+	desk_wait(&d, &d.n_delivered, 1);
+	/* A host that becomes a daemon closes all, and opens its own. */
+	int fd = connection_find(s);
+	assert_true(fd >= 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(dup2(pair[0], fd), fd);
+	desk_submit(&d, "b-2-feed", 1, PAGE_RAISED, 2);
+	desk_wait(&d, &d.n_delivered, 2);
+	assert_int_equal(s->n_connections, 2);
+	desk_end(&d);
+	/* It is the host's: nothing was written to it, and nobody has closed it. */
+	assert_int_equal(recv(pair[1], &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(close(fd), 0);
+	close(pair[0]);
+	close(pair[1]);
+	http_stop(s);
+}
+
 static void a_redirect_is_not_followed(void **state)
 {
 	static const long statuses[] = { 301, 302, 303, 307, 308 };
@@ -312,6 +355,7 @@ int main(void)
 		cmocka_unit_test(a_page_is_posted_with_its_headers),
 		test_in_folder(a_page_is_signed_with_the_secret),
 		test_in_folder(a_token_is_sent_and_read_again_when_it_changes),
+		cmocka_unit_test(a_connection_whose_number_is_another_file_is_not_used),
 		cmocka_unit_test(a_redirect_is_not_followed),
 		cmocka_unit_test(the_request_has_a_limit_of_its_own),
 		cmocka_unit_test(an_endless_answer_is_cut_and_judged_by_its_status),
