@@ -191,6 +191,8 @@ cat >"$work/events" <<END
 {"at":1002,"alert":"raise","code":"no code","priority":"P1","message":"m","meta":{"k":"v"}}
 {"at":1003,"alert":"raise","code":"LONG","priority":"P1","message":"$(printf '%6000s' x)"}
 {"at":1004,"alert":"raise","code":"HELD","priority":"P1","message":"m"}
+{"at":1097,"alert":"raise","code":"no code","priority":"P2","message":"m","meta":{"k":"v"}}
+{"at":1098,"alert":"clear","code":"no code"}
 {"at":1100,"health":"heartbeat"}
 END
 start_receiver --json
