@@ -70,6 +70,7 @@ static void incident_free(struct history_incident *i)
 	free(i->source);
 	free(i->instance);
 	free(i->message);
+	free(i->resolution);
 	free(i->runbook);
 	free(i->raw_code);
 	free(i->value);
@@ -167,11 +168,17 @@ static int set_identity(struct history_incident *i, history_field *field, void *
 		char **text;
 		const char *name;
 	} texts[] = {
-		{ &i->code, "TOCSIN_CODE" },         { &i->engine, "TOCSIN_ENGINE" },
-		{ &i->session, "TOCSIN_SESSION" },   { &i->source, "TOCSIN_SOURCE" },
-		{ &i->runbook, "DOCUMENTATION" },    { &i->instance, "TOCSIN_INSTANCE" },
-		{ &i->raw_code, "TOCSIN_RAW_CODE" }, { &i->value, "TOCSIN_VALUE" },
-		{ &i->limit, "TOCSIN_LIMIT" },       { &i->message, "" },
+		{ &i->code, "TOCSIN_CODE" },
+		{ &i->engine, "TOCSIN_ENGINE" },
+		{ &i->session, "TOCSIN_SESSION" },
+		{ &i->source, "TOCSIN_SOURCE" },
+		{ &i->runbook, "DOCUMENTATION" },
+		{ &i->instance, "TOCSIN_INSTANCE" },
+		{ &i->raw_code, "TOCSIN_RAW_CODE" },
+		{ &i->value, "TOCSIN_VALUE" },
+		{ &i->limit, "TOCSIN_LIMIT" },
+		{ &i->message, "" },
+		{ &i->resolution, "" },
 	};
 
 	for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++) {
@@ -234,6 +241,20 @@ static void set_metadata(struct history_incident *i, tocsin_str text)
 	i->metadata = metadata;
 }
 
+/* "[P1] CODE resolved after 25.0 s: text": the text; absent where there is none. */
+static tocsin_str resolution_text(tocsin_str message)
+{
+	static const char after[] = " resolved after ";
+	const char *at =
+		message.len > 0 ? memmem(message.ptr, message.len, after, sizeof(after) - 1) : NULL;
+	const char *colon =
+		at ? memmem(at, message.len - (size_t)(at - message.ptr), ": ", 2) : NULL;
+
+	if (!colon)
+		return (tocsin_str){ 0 };
+	return (tocsin_str){ colon + 2, message.len - (size_t)(colon + 2 - message.ptr) };
+}
+
 static int fold(struct history_incident *i, history_field *field, void *entry, uint64_t time_ns)
 {
 	unsigned priority = history_priority(field(entry, "TOCSIN_PRIORITY"));
@@ -242,8 +263,12 @@ static int fold(struct history_incident *i, history_field *field, void *entry, u
 
 	if (set_identity(i, field, entry) < 0)
 		return -ENOMEM;
-	if (priority && (i->priority == 0 || priority < i->priority))
+	bool resolved = str_is(field(entry, "TOCSIN_STATE"), "resolved");
+
+	if (priority && (i->priority == 0 || !resolved))
 		i->priority = priority;
+	if (priority && (i->worst == 0 || priority < i->worst))
+		i->worst = priority;
 	if (count > i->count)
 		i->count = count;
 	if (number > i->number)
@@ -251,11 +276,15 @@ static int fold(struct history_incident *i, history_field *field, void *entry, u
 	if (time_ns > i->changed_ns)
 		i->changed_ns = time_ns;
 	i->replay = i->replay || field(entry, "TOCSIN_REPLAY").len > 0;
-	if (str_is(field(entry, "TOCSIN_STATE"), "resolved")) {
+	if (resolved) {
 		i->resolved_ns = time_ns;
 		i->firing = false;
-		if (i->message[0])
-			return 0;
+		if (i->message[0]) {
+			tocsin_str text = resolution_text(field(entry, "MESSAGE"));
+
+			/* A resolution that says nothing of its own repeats the raise's message. */
+			return str_is(text, i->message) ? 0 : set_text(&i->resolution, text);
+		}
 	} else {
 		/* An id never fires again once it is resolved. */
 		i->firing = i->resolved_ns == 0;

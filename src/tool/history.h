@@ -26,7 +26,9 @@ struct history_incident {
 	char *runbook;       /* its link */
 	char *raw_code;      /* as it was given, where it was unusable; else "" */
 	char *value, *limit; /* numbers, of the last raise; "" when it had none */
-	unsigned priority;   /* the highest, 1..3; 0: not known */
+	char *resolution;    /* what the engine said when it was over; "" when nothing else */
+	unsigned priority;   /* of the last raise, 1..3; 0: not known */
+	unsigned worst;      /* the highest of all raises; likewise */
 	bool firing, replay;
 	uint64_t number, count;
 	uint64_t raised_ns;      /* wall time at which it opened; 0: not in the log */

@@ -43,13 +43,15 @@ static json_t *view_figure(const char *text)
 json_t *incident_view_object(const struct history_incident *i)
 {
 	char priority[4] = { 'P', (char)('0' + i->priority), '\0' };
+	char worst[4] = { 'P', (char)('0' + i->worst), '\0' };
 
 	/* s*: a member whose value could not be had is left out. */
 	return json_pack(
-		"{s:o*, s:I, s:s, s:o*, s:o*, s:s, s:I, s:o*, s:o*, s:o*, s:o*, s:o*, "
+		"{s:o*, s:I, s:s, s:s, s:o*, s:o*, s:o*, s:s, s:I, s:o*, s:o*, s:o*, s:o*, s:o*, "
 		"s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:b}",
 		"alert_id", view_text(i->alert_id), "number", (json_int_t)i->number, "priority",
-		priority, "code", view_text(i->code), "raw_code", view_text(i->raw_code), "state",
+		priority, "worst", worst, "resolution", view_text(i->resolution), "code",
+		view_text(i->code), "raw_code", view_text(i->raw_code), "state",
 		i->firing ? "firing" : "resolved", "count", (json_int_t)i->count, "engine",
 		view_text(i->engine), "session_id", view_text(i->session), "source",
 		view_text(i->source), "instance", view_text(i->instance), "message",
