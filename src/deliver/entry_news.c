@@ -8,29 +8,30 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "deliver/entry_fields.h"
+#include "deliver/resolution.h"
 #include "picture/storm.h"
 #include "runbooks.h"
 
-/* "[P1] CODE: message", "[P1] CODE resolved after 25.0 s: message" */
+/* "[P1] CODE: message", "[P1] CODE resolved after 25.0 s: message; what is true now" */
 static void add_alert_message(struct entry *e, const struct incident *i)
 {
-	const char *message = i->resolution ? i->resolution : i->message;
+	const char *message = i->open ? i->message : resolution_message(i);
+	const char *now = i->open ? NULL : resolution_now(i);
 	struct text_buffer b = { 0 };
 	bool changed = false;
 
 	text_buffer_printf(&b, "[P%u] %s", entry_priority(i->priority), i->code);
 	if (!i->open) {
 		char lasted[TIME_TEXT_SIZE];
-		uint64_t ns = i->resolved.clock_ns > i->opened.clock_ns
-				      ? i->resolved.clock_ns - i->opened.clock_ns
-				      : 0;
 
-		text_buffer_printf(&b, " resolved after %s", duration_to_text(ns, lasted));
+		text_buffer_printf(&b, " resolved after %s", resolution_lasted(i, lasted));
 	}
 	if (message && *message) {
 		text_buffer_add(&b, STR(": "));
 		changed = message_add_clean(&b, str(message));
 	}
+	if (now)
+		text_buffer_printf(&b, "%s%s", message && *message ? "; " : ": ", now);
 	entry_add_message(e, &b);
 	if (changed)
 		entry_add_text(e, "TOCSIN_RAW_MESSAGE", message);

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "deliver/page_builder.h"
+#include "deliver/resolution.h"
 #include "runbooks.h"
 
 /* A member's quotes, colon and comma. */
@@ -20,6 +21,31 @@
 #define VALUE_TEXT_MIN 16
 
 DEFINE_CLEANUP(struct page *, page_unref, cleanup_page)
+
+/* Many receivers show nothing but the title at first: an end must not read like the alarm. */
+static void build_title(struct builder *b, const char *title, bool resolved)
+{
+	_cleanup_(text_buffer_done) struct text_buffer t = { 0 };
+
+	if (resolved)
+		text_buffer_add(&t, STR("Resolved: "));
+	text_buffer_add(&t, str(title));
+	b->failed |= t.failed;
+	builder_add_text(b, "title", (tocsin_str){ t.ptr, t.len }, TITLE_TEXT_MAX);
+}
+
+/* "RESOLVED after 1 min 47 s: no data from okx:ETH-USD; the feed is back" */
+static void say_resolved(struct text_buffer *b, const struct incident *i)
+{
+	const char *message = resolution_message(i), *now = resolution_now(i);
+	char lasted[TIME_TEXT_SIZE];
+
+	text_buffer_printf(b, "RESOLVED after %s: ", resolution_lasted(i, lasted));
+	if (message && *message)
+		text_buffer_add(b, str(message));
+	if (now)
+		text_buffer_printf(b, "%s%s", message && *message ? "; " : "", now);
+}
 
 /* Everything but message and metadata, which are empty yet and keep their places. */
 static void build_facts(struct builder *b, const struct page_context *c, const struct incident *i,
@@ -36,8 +62,8 @@ static void build_facts(struct builder *b, const struct page_context *c, const s
 	if (incident_worst(i) < i->priority)
 		builder_add(b, "worst", json_sprintf("P%u", (unsigned)incident_worst(i) % 10));
 	builder_add(b, "state", json_string(resolved ? "resolved" : "firing"));
-	builder_add_text(b, "title", str(runbook->title), TITLE_TEXT_MAX);
-	builder_add(b, "message", i->message ? json_string("") : json_null());
+	build_title(b, runbook->title, resolved);
+	builder_add(b, "message", i->message || resolved ? json_string("") : json_null());
 	builder_add_text(b, "engine", str(c->engine), ID_TEXT_MAX);
 	builder_add_text(b, "host", str(c->host), ID_TEXT_MAX);
 	builder_add_text(b, "session_id", str(i->session_id), ID_TEXT_MAX);
@@ -83,13 +109,19 @@ static void build_metadata(struct builder *b, const struct metadata *m, size_t r
 static int data_new(const struct page_context *c, const struct incident *i, bool resolved,
 		    json_t **ret)
 {
-	/* What was said at the end is what is true now. */
-	const char *message = resolved && i->resolution ? i->resolution : i->message;
+	_cleanup_(text_buffer_done) struct text_buffer end = { 0 };
+	const char *message = i->message;
 	struct builder b = { .data = json_object(), .cut = i->truncated };
 	static const char mark[] = ",\"truncated\":true";
 
-	if (!b.data)
+	if (resolved) {
+		say_resolved(&end, i);
+		message = end.ptr;
+	}
+	if (end.failed || !b.data) {
+		json_decref(b.data);
 		return -ENOMEM;
+	}
 	build_facts(&b, c, i, resolved);
 	/* The facts have maxima that leave room; the message comes before the metadata. */
 	size_t used = json_dumpb(b.data, NULL, 0, JSON_COMPACT) + sizeof mark;

@@ -76,29 +76,32 @@ static void print_line(FILE *f, const char *title, tocsin_str text)
 	fputc('\n', f);
 }
 
-static void print_rows(FILE *f, const json_t *data)
+/* What is over asks nobody to do anything. */
+static void print_rows(FILE *f, const json_t *data, bool over)
 {
 	static const struct {
 		const char *title, *name;
+		enum { SHOWN_ALWAYS, SHOWN_OPEN, SHOWN_OVER } when;
 	} rows[] = {
-		{ "message", "message" },
-		{ "session", "session_id" },
-		{ "instance", "instance" },
-		{ "engine", "engine" },
-		{ "host", "host" },
-		{ "since", "raised_at" },
-		{ "resolved", "resolved_at" },
-		{ "count", "count" },
-		{ "do", "runbook_url" },
-		{ "ack within", "ack_within" },
-		{ "escalate to", "escalate_to" },
+		{ "message", "message", SHOWN_ALWAYS },
+		{ "session", "session_id", SHOWN_ALWAYS },
+		{ "instance", "instance", SHOWN_ALWAYS },
+		{ "engine", "engine", SHOWN_ALWAYS },
+		{ "host", "host", SHOWN_ALWAYS },
+		{ "since", "raised_at", SHOWN_OPEN },
+		{ "raised", "raised_at", SHOWN_OVER },
+		{ "resolved", "resolved_at", SHOWN_ALWAYS },
+		{ "count", "count", SHOWN_ALWAYS },
+		{ "do", "runbook_url", SHOWN_OPEN },
+		{ "ack within", "ack_within", SHOWN_OPEN },
+		{ "escalate to", "escalate_to", SHOWN_OPEN },
 	};
 	char buf[32];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		tocsin_str text = member(data, rows[i].name, buf);
-
-		print_line(f, rows[i].title, text);
+		if (rows[i].when == (over ? SHOWN_OPEN : SHOWN_OVER))
+			continue;
+		print_line(f, rows[i].title, member(data, rows[i].name, buf));
 	}
 }
 
@@ -121,7 +124,7 @@ static void print_readable(FILE *f, const struct received_page *p, const json_t 
 	}
 	fputs(red && refused ? "\033[0m\n" : "\n", f);
 	if (data)
-		print_rows(f, data);
+		print_rows(f, data, str_is(member(data, "state", buf), "resolved"));
 	else
 		print_line(f, "body", text_cut(p->body, 2000));
 	print_line(f, "page id", member(p->headers, "webhook-id", buf));

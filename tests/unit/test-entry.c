@@ -118,21 +118,47 @@ static void an_alert_says_what_happened(void **state)
 	entry_free(e);
 }
 
-static void a_resolution_says_how_long_it_lasted(void **state)
+static void a_resolution_says_how_long_it_lasted_and_what_is_true_now(void **state)
 {
-	struct incident i = feed_down();
-	struct entry *e;
+	static const struct {
+		const char *code;
+		bool by_rule;
+		const char *resolution, *message;
+	} rows[] = {
+		{ "DATA_FEED_DOWN", true, NULL,
+		  "[P1] DATA_FEED_DOWN resolved after 25.0 s: no data from okx:ETH-USD for 5.0 s; "
+		  "the feed is back" },
+		{ "DATA_FEED_DOWN", true, "the engine was stopped",
+		  "[P1] DATA_FEED_DOWN resolved after 25.0 s: the engine was stopped" },
+		{ "DRIFT_HIGH", true, "session s completed",
+		  "[P1] DRIFT_HIGH resolved after 25.0 s: session s completed" },
+		{ "MY_CODE", false, NULL,
+		  "[P1] MY_CODE resolved after 25.0 s: no data from okx:ETH-USD for 5.0 s; the "
+		  "engine has cleared it" },
+		{ "MY_CODE", false, "the route is back",
+		  "[P1] MY_CODE resolved after 25.0 s: the route is back" },
+		{ "SESSION_FAILED", true, "expired: not raised again for 1 d",
+		  "[P1] SESSION_FAILED resolved after 25.0 s: expired: not raised again for 1 d" },
+	};
 
 	(void)state;
-	i.open = false;
-	i.resolved.clock_ns = 30 * NS_PER_S;
-	e = entry_of_incident(&i);
-	assert_int_equal(e->class, ENTRY_CLASS_FIRST);
-	expect(e, "PRIORITY", "5");
-	expect(e, "TOCSIN_STATE", "resolved");
-	expect(e, "MESSAGE",
-	       "[P1] DATA_FEED_DOWN resolved after 25.0 s: no data from okx:ETH-USD for 5.0 s");
-	entry_free(e);
+	for (size_t n = 0; n < sizeof rows / sizeof *rows; n++) {
+		struct incident i = feed_down();
+		struct entry *e;
+
+		i.open = false;
+		i.code = text(rows[n].code);
+		i.by_rule = rows[n].by_rule;
+		i.resolution = text(rows[n].resolution);
+		i.resolved.clock_ns = 30 * NS_PER_S;
+		e = entry_of_incident(&i);
+		assert_int_equal(e->class, ENTRY_CLASS_FIRST);
+		expect(e, "PRIORITY", "5");
+		expect(e, "TOCSIN_STATE", "resolved");
+		expect(e, "MESSAGE", rows[n].message);
+		expect(e, "TOCSIN_RAW_MESSAGE", NULL);
+		entry_free(e);
+	}
 }
 
 static void priorities_have_levels_and_classes(void **state)
@@ -628,7 +654,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_alert_says_what_happened),
-		cmocka_unit_test(a_resolution_says_how_long_it_lasted),
+		cmocka_unit_test(a_resolution_says_how_long_it_lasted_and_what_is_true_now),
 		cmocka_unit_test(priorities_have_levels_and_classes),
 		cmocka_unit_test(a_hostile_message_is_shown_clean_and_kept_exactly),
 		cmocka_unit_test(values_are_exact_in_every_locale),

@@ -180,6 +180,71 @@ static void a_resolution_tells_its_time(void **state)
 	page_unref(p);
 }
 
+static void a_resolution_says_that_it_is_over_and_what_is_true_now(void **state)
+{
+	static const struct {
+		const char *code;
+		bool by_rule;
+		const char *message, *resolution;
+		uint64_t lasted_ns;
+		const char *told;
+	} rows[] = {
+		{ "DATA_FEED_DOWN", true, "no data from okx:ETH-USD", NULL, 107 * NS_PER_S,
+		  "RESOLVED after 1 min 47 s: no data from okx:ETH-USD; the feed is back" },
+		{ "DATA_FEED_DOWN", true, "no data from okx:ETH-USD", "the engine was stopped",
+		  NS_PER_S, "RESOLVED after 1.0 s: the engine was stopped" },
+		{ "DATA_FEED_DOWN", false, "feeds stopped", NULL, 0,
+		  "RESOLVED after 0.0 s: feeds stopped; the engine has cleared it" },
+		{ "DRIFT_CRITICAL", true, "drift 0.28", "session s completed", 3600 * NS_PER_S,
+		  "RESOLVED after 1 h: session s completed" },
+		{ "DRIFT_HIGH", true, "drift 0.12", NULL, 60 * NS_PER_S,
+		  "RESOLVED after 1 min: drift 0.12; the drift is below its threshold again" },
+		{ "RISK_LIMIT_BREACH", true, "risk 0.31", NULL, 60 * NS_PER_S,
+		  "RESOLVED after 1 min: risk 0.31; the risk is within its limit again" },
+		{ "ENGINE_STALLED", true, "no heartbeat", NULL, 60 * NS_PER_S,
+		  "RESOLVED after 1 min: no heartbeat; the engine sends heartbeats again" },
+		{ "ENGINE_DOWN", true, "the engine died", NULL, 60 * NS_PER_S,
+		  "RESOLVED after 1 min: the engine died; the engine runs again" },
+		{ "EXECUTION_ERROR", true, "execution error", "expired: not raised again for 1 d",
+		  86400 * NS_PER_S, "RESOLVED after 1 d: expired: not raised again for 1 d" },
+		{ "PAGER_DEGRADED", true, "answers 503", NULL, 60 * NS_PER_S,
+		  "RESOLVED after 1 min: answers 503; the endpoint takes pages again" },
+		{ "MY_CODE", false, "route lost", "route is back", 5 * NS_PER_S,
+		  "RESOLVED after 5.0 s: route is back" },
+		{ "MY_CODE", false, "", "", 5 * NS_PER_S,
+		  "RESOLVED after 5.0 s: the engine has cleared it" },
+		{ "MY_CODE", true, NULL, NULL, 5 * NS_PER_S, "RESOLVED after 5.0 s: it is over" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char code[32], message[64], resolution[64];
+		struct incident incident = fixture_incident(ALERT_ID, 1);
+		char title[128];
+
+		snprintf(code, sizeof code, "%s", rows[i].code);
+		snprintf(message, sizeof message, "%s", rows[i].message ? rows[i].message : "");
+		snprintf(resolution, sizeof resolution, "%s",
+			 rows[i].resolution ? rows[i].resolution : "");
+		incident.code = code;
+		incident.by_rule = rows[i].by_rule;
+		incident.message = rows[i].message ? message : NULL;
+		incident.resolution = rows[i].resolution ? resolution : NULL;
+		incident.open = false;
+		incident.resolved.clock_ns = incident.opened.clock_ns + rows[i].lasted_ns;
+		struct page *raised = page_of(&incident, PAGE_RAISED);
+		struct page *p = page_of(&incident, PAGE_RESOLVED);
+		json_t *data = rendered(p, LATER_NS, NULL);
+
+		assert_string_equal(text_of(data, "message"), rows[i].told);
+		snprintf(title, sizeof title, "Resolved: %s", text_of(raised->data, "title"));
+		assert_string_equal(text_of(data, "title"), title);
+		json_decref(data);
+		page_unref(p);
+		page_unref(raised);
+	}
+}
+
 static void lateness_is_told_in_milliseconds_and_never_negative(void **state)
 {
 	struct page *p = fixture_page(ALERT_ID);
@@ -409,6 +474,7 @@ int main(void)
 		cmocka_unit_test(a_priority_graver_than_the_codes_own_has_its_own_times),
 		cmocka_unit_test(the_generic_body_has_every_member),
 		cmocka_unit_test(a_resolution_tells_its_time),
+		cmocka_unit_test(a_resolution_says_that_it_is_over_and_what_is_true_now),
 		cmocka_unit_test(lateness_is_told_in_milliseconds_and_never_negative),
 		cmocka_unit_test(a_recording_s_page_is_late_by_the_real_clock),
 		cmocka_unit_test(what_is_known_besides_is_told),
