@@ -17,9 +17,14 @@ enum log_target journal_choose_target(struct journal *j, enum log_target asked)
 {
 	if (asked != LOG_TARGET_AUTO)
 		return asked;
-	if (journal_socket_connect(&j->socket) == 0)
+	/* A process short of descriptors or memory cannot ask. The socket's file is there, so its
+	 * owner is taken to listen: sends are tried again until they can be made. */
+	int r = journal_socket_connect(&j->socket);
+	if (r == 0 || journal_is_shortage(r))
 		return LOG_TARGET_JOURNAL;
-	return syslog_socket_connect(&j->syslog) == 0 ? LOG_TARGET_SYSLOG : LOG_TARGET_STDERR;
+	r = syslog_socket_connect(&j->syslog);
+	return r == 0 || r == -EBUSY || journal_is_shortage(r) ? LOG_TARGET_SYSLOG
+							       : LOG_TARGET_STDERR;
 }
 
 static bool gave_up(const struct journal *j)

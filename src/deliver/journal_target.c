@@ -43,8 +43,11 @@ int journal_socket_connect(struct journal_socket *p)
 	_cleanup_close_ int fd = -1;
 
 	journal_socket_done(p);
+	/* First: what is not there is told even by a process that is short of descriptors. */
+	if (stat(p->address.sun_path, &p->file) < 0)
+		return -errno;
 	fd = descriptor_socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	if (fd < 0 || stat(p->address.sun_path, &p->file) < 0)
+	if (fd < 0)
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)&p->address, sizeof p->address) < 0)
 		return -errno;
@@ -89,16 +92,25 @@ static bool socket_is_there(const struct journal_socket *p)
 	       now.st_ctim.tv_nsec == p->file.st_ctim.tv_nsec;
 }
 
+bool journal_is_shortage(int error)
+{
+	static const int shortages[] = { EMFILE, ENFILE, ENOMEM, ENOBUFS, ETOOMANYREFS, EINTR };
+
+	for (size_t i = 0; i < sizeof shortages / sizeof *shortages; i++)
+		if (error == -shortages[i])
+			return true;
+	return false;
+}
+
 /* May the same entry go through a little later? */
 static bool is_passing(int error)
 {
-	static const int passing[] = { EAGAIN, EINTR,  ENOBUFS,      ENOMEM,   EMFILE,
-				       ENFILE, ENOENT, ECONNREFUSED, ENOTCONN, ECONNRESET };
+	static const int passing[] = { EAGAIN, ENOENT, ECONNREFUSED, ENOTCONN, ECONNRESET };
 
 	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
 		if (error == -passing[i])
 			return true;
-	return false;
+	return journal_is_shortage(error);
 }
 
 int journal_socket_send(struct journal_socket *p, const struct entry *e, int timeout_ms)

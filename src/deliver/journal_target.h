@@ -29,7 +29,10 @@ struct journal_socket {
 /* path: NULL for journald's own. -ENAMETOOLONG. */
 int journal_socket_init(struct journal_socket *p, const char *path);
 void journal_socket_done(struct journal_socket *p);
-/* 0, or why nobody listens: -ENOENT, -ECONNREFUSED and others. */
+/* Was it for want of descriptors or memory? That says nothing about who listens. */
+bool journal_is_shortage(int error);
+/* 0, or why nobody listens: -ENOENT, -ECONNREFUSED and others; after a shortage the socket's file
+ * is there. */
 int journal_socket_connect(struct journal_socket *p);
 /* 0: there is room for an entry; -EAGAIN: none came within timeout_ms; else as connect. */
 int journal_socket_wait(struct journal_socket *p, int timeout_ms);

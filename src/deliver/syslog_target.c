@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -51,9 +52,13 @@ static int connect_as(struct syslog_socket *s, int type)
 
 int syslog_socket_connect(struct syslog_socket *s)
 {
+	struct stat there;
 	int r;
 
 	syslog_socket_done(s);
+	/* First: what is not there is told even by a process that is short of descriptors. */
+	if (stat(s->address.sun_path, &there) < 0)
+		return -errno;
 	r = connect_as(s, SOCK_DGRAM);
 	return r == -EPROTOTYPE ? connect_as(s, SOCK_STREAM) : r;
 }

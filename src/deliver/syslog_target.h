@@ -29,7 +29,8 @@ struct syslog_socket {
 /* path: NULL for /dev/log. -ENAMETOOLONG. */
 int syslog_socket_init(struct syslog_socket *s, const char *path);
 void syslog_socket_done(struct syslog_socket *s);
-/* 0, or why nobody listens: -ENOENT, -ECONNREFUSED and others; -EBUSY: too many want to. */
+/* 0, or why nobody listens: -ENOENT, -ECONNREFUSED and others; -EBUSY: too many want to.
+ * After a shortage of descriptors or memory, and -EBUSY, the socket's file is there. */
 int syslog_socket_connect(struct syslog_socket *s);
 /*
  * Sends a message, which has a NUL behind its `len` bytes; connects when need be. 0: it is sent;

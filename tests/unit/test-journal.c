@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include <stdatomic.h>
+
 #include "journal_fixture.h"
 
 static void post(void *userdata)
@@ -50,6 +52,60 @@ static void auto_asks_whether_somebody_listens(void **state)
 	assert_int_equal(journal_target(j), LOG_TARGET_STDERR);
 	assert_int_equal(journal_stop(j, 0), 0);
 	journal_free(j);
+}
+
+/* What the next calls for a socket fail with; 0: they do not. */
+static atomic_int no_socket;
+
+int __real_descriptor_socket(int domain, int type, int protocol);
+int __wrap_descriptor_socket(int domain, int type, int protocol);
+
+int __wrap_descriptor_socket(int domain, int type, int protocol)
+{
+	int error = atomic_load(&no_socket);
+
+	if (error == 0)
+		return __real_descriptor_socket(domain, type, protocol);
+	errno = error;
+	return -1;
+}
+
+static void want_of_descriptors_is_not_want_of_a_listener(void **state)
+{
+	static const int shortages[] = { EMFILE, ENFILE, ENOMEM, ENOBUFS };
+	static const struct {
+		bool journald, syslog;
+		enum log_target target;
+	} rows[] = {
+		{ true, false, LOG_TARGET_JOURNAL },
+		{ true, true, LOG_TARGET_JOURNAL },
+		{ false, true, LOG_TARGET_SYSLOG },
+		{ false, false, LOG_TARGET_STDERR },
+	};
+
+	for (size_t n = 0; n < 4 * sizeof rows / sizeof *rows; n++) {
+		_cleanup_close_ int journald = rows[n / 4].journald ? listen_there(*state) : -1;
+		_cleanup_close_ int syslog = rows[n / 4].syslog ? listen_at(*state, "log") : -1;
+		enum log_target target;
+		struct journal *j;
+
+		atomic_store(&no_socket, shortages[n % 4]);
+		j = start(*state, LOG_TARGET_AUTO);
+		target = journal_target(j);
+		assert_int_equal(target, rows[n / 4].target);
+		/* What is submitted meanwhile waits until there is a socket. */
+		if (target != LOG_TARGET_STDERR)
+			assert_int_equal(journal_submit(j, entry(ENTRY_CLASS_FIRST, "p1", 0)), 1);
+		atomic_store(&no_socket, 0);
+		assert_int_equal(journal_stop(j, LONG_NS), 0);
+		assert_int_equal(journal_written(j), target != LOG_TARGET_STDERR);
+		assert_int_equal(journal_lost(j), 0);
+		journal_free(j);
+		if (rows[n / 4].journald)
+			unlink_at(*state, "socket");
+		if (rows[n / 4].syslog)
+			unlink_at(*state, "log");
+	}
 }
 
 static void a_path_too_long_for_a_socket_is_refused(void **state)
@@ -445,6 +501,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(entries_go_out_in_the_order_they_came),
 		TEST(auto_asks_whether_somebody_listens),
+		TEST(want_of_descriptors_is_not_want_of_a_listener),
 		TEST(a_path_too_long_for_a_socket_is_refused),
 		TEST(entries_wait_until_somebody_listens),
 		TEST(a_success_without_a_socket_is_none),
