@@ -377,6 +377,7 @@ void dispatcher_free(struct dispatcher *d)
 	free(d->to_mark);
 	dispatcher_saved_done(d);
 	dispatcher_control_done(d);
+	dispatcher_orphans_done(d);
 	free(d->request.text);
 	/* What is not safe elsewhere stays for the next start to find. */
 	recorder_free(d->recorder, (d->clean && !d->recorder_stays) || !d->held);

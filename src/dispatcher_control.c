@@ -94,6 +94,13 @@ static void request_do(void *userdata, const struct control_request *r)
 
 	snprintf(reason, sizeof reason, "%s (user %u)", r->reason ? r->reason : "",
 		 (unsigned)r->uid);
+	if (r->verb == CONTROL_DISCARD && r->page_id)
+		dispatcher_orphans_discard(d, r->page_id, r->endpoint, reason);
+	else if (r->endpoint && !dispatcher_has_endpoint(d, r->endpoint))
+		dispatcher_note_from_afar(d, LOG_ERR,
+					  "nothing can be sent again to endpoint %s, which the "
+					  "settings do not name",
+					  r->endpoint);
 	for (unsigned i = 0; i < d->settings->n_endpoints; i++) {
 		if (r->endpoint && strcmp(r->endpoint, d->endpoint_names[i]) != 0)
 			continue;
@@ -175,6 +182,7 @@ static void listing_write(struct dispatcher *d, const struct page_listing *l)
 			atomic_load(&p->parked) ? PAGE_STATE_PARKED : PAGE_STATE_WAITING,
 			atomic_load(&p->attempts), atomic_load(&p->http_status));
 	}
+	rows->n += dispatcher_orphans_list(d, rows->row + rows->n, PAGES_FILE_ROWS_MAX - rows->n);
 	pages_file_write(d->places.state, d->places.operators, rows->row, rows->n,
 			 clock_realtime_ns());
 	for (size_t i = 0; i < rows->n_dead; i++) {
@@ -219,9 +227,9 @@ static void revived_take(struct dispatcher *d)
 }
 
 /* Anything that a reader of pages.json would see differently changes it. */
-static uint64_t listing_sum(const struct dispatcher *d)
+static uint64_t listing_sum(struct dispatcher *d)
 {
-	uint64_t sum = pager_dead(d->pager) * 3 + d->ledger.n;
+	uint64_t sum = pager_dead(d->pager) * 3 + d->ledger.n + dispatcher_orphans_sum(d) * 5;
 
 	for (size_t i = 0; i < d->ledger.n; i++) {
 		const struct posting *p = d->ledger.postings[i];

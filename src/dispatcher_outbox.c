@@ -157,15 +157,17 @@ static unsigned endpoint_find(const struct dispatcher *d, const char *name)
 	return i;
 }
 
+bool dispatcher_has_endpoint(const struct dispatcher *d, const char *name)
+{
+	return endpoint_find(d, name) < d->settings->n_endpoints;
+}
+
 void dispatcher_found(struct dispatcher *d, struct page *page, const char *endpoint)
 {
 	unsigned i = endpoint_find(d, endpoint);
 
 	if (i == d->settings->n_endpoints) {
-		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
-				"page %s waits for endpoint %s, which the settings no longer name: "
-				"add it again, or give it up: tocsin pages discard",
-				page->id, endpoint);
+		dispatcher_orphan_add(d, page, endpoint);
 		return;
 	}
 	struct posting *p;
@@ -233,6 +235,7 @@ void dispatcher_outbox_read(struct dispatcher *d)
 		r = scan(d, found_at_start);
 	while (r == -ENOMEM && dispatcher_memory_wait(d));
 	d->unread = d->reading.cursor.left;
+	dispatcher_orphans_tell(d);
 	if (r < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR, "%s/outbox cannot be read: %s",
 				d->places.state_path, strerror(-r));
@@ -337,6 +340,7 @@ static void read_on_take(struct dispatcher *d)
 		page_unref(page);
 		free(endpoint);
 	}
+	dispatcher_orphans_tell(d);
 }
 
 static void read_on_failed(struct dispatcher *d, uint64_t now_ns)

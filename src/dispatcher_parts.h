@@ -215,6 +215,8 @@ struct dispatcher {
 	struct endpoint_health health[SETTINGS_ENDPOINTS_MAX];
 	struct handed_list revived; /* dead pages to be posted again */
 	struct handed_list buried;  /* pages that have just died, for the backups */
+	struct orphan *orphans;     /* pages of the outbox for endpoints that are not configured */
+	uint64_t orphan_changes;
 	bool stopping;
 	uint64_t stop_by_ns; /* CLOCK_MONOTONIC: how long it may wait for pages to be safe */
 	bool clean;          /* everything was safe when the thread ended */
@@ -364,6 +366,24 @@ void dispatcher_hand(struct dispatcher *d, struct handed_list *l, struct page *p
 /* The first of the list, both for the caller to free; NULL: it is empty. */
 struct page *dispatcher_handed(struct handed_list *l, char **ret_endpoint);
 void handed_done(struct handed_list *l);
+
+/*
+ * dispatcher_orphans.c: pages of the outbox for endpoints that are not configured. Adding and
+ * reporting them is the dispatcher's thread's; listing and discarding are the keeper's, and what
+ * it has listed stays until it discards or the dispatcher is freed.
+ */
+bool dispatcher_has_endpoint(const struct dispatcher *d, const char *name);
+void dispatcher_orphan_add(struct dispatcher *d, const struct page *page, const char *endpoint);
+/* Reports those that were not reported yet, once for each endpoint. */
+void dispatcher_orphans_tell(struct dispatcher *d);
+/* Changes with the list. */
+uint64_t dispatcher_orphans_sum(struct dispatcher *d);
+struct page_row;
+size_t dispatcher_orphans_list(struct dispatcher *d, struct page_row *rows, size_t max);
+/* Of that endpoint, or of each that is not configured when endpoint is NULL; dead ones too. */
+void dispatcher_orphans_discard(struct dispatcher *d, const char *page_id, const char *endpoint,
+				const char *reason);
+void dispatcher_orphans_done(struct dispatcher *d);
 
 /* dispatcher_control.c: once a second, what operators ask, and what they are shown of pages. */
 void dispatcher_look_at_control(struct dispatcher *d, uint64_t now_ns);

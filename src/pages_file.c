@@ -120,7 +120,7 @@ int pages_list_add(struct pages_list *l, const struct page_row *row)
 static const char *state_find(const char *name)
 {
 	static const char *const states[] = { PAGE_STATE_WAITING, PAGE_STATE_PARKED,
-					      PAGE_STATE_DEAD };
+					      PAGE_STATE_DEAD, PAGE_STATE_ORPHANED };
 
 	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
 		if (strcmp(states[i], name) == 0)

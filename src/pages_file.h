@@ -18,9 +18,10 @@
 #define PAGES_FILE_ROWS_MAX 4096
 #define PAGES_FILE_BYTES_MAX (8u * 1024 * 1024)
 
-#define PAGE_STATE_WAITING "waiting" /* for its turn, or for the next attempt */
-#define PAGE_STATE_PARKED "parked"   /* the endpoint is to be mended first */
-#define PAGE_STATE_DEAD "dead"       /* refused twice: nothing more is tried */
+#define PAGE_STATE_WAITING "waiting"                   /* for its turn, or for the next attempt */
+#define PAGE_STATE_PARKED "parked"                     /* the endpoint is to be mended first */
+#define PAGE_STATE_DEAD "dead"                         /* refused twice: nothing more is tried */
+#define PAGE_STATE_ORPHANED "no endpoint of that name" /* in the settings: nobody posts it */
 
 struct page_row {
 	const char *id, *endpoint, *code;

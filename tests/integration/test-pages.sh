@@ -141,10 +141,13 @@ kill_engine
 
 # --- a dead page of an engine that lives is sent again, and is dead no more
 
-script 400,400,200
+# It dies when the endpoint takes another page and refuses this one again.
+script 400,400,200,400,400,200
 begin_engine mended
-start_engine -o webhook.url="$url"
+start_engine -o webhook.url="$url" -o pages.park_retry=1h
 tell_engine "$(raise DATA_FEED_DOWN "dark once more")"
+await listed '"state":"parked"'
+tell_engine "$(raise RISK_LIMIT_BREACH "taken")"
 await listed '"state":"dead"'
 code=DATA_FEED_DOWN && feed=$(page_of --engine mended)
 status 0 "$TOCSIN" pages --engine mended show "$feed"
@@ -152,9 +155,9 @@ tells out "state     dead"
 [ -e "$state/outbox/dead/$feed@webhook" ] || fail "the dead page is not in dead/"
 status 0 "$TOCSIN" pages --engine mended resend "$feed@webhook"
 tells out "engine mended: asked to resend $feed"
-is_sent_again() { [ "$(came)" -eq 3 ]; }
+is_sent_again() { [ "$(came)" -eq 6 ]; }
 await is_sent_again
-is 3 "$(grep -c "\"webhook-id\": *\"$feed\"" "$work/came")" "requests under the page's id"
+is 5 "$(grep -c "\"webhook-id\": *\"$feed\"" "$work/came")" "requests under the page's id"
 await grep -q '"pages":\[\]' "$state/pages.json"
 # The list is written before the keeper has taken the file away.
 no_file_is_left() { [ -z "$(find "$state/outbox" -name '*@*')" ]; }
@@ -163,6 +166,60 @@ await no_file_is_left
 status 1 "$TOCSIN" pages --engine mended resend "$feed"
 stop_engine
 stop_receiver
+
+# --- pages for an endpoint that was renamed: reported once, listed, discarded, alive or not
+
+begin_engine renamed
+start_receiver
+stop_receiver
+start_engine -o webhook.url="$url"
+tell_engine "$(raise DATA_FEED_DOWN "dark and renamed")"
+await waits 1
+await listed DATA_FEED_DOWN
+code=DATA_FEED_DOWN && feed=$(page_of --engine renamed)
+kill_engine
+
+# former ID FOLDER: that page, as one for an endpoint that the settings do not name.
+former() {
+	mkdir -p "$2"
+	sed "s/\"endpoint\": *\"webhook\"/\"endpoint\":\"former\"/; s/$feed/$1/g" \
+		"$state/outbox/$feed@webhook" >"$2/$1@former"
+}
+former "$feed" "$state/outbox"
+for n in 1 2; do
+	former "a$n.raised" "$state/outbox"
+	former "d$n.raised" "$state/outbox/dead"
+done
+start_engine -o webhook.url="$url"
+await listed '"state":"no endpoint of that name"'
+# Once in the log, and once to the host.
+is 1 "$(grep "3 pages wait in $state/outbox for endpoint former" "$work/engine.err" |
+	grep -c 'event="tocsin"')" "reports in the log"
+grep "for endpoint former" "$work/engine.err" | grep -q "tocsin pages discard" ||
+	fail "the report does not say what to do"
+status 0 "$TOCSIN" pages --engine renamed
+is 3 "$(grep -c 'no endpoint of that name .* former' "$work/out")" "pages of the former endpoint"
+is 2 "$(grep -c ' dead .* former' "$work/out")" "its dead pages"
+discarded() { [ ! -e "$1" ]; }
+for page in a1.raised a2.raised@former d1.raised d2.raised@former "$feed@former"; do
+	status 0 "$TOCSIN" pages --engine renamed discard --reason "renamed: $page" "$page"
+	tells out "engine renamed: asked to discard"
+	await grep -q "renamed: $page .*result=\"discarded\"" "$work/engine.err"
+done
+for file in a1.raised@former a2.raised@former dead/d1.raised@former dead/d2.raised@former \
+	"$feed@former"; do
+	await discarded "$state/outbox/$file"
+done
+[ -e "$state/outbox/$feed@webhook" ] || fail "the page of an endpoint that is named went with them"
+unlisted() { ! grep -q former "$state/pages.json"; }
+await unlisted
+kill_engine
+former a3.raised "$state/outbox"
+status 0 "$TOCSIN" pages --engine renamed
+tells out former
+status 0 "$TOCSIN" pages --engine renamed discard --reason "renamed too" a3.raised@former
+tells out "page a3.raised to former: discarded"
+discarded "$state/outbox/a3.raised@former" || fail "the page is still there"
 
 # --- wrong use, and nobody there
 
