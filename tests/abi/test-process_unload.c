@@ -78,8 +78,13 @@ static void load(struct world *w)
 
 static void raises(struct world *w, tocsin_instance *i, const char *code)
 {
+	/* Incidents stay open over a stop: each is another session's, so that each is paged. */
+	static unsigned raised;
 	tocsin_alert_event a = alert_event(TOCSIN_ALERT_RAISE, code);
+	char session[24];
 
+	snprintf(session, sizeof session, "session-%u", raised++);
+	a.session_id = str(session);
 	a.priority = 1;
 	assert_int_equal(w->plugin->on_alert(i, &a, NULL), TOCSIN_OK);
 }
