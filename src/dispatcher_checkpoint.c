@@ -104,6 +104,7 @@ static bool entries_are_safe(struct dispatcher *d, uint64_t sequence, bool press
 static int carried_leave(struct dispatcher *d, const struct candidate *c)
 {
 	struct carried carried = {
+		.kind = CARRIED_RESCUED,
 		.first_position = d->recovery.last_first_position,
 		.wall_offset_ns = d->wall_offset_ns,
 		.state = c->state.ptr,
