@@ -17,33 +17,43 @@ struct engine {
 	struct dispatcher *dispatcher;
 };
 
-/* With one more setting. Its state is in FOLDER/state. */
-__attribute__((unused)) static void engine_start(struct engine *e, const struct test_folder *f,
-						 const char *key, const char *value,
-						 unsigned outbox_batch)
+#define ENGINE_MORE_MAX 4
+
+/* With more settings. Its state is in FOLDER/state. */
+__attribute__((unused)) static void engine_start_with(struct engine *e, const struct test_folder *f,
+						      const tocsin_kv *more, size_t n_more,
+						      unsigned outbox_batch)
 {
 	static const tocsin_host host = { .size = sizeof host };
 	char runtime[128], state[128], err[512];
 
 	snprintf(runtime, sizeof runtime, "%s/run", f->path);
 	snprintf(state, sizeof state, "%s/state", f->path);
-	const tocsin_kv options[] = {
+	tocsin_kv options[5 + ENGINE_MORE_MAX] = {
 		{ STR("config"), STR("") },
 		{ STR("engine.name"), STR("test") },
 		{ STR("log.target"), STR("stderr") },
 		{ STR("paths.runtime_dir"), str(runtime) },
 		{ STR("paths.state_dir"), str(state) },
-		{ str(key), str(value) },
 	};
+	assert_true(n_more <= ENGINE_MORE_MAX);
+	memcpy(options + 5, more, n_more * sizeof *more);
 	*e = (struct engine){ .host_log = { .host = &host } };
-	assert_int_equal(settings_load(options, sizeof options / sizeof options[0], err, sizeof err,
-				       &e->settings),
-			 0);
+	assert_int_equal(settings_load(options, 5 + n_more, err, sizeof err, &e->settings), 0);
 	const struct dispatcher_options o = { .settings = e->settings,
 					      .refusals = &e->refusals,
 					      .host_log = &e->host_log,
 					      .outbox_batch = outbox_batch };
 	assert_int_equal(dispatcher_start(&o, &e->dispatcher), 0);
+}
+
+__attribute__((unused)) static void engine_start(struct engine *e, const struct test_folder *f,
+						 const char *key, const char *value,
+						 unsigned outbox_batch)
+{
+	const tocsin_kv more = { str(key), str(value) };
+
+	engine_start_with(e, f, &more, 1, outbox_batch);
 }
 
 __attribute__((unused)) static void engine_end(struct engine *e)
