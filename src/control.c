@@ -120,6 +120,7 @@ static int request_write(const struct control_request *r, char **ret)
 
 struct control {
 	int state, folder;
+	struct descriptor_identity state_identity, folder_identity;
 	gid_t operators;
 	struct timespec seen; /* the folder's change by which everything in it was taken */
 };
@@ -147,6 +148,26 @@ static int folder_make(int state, gid_t operators, int *ret_fd)
 	return 0;
 }
 
+static int folder_get(struct control *c)
+{
+	int r;
+
+	if (!descriptor_is(c->state, c->state_identity))
+		return -ESTALE;
+	r = folder_make(c->state, c->operators, &c->folder);
+	if (r == 0)
+		c->folder_identity = descriptor_identify(c->folder);
+	return r;
+}
+
+/* The number may be another file's by now, which is not ours to close. */
+static void folder_forget(struct control *c)
+{
+	if (descriptor_is(c->folder, c->folder_identity))
+		close(c->folder);
+	c->folder = -1;
+}
+
 int control_open(int state, gid_t operators, struct control **ret)
 {
 	_cleanup_(cleanup_control) struct control *c = malloc(sizeof *c);
@@ -154,8 +175,11 @@ int control_open(int state, gid_t operators, struct control **ret)
 
 	if (!c)
 		return -ENOMEM;
-	*c = (struct control){ .state = state, .folder = -1, .operators = operators };
-	r = folder_make(state, operators, &c->folder);
+	*c = (struct control){ .state = state,
+			       .folder = -1,
+			       .state_identity = descriptor_identify(state),
+			       .operators = operators };
+	r = folder_get(c);
 	if (r < 0)
 		return r;
 	*ret = TAKE(c);
@@ -166,8 +190,7 @@ void control_free(struct control *c)
 {
 	if (!c)
 		return;
-	if (c->folder >= 0)
-		close(c->folder);
+	folder_forget(c);
 	free(c);
 }
 
@@ -304,15 +327,13 @@ int control_take(struct control *c,
 	struct stat st;
 	int r;
 
-	if (c->folder >= 0 && (fstat(c->folder, &st) < 0 || st.st_nlink == 0)) {
-		close(c->folder);
-		c->folder = -1;
+	if (!descriptor_is(c->folder, c->folder_identity) || fstat(c->folder, &st) < 0 ||
+	    st.st_nlink == 0) {
+		folder_forget(c);
 		c->seen = (struct timespec){ 0 };
 	}
-	if (c->folder < 0) {
-		r = folder_make(c->state, c->operators, &c->folder);
-		return r;
-	}
+	if (c->folder < 0)
+		return folder_get(c);
 	if (same_time(st.st_mtim, c->seen))
 		return 0;
 	files = malloc(sizeof *files);

@@ -65,21 +65,22 @@ int outbox_open_existing(const char *state_dir, struct outbox **ret)
 	return r;
 }
 
+/* The number may be another file's by now, which is not ours to close. */
+static void folder_forget(struct outbox *o)
+{
+	if (descriptor_is(o->folder, o->identity))
+		close(o->folder);
+	o->folder = -1;
+}
+
 void outbox_free(struct outbox *o)
 {
 	if (!o)
 		return;
 	outbox_release(o);
-	if (o->folder >= 0)
-		close(o->folder);
+	folder_forget(o);
 	free(o->path);
 	free(o);
-}
-
-static void folder_forget(struct outbox *o)
-{
-	close(o->folder);
-	o->folder = -1;
 }
 
 /* The lock went with the folder it lay in: to others, nobody posts from the new one. */
@@ -93,19 +94,28 @@ static void claim_renew(struct outbox *o)
 
 int outbox_ready(struct outbox *o)
 {
+	struct descriptor_identity before = o->identity;
+	bool closed = o->folder >= 0 && !descriptor_is(o->folder, before);
 	struct stat st;
-	int r;
+	int fd, r;
 
-	if (o->folder >= 0 && fstat(o->folder, &st) == 0 && st.st_nlink > 0)
-		return 0;
-	if (o->folder >= 0) {
+	if (closed) {
+		o->folder = -1;
+	} else if (o->folder >= 0) {
+		if (fstat(o->folder, &st) == 0 && st.st_nlink > 0)
+			return 0;
 		folder_forget(o);
 		return -ENOENT;
 	}
-	r = folder_open(o->path, o->create, &o->folder);
-	if (r == 0)
+	r = folder_open(o->path, o->create, &fd);
+	if (r < 0)
+		return r;
+	o->identity = descriptor_identify(fd);
+	o->folder = fd;
+	/* The claim lies in the folder, and holds where that is the same. */
+	if (!closed || !descriptor_is(fd, before))
 		claim_renew(o);
-	return r;
+	return 0;
 }
 
 /* Not every file system tells by its count of links that a folder is removed. */
@@ -226,7 +236,7 @@ int outbox_remove(struct outbox *o, const struct page *p, const char *endpoint)
 	int r = outbox_name(p->id, endpoint, name);
 
 	/* One that is removed under us has nothing left to remove. */
-	if (r == 0 && o->folder < 0)
+	if (r == 0 && !descriptor_is(o->folder, o->identity))
 		r = outbox_ready(o);
 	if (r < 0)
 		return r;

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#include "base/descriptor.h"
 #include "base/lockfile.h"
 #include "deliver/outbox.h"
 
@@ -14,13 +15,14 @@
 
 struct outbox {
 	char *path;
-	bool create;           /* the folder, when it is missing */
-	int folder;            /* -1: not open, the next call tries */
-	struct lockfile *lock; /* held, or NULL */
+	bool create;                         /* the folder, when it is missing */
+	int folder;                          /* -1: not open, the next call tries */
+	struct lockfile *lock;               /* held, or NULL */
+	struct descriptor_identity identity; /* of the folder, while it is open */
 };
 
-/* Opens what is not open, made again when it was removed. -errno; -ENOENT once when it was found to
- * be removed under us. */
+/* Opens what is not open, or whose descriptor somebody has closed; made again when it was removed.
+ * -errno; -ENOENT once when it was found to be removed under us. */
 int outbox_ready(struct outbox *o);
 
 /* -ENOENT: there is none. */

@@ -347,6 +347,15 @@ static int scan(struct scan *s, void (*found)(void *userdata, struct page *p, co
 	return (int)l->n;
 }
 
+/* Not opened again while it is claimed: the claim is another thread's to renew. -ESTALE: somebody
+ * has closed the descriptor, and the number is another file's. */
+static int folder_look(struct outbox *o)
+{
+	if (o->folder < 0 && !o->lock)
+		return outbox_ready(o);
+	return o->folder < 0 || descriptor_is(o->folder, o->identity) ? 0 : -ESTALE;
+}
+
 static int scan_waiting(struct outbox *o, struct outbox_cursor *c, bool mend,
 			void (*found)(void *userdata, struct page *p, const char *endpoint),
 			void (*bad)(void *userdata, const char *name, int error), void *userdata)
@@ -354,8 +363,7 @@ static int scan_waiting(struct outbox *o, struct outbox_cursor *c, bool mend,
 	_cleanup_(cleanup_scan) struct scan s = {
 		.folder = -1, .mend = mend, .cursor = c, .bad = bad, .userdata = userdata
 	};
-	/* Not opened again while it is claimed: the claim is another thread's to renew. */
-	int r = o->folder >= 0 || o->lock ? 0 : outbox_ready(o);
+	int r = folder_look(o);
 
 	c->left = 0;
 	if (r < 0)
@@ -388,7 +396,7 @@ int outbox_scan_dead(struct outbox *o, struct outbox_cursor *c,
 	_cleanup_(cleanup_scan) struct scan s = {
 		.folder = -1, .cursor = c, .bad = bad, .userdata = userdata
 	};
-	int r = o->folder >= 0 || o->lock ? 0 : outbox_ready(o);
+	int r = folder_look(o);
 
 	c->left = 0;
 	if (r == 0)

@@ -38,6 +38,7 @@ DEFINE_CLEANUP(DIR *, closedir, cleanup_closedir)
 
 struct owed {
 	int state, folder;
+	struct descriptor_identity state_identity, folder_identity;
 	uint64_t tag;
 	struct lockfile *lock;
 	uint64_t next_number; /* 0: the folder was not looked through yet */
@@ -87,7 +88,20 @@ static int folder_make(struct owed *o)
 	if (o->folder >= 0)
 		close(o->folder);
 	o->folder = fd;
+	o->folder_identity = descriptor_identify(fd);
 	return 0;
+}
+
+/* The folder; opened again where somebody has closed the descriptor, whose number may be another
+ * file's by now. -1: that is not possible. */
+static int folder_of(struct owed *o)
+{
+	if (descriptor_is(o->folder, o->folder_identity))
+		return o->folder;
+	o->folder = -1;
+	if (descriptor_is(o->state, o->state_identity))
+		folder_make(o);
+	return o->folder;
 }
 
 int owed_open(int state, struct owed **ret)
@@ -98,6 +112,7 @@ int owed_open(int state, struct owed **ret)
 	if (!o)
 		return -ENOMEM;
 	o->state = state;
+	o->state_identity = descriptor_identify(state);
 	o->folder = -1;
 	if (getrandom(&o->tag, sizeof o->tag, 0) != sizeof o->tag)
 		return -errno;
@@ -113,13 +128,14 @@ void owed_free(struct owed *o)
 	if (!o)
 		return;
 	lockfile_free(o->lock);
-	close(o->folder);
+	if (descriptor_is(o->folder, o->folder_identity))
+		close(o->folder);
 	free(o);
 }
 
 int owed_claim(struct owed *o)
 {
-	int r = o->lock ? 0 : lockfile_open(o->folder, LOCK, true, &o->lock);
+	int r = o->lock ? 0 : lockfile_open(folder_of(o), LOCK, true, &o->lock);
 
 	return r < 0 ? r : lockfile_try(o->lock);
 }
@@ -157,7 +173,7 @@ static void name_take(struct owed *o, const struct owed_name *n)
 
 static int scan(struct owed *o)
 {
-	int fd = descriptor_openat(o->folder, ".", O_RDONLY | O_DIRECTORY, 0);
+	int fd = descriptor_openat(folder_of(o), ".", O_RDONLY | O_DIRECTORY, 0);
 	_cleanup_(cleanup_closedir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	int error = errno;
 	struct owed_name n;
@@ -204,7 +220,7 @@ int owed_forget(struct owed *o, const struct owed_name *n)
 {
 	char name[OWED_NAME_SIZE];
 
-	if (unlinkat(o->folder, owed_name_text(n, name), 0) < 0)
+	if (unlinkat(folder_of(o), owed_name_text(n, name), 0) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (o->n_files > 0)
 		o->n_files--;
@@ -221,7 +237,8 @@ int owed_set_aside(struct owed *o, const struct owed_name *n)
 	char name[OWED_NAME_SIZE], aside[OWED_NAME_SIZE + sizeof CORRUPT];
 
 	snprintf(aside, sizeof aside, "%s" CORRUPT, owed_name_text(n, name));
-	if (renameat(o->folder, name, o->folder, aside) < 0)
+	int folder = folder_of(o);
+	if (renameat(folder, name, folder, aside) < 0)
 		return -errno;
 	if (o->n_files > 0)
 		o->n_files--;
@@ -256,7 +273,7 @@ int owed_write(struct owed *o, struct text_buffer *text, uint64_t *ret_number)
 	if (text->failed)
 		return -ENOMEM;
 	owed_name_text(&(struct owed_name){ o->next_number, o->tag }, name);
-	r = file_replace(o->folder, name, text->ptr, text->len, true);
+	r = file_replace(folder_of(o), name, text->ptr, text->len, true);
 	if (r < 0)
 		return folder_is_gone(o) ? -ESTALE : r;
 	o->n_files++;
@@ -269,7 +286,7 @@ int owed_read(struct owed *o, const struct owed_name *n, struct owed_reader *ret
 	_cleanup_free_ char *bytes = NULL;
 	char name[OWED_NAME_SIZE];
 	size_t len;
-	int r = file_read(o->folder, owed_name_text(n, name), OWED_FILE_MAX, &bytes, &len);
+	int r = file_read(folder_of(o), owed_name_text(n, name), OWED_FILE_MAX, &bytes, &len);
 
 	if (r < 0)
 		return r == -EFBIG || r == -EINVAL || r == -ELOOP ? -EBADMSG : r;
@@ -288,5 +305,5 @@ int owed_shorten(struct owed *o, const struct owed_name *n, const struct owed_re
 	text_buffer_add(&text, (tocsin_str){ r->bytes + at, r->len - at });
 	if (text.failed)
 		return -ENOMEM;
-	return file_replace(o->folder, owed_name_text(n, name), text.ptr, text.len, true);
+	return file_replace(folder_of(o), owed_name_text(n, name), text.ptr, text.len, true);
 }

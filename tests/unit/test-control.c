@@ -294,6 +294,36 @@ static void a_folder_that_was_removed_is_made_again(void **state)
 	control_free(c);
 }
 
+static void a_folder_whose_number_is_another_is_opened_again(void **state)
+{
+	const struct test_folder *f = *state;
+	struct test_folder state_of_ours = *f;
+	struct control *c;
+	struct seen s;
+
+	/* A descriptor of the engine's own, or the test's would be closed. */
+	state_of_ours.fd = openat(f->fd, ".", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	c = opened(&state_of_ours);
+	int control = test_descriptor_reuse(f, CONTROL_FOLDER);
+	int strange = openat(control, "x.json", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(strange >= 0);
+	close(strange);
+	assert_int_equal(take(c, &s), 0);
+	put(f, &(struct control_request){ .verb = CONTROL_RESEND });
+	assert_int_equal(take(c, &s), 1);
+	/* And the folder above it, so that no way leads back. */
+	int again = test_descriptor_reuse(f, CONTROL_FOLDER);
+	int host = openat(f->fd, "host", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	assert_int_equal(dup3(host, state_of_ours.fd, O_CLOEXEC), state_of_ours.fd);
+	close(host);
+	assert_int_equal(take(c, &s), -ESTALE);
+	assert_int_equal(s.n + s.n_bad, 0);
+	control_free(c);
+	test_descriptor_is_untouched(control, 1);
+	test_descriptor_is_untouched(again, 1);
+	test_descriptor_is_untouched(state_of_ours.fd, 1);
+}
+
 /* Between the first and the second look at x.json, while it is read, y.json has its name. */
 static unsigned looks = 2;
 
@@ -362,6 +392,7 @@ int main(void)
 		test_in_folder(so_many_are_taken_at_a_time),
 		test_in_folder(the_folder_is_for_those_it_is_meant_for),
 		test_in_folder(a_folder_that_was_removed_is_made_again),
+		test_in_folder(a_folder_whose_number_is_another_is_opened_again),
 		test_in_folder(a_request_is_whose_file_was_read_whatever_its_name),
 		test_in_folder(a_link_is_not_taken_for_the_folder),
 	};

@@ -683,6 +683,45 @@ static void a_folder_removed_under_us_is_made_again_and_claimed(void **state)
 	outbox_free(o);
 }
 
+static void a_folder_whose_number_is_another_is_opened_again(void **state)
+{
+	const struct test_folder *f = *state;
+	struct outbox *o = opened(f), *other = opened(f);
+	struct page *p = fixture_page("a-1-feed"), *q = fixture_page("b-2-feed");
+	struct seen s;
+
+	outbox_free(other);
+	assert_int_equal(outbox_claim(o), 0);
+	assert_int_equal(outbox_put(o, p, "webhook"), 0);
+	int put = test_descriptor_reuse(f, "outbox");
+	/* The host's folder may have anything in it. */
+	int strange = openat(put, "a-1-feed.raised@webhook", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(strange >= 0);
+	close(strange);
+	memset(&s, 0, sizeof s);
+	assert_int_equal(outbox_scan(o, &(struct outbox_cursor){ 0 }, seen_found, seen_bad, &s),
+			 -ESTALE);
+	assert_int_equal(s.n + s.n_bad, 0);
+	assert_int_equal(outbox_put(o, q, "webhook"), 0);
+	scan(o, &s);
+	assert_int_equal(s.n, 2);
+	/* The claim is what it was. */
+	other = opened(f);
+	assert_int_equal(outbox_claim(other), -EBUSY);
+	outbox_free(other);
+	int removed = test_descriptor_reuse(f, "outbox");
+	assert_int_equal(outbox_remove(o, p, "webhook"), 0);
+	scan(o, &s);
+	assert_int_equal(s.n, 1);
+	int freed = test_descriptor_reuse(f, "outbox");
+	page_unref(p);
+	page_unref(q);
+	outbox_free(o);
+	test_descriptor_is_untouched(put, 1);
+	test_descriptor_is_untouched(removed, 1);
+	test_descriptor_is_untouched(freed, 1);
+}
+
 static void an_endpoint_of_any_name_has_a_file(void **state)
 {
 	static const char *const names[] = { "..", "a/b", "a b", "a%2Fb", "\xc3\xa4\n", "@", "" };
@@ -774,6 +813,7 @@ int main(void)
 		test_in_folder(a_name_made_by_somebody_leads_nowhere_else),
 		test_in_folder(one_at_a_time_posts_from_it),
 		test_in_folder(a_folder_removed_under_us_is_made_again_and_claimed),
+		test_in_folder(a_folder_whose_number_is_another_is_opened_again),
 		test_in_folder(an_endpoint_of_any_name_has_a_file),
 		test_in_folder(a_folder_that_cannot_be_made_is_made_once_it_can),
 		test_in_folder(who_only_looks_makes_no_folder),

@@ -367,6 +367,30 @@ static void an_entry_too_large_is_not_kept(void **state)
 	owed_free(NULL);
 }
 
+static void a_folder_whose_number_is_another_is_opened_again(void **state)
+{
+	const struct test_folder *f = *state;
+	struct owed *o = open_owed(f);
+	_cleanup_(text_buffer_done) struct text_buffer text = { 0 };
+	struct entry *e = make("x", STR("y"));
+	uint64_t number;
+
+	assert_int_equal(owed_text_add(o, &text, e), 0);
+	entry_free(e);
+	int written = test_descriptor_reuse(f, OWED_FOLDER);
+	assert_int_equal(owed_write(o, &text, &number), 0);
+	_cleanup_close_ int folder = folder_of(f);
+	assert_int_equal(test_folder_count(folder), 1);
+	close(folder);
+	int removed = test_descriptor_reuse(f, OWED_FOLDER);
+	assert_int_equal(owed_remove(o, number), 0);
+	folder = folder_of(f);
+	assert_int_equal(test_folder_count(folder), 0);
+	owed_free(o);
+	test_descriptor_is_untouched(written, 0);
+	test_descriptor_is_untouched(removed, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,6 +404,7 @@ int main(void)
 		test_in_folder(a_file_of_nothing_but_lines_is_read_in_bounded_time),
 		test_in_folder(names_come_in_order_and_strangers_not_at_all),
 		test_in_folder(an_entry_too_large_is_not_kept),
+		test_in_folder(a_folder_whose_number_is_another_is_opened_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #define TOCSIN_TESTS_UNIT_TEST_H
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
@@ -67,6 +68,39 @@ __attribute__((unused)) static unsigned test_folder_count(int folder)
 		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
 	closedir(d);
 	return n;
+}
+
+/* A host closes the descriptors of f's folder `name`, and opens another folder, f's "host", which
+ * gets their numbers. Returns one of them. */
+__attribute__((unused)) static int test_descriptor_reuse(const struct test_folder *f,
+							 const char *name)
+{
+	char path[128], link[64], target[256];
+	int last = -1;
+
+	snprintf(path, sizeof path, "%s/%s", f->path, name);
+	assert_true(mkdirat(f->fd, "host", 0700) == 0 || errno == EEXIST);
+	for (int fd = 3; fd < 256; fd++) {
+		snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+		ssize_t len = readlink(link, target, sizeof target - 1);
+
+		target[len < 0 ? 0 : len] = 0;
+		if (len < 0 || strcmp(target, path) != 0)
+			continue;
+		int host = openat(f->fd, "host", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+		assert_int_equal(dup3(host, fd, O_CLOEXEC), fd);
+		close(host);
+		last = fd;
+	}
+	assert_true(last >= 0);
+	return last;
+}
+
+/* It is the host's still, and nothing was made in its folder or removed from it. */
+__attribute__((unused)) static void test_descriptor_is_untouched(int fd, unsigned files)
+{
+	assert_int_equal(test_folder_count(fd), files);
+	assert_int_equal(close(fd), 0);
 }
 
 #define test_in_folder(f) cmocka_unit_test_setup_teardown(f, test_folder_make, test_folder_remove)
