@@ -60,8 +60,8 @@ static struct entry *entry_of_alert(const struct entry_context *c, const struct 
 	entry_add_text(e, "DOCUMENTATION", link);
 	entry_add_text(e, "TOCSIN_CODE", i->code);
 	entry_addf(e, "TOCSIN_PRIORITY", "P%u", priority);
-	entry_addf(e, "TOCSIN_WORST", "P%u", entry_priority(incident_worst(i)));
 	entry_add(e, "TOCSIN_STATE", i->open ? STR("firing") : STR("resolved"));
+	entry_addf(e, "TOCSIN_WORST", "P%u", entry_priority(incident_worst(i)));
 	entry_add_text(e, "TOCSIN_ALERT_ID", i->id);
 	entry_addf(e, "TOCSIN_NUMBER", "%llu", (unsigned long long)i->number);
 	entry_addf(e, "TOCSIN_COUNT", "%llu", (unsigned long long)i->count);
