@@ -51,6 +51,19 @@ void dispatcher_note_from_afar(struct dispatcher *d, int level, const char *form
 	host_log_write(d->host_log, level, text);
 }
 
+/* Once a run. */
+static void left_out_names_tell(struct dispatcher *d)
+{
+	if (!d->meta_names.left_out || d->meta_names_told)
+		return;
+	d->meta_names_told = true;
+	dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+			"the metadata has more than %d different keys: from now on the log has no "
+			"TOCSIN_META_ field for a new key, only TOCSIN_METADATA has all of them; "
+			"use few keys, and put what varies into the values",
+			ENTRY_META_NAMES_MAX);
+}
+
 static void news_log(struct dispatcher *d, const struct news *news)
 {
 	const struct entry_context *c =
@@ -62,6 +75,7 @@ static void news_log(struct dispatcher *d, const struct news *news)
 		e = entry_of_news(c, news);
 	while (!e && dispatcher_memory_wait(d));
 	d->journal_sequence = journal_submit(d->journal, e);
+	left_out_names_tell(d);
 }
 
 void dispatcher_tell(void *userdata, const struct news *news)

@@ -144,6 +144,8 @@ struct dispatcher {
 	struct lockfile *engine_lock; /* held by the thread: the engine of this name lives */
 
 	/* The thread's own. */
+	struct entry_meta_names meta_names; /* of this run, with those of a run it recovers */
+	bool meta_names_told;
 	struct picture *picture; /* NULL until there is a time: see dispatcher_loop.c */
 	struct ledger ledger;
 	uint64_t unread; /* files of the outbox that nobody has read yet */

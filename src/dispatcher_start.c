@@ -67,6 +67,7 @@ static void contexts_fill(struct dispatcher *d)
 	d->entry_context = (struct entry_context){
 		.engine = s->engine_name,
 		.replay = s->engine_replay,
+		.meta_names = &d->meta_names,
 		.runbooks_base_url = s->runbooks_base_url,
 		.runbooks = d->runbooks,
 	};

@@ -14,7 +14,6 @@
 #include "deliver/entry_fields.h"
 
 #define META_PREFIX "TOCSIN_META_"
-#define FIELD_NAME_MAX 64 /* journald takes none longer */
 
 const char *entry_kind_message_id(enum entry_kind kind)
 {
@@ -184,12 +183,12 @@ char *double_to_text(double value, char buf[static DOUBLE_TEXT_SIZE])
 }
 
 /* TOCSIN_META_KEY: upper case, and '_' for what a field's name may not have. */
-static void meta_name(tocsin_str key, char name[static FIELD_NAME_MAX + 1])
+static void meta_name(tocsin_str key, char name[static ENTRY_NAME_MAX + 1])
 {
 	size_t n = sizeof META_PREFIX - 1;
 
 	memcpy(name, META_PREFIX, n);
-	for (size_t i = 0; i < key.len && n < FIELD_NAME_MAX; i++) {
+	for (size_t i = 0; i < key.len && n < ENTRY_NAME_MAX; i++) {
 		char c = key.ptr[i];
 
 		if (c >= 'a' && c <= 'z')
@@ -201,7 +200,23 @@ static void meta_name(tocsin_str key, char name[static FIELD_NAME_MAX + 1])
 	name[n] = 0;
 }
 
-void entry_add_metadata(struct entry *e, const struct metadata *m)
+/* May the log be given this name? Those it has may always be; a new one while there is room. */
+static bool meta_name_allowed(struct entry_meta_names *names, const char *name)
+{
+	if (!names)
+		return true;
+	for (size_t i = 0; i < names->n; i++)
+		if (strcmp(names->list[i], name) == 0)
+			return true;
+	if (names->n == ENTRY_META_NAMES_MAX) {
+		names->left_out = true;
+		return false;
+	}
+	memcpy(names->list[names->n++], name, strlen(name) + 1);
+	return true;
+}
+
+void entry_add_metadata(struct entry *e, struct entry_meta_names *names, const struct metadata *m)
 {
 	_cleanup_free_ char *text = NULL;
 	json_t *json;
@@ -215,10 +230,11 @@ void entry_add_metadata(struct entry *e, const struct metadata *m)
 		e->failed = true;
 	entry_add_text(e, "TOCSIN_METADATA", text);
 	for (size_t i = 0; i < m->n; i++) {
-		char name[FIELD_NAME_MAX + 1];
+		char name[ENTRY_NAME_MAX + 1];
 
 		meta_name(m->kv[i].key, name);
-		add_given(e, name, m->kv[i].value);
+		if (meta_name_allowed(names, name))
+			add_given(e, name, m->kv[i].value);
 	}
 }
 

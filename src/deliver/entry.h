@@ -41,10 +41,25 @@ struct entry {
 	char own_bytes[ENTRY_BYTES_OWN];
 };
 
+/*
+ * The TOCSIN_META_ field names that a run has given the log. journald indexes each name for good,
+ * so an engine that invents keys would fill it: the first names keep their fields, the metadata
+ * under any other key is in TOCSIN_METADATA alone. It belongs to the run, and only the one thread
+ * that makes entries of news may use it.
+ */
+#define ENTRY_META_NAMES_MAX 64
+#define ENTRY_NAME_MAX 64 /* journald takes none longer */
+struct entry_meta_names {
+	size_t n;
+	bool left_out; /* a name found no room */
+	char list[ENTRY_META_NAMES_MAX][ENTRY_NAME_MAX + 1];
+};
+
 /* What every entry says and needs. */
 struct entry_context {
 	const char *engine;
 	bool replay, recovered;
+	struct entry_meta_names *meta_names; /* NULL: no limit */
 	const char *runbooks_base_url;
 	const struct runbooks *runbooks; /* NULL: the built-in ones */
 };

@@ -31,7 +31,7 @@ void entry_add_view(struct entry *e, const char *name, tocsin_str text);
 /* The shortest decimal that reads back as the same number, with a point in every locale. */
 #define DOUBLE_TEXT_SIZE 40
 char *double_to_text(double value, char buf[static DOUBLE_TEXT_SIZE]);
-/* TOCSIN_META_* and TOCSIN_METADATA; nothing for no items. */
-void entry_add_metadata(struct entry *e, const struct metadata *m);
+/* TOCSIN_META_*, as far as `names` allows, and TOCSIN_METADATA; nothing for no items. */
+void entry_add_metadata(struct entry *e, struct entry_meta_names *names, const struct metadata *m);
 
 #endif

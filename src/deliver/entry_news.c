@@ -76,12 +76,13 @@ static struct entry *entry_of_alert(const struct entry_context *c, const struct 
 		entry_add_text(e, "TOCSIN_LIMIT", double_to_text(i->limit, number));
 	if (i->truncated)
 		entry_add(e, "TOCSIN_TRUNCATED", STR("1"));
-	entry_add_metadata(e, &i->metadata);
+	entry_add_metadata(e, c->meta_names, &i->metadata);
 	return e;
 }
 
 /* What the event itself carried, not all that the session has gathered. */
-static void add_record_metadata(struct entry *e, const struct record *r)
+static void add_record_metadata(struct entry *e, struct entry_meta_names *names,
+				const struct record *r)
 {
 	tocsin_kv kv[RECORD_KV_MAX];
 	struct metadata m = { .kv = kv, .n = r->n_kv };
@@ -89,7 +90,7 @@ static void add_record_metadata(struct entry *e, const struct record *r)
 	if (r->n_kv > RECORD_KV_MAX)
 		return;
 	memcpy(kv, r->kv, r->n_kv * sizeof *kv);
-	entry_add_metadata(e, &m);
+	entry_add_metadata(e, names, &m);
 }
 
 static struct entry *entry_of_session(const struct entry_context *c, const struct news *n)
@@ -118,7 +119,7 @@ static struct entry *entry_of_session(const struct entry_context *c, const struc
 	if (r && r->truncated)
 		entry_add(e, "TOCSIN_TRUNCATED", STR("1"));
 	if (r)
-		add_record_metadata(e, r);
+		add_record_metadata(e, c->meta_names, r);
 	return e;
 }
 
@@ -182,7 +183,7 @@ static struct entry *entry_of_health(const struct entry_context *c, const struct
 		entry_add_text(e, "TOCSIN_LIMIT", double_to_text(r->limit, number));
 	if (r->truncated)
 		entry_add(e, "TOCSIN_TRUNCATED", STR("1"));
-	add_record_metadata(e, r);
+	add_record_metadata(e, c->meta_names, r);
 	return e;
 }
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Hostile text in every place an engine can put it: line ends, '=', NUL, 64 kB, broken UTF-8, paths
-# and terminal escapes come out of journal, pages, file names and the tool's output harmless.
+# and terminal escapes come out of journal, pages, file names and the tool's output harmless. Ever
+# new metadata keys do not make ever new names of fields.
 if [ "${1:-}" != --inside ]; then
 	exec "$top_srcdir/tests/integration/private-journald" /bin/sh "$0" --inside
 fi
@@ -92,3 +93,17 @@ is $alerts "$(wc -l <"$work/names")" "pages in the outbox"
 grep -v '^[A-Za-z0-9_./@:-]*$' "$work/names" && fail "file names"
 grep -F .. "$work/names" && fail "file names"
 [ ! -e /tmp/tocsin-hostile ] || fail "a path was followed"
+
+n=0
+while [ $n -lt 200 ]; do
+	n=$((n + 1))
+	printf '{"at":%d,"alert":"raise","code":"GENERAL","instance":"%d","message":"m","meta":{"key%d":"v"}}\n' \
+		$n $n $n
+done >"$work/keys"
+status 0 "$TOCSIN" play -o engine.name=keys "$work/keys"
+journalctl --sync
+journalctl -q TOCSIN_ENGINE=keys TOCSIN_STATE=firing -o json >"$work/json"
+is 200 "$(grep -c '"TOCSIN_METADATA":' "$work/json")" "entries with all their metadata"
+is 64 "$(grep -o '"TOCSIN_META_KEY[0-9]*"' "$work/json" | sort -u | wc -l)" "names of fields"
+is 1 "$(journalctl -q TOCSIN_ENGINE=keys TOCSIN_EVENT=tocsin -o cat --output-fields=MESSAGE |
+	grep -c 'more than 64 different keys')" "notes that later keys have no field"

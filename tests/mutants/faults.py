@@ -512,6 +512,10 @@ DELIVERY = [
     fault("a log entry's field has NULs", "src/deliver/entry.c",
           "value.len > 0 && memchr(value.ptr, 0, value.len)", "value.len > SIZE_MAX / 2",
           unit("entry")),
+    fault("metadata gives the log any number of names", "src/deliver/entry.c",
+          "		names->left_out = true;\n		return false;",
+          "		names->left_out = true;\n		return true;",
+          unit("entry")),
     fault("a page that finds no memory is left out", "src/dispatcher_pages.c",
           "	while (page_new(&d->page_context, news->incident, news->page, news->at, &page) < 0)\n"
           "		if (!dispatcher_memory_wait(d))\n			return;",

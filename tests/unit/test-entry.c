@@ -257,6 +257,83 @@ static void metadata_is_a_field_each_and_json(void **state)
 	entry_free(e);
 }
 
+static unsigned meta_fields(const struct entry *e)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < e->n_fields; i++)
+		n += e->fields[i].iov_len > strlen("TOCSIN_META_") &&
+		     memcmp(e->fields[i].iov_base, "TOCSIN_META_", strlen("TOCSIN_META_")) == 0;
+	return n;
+}
+
+/* One entry after the other, all of one run, each with the keys PREFIX FIRST to PREFIX LAST. */
+static void a_run_gives_the_log_a_bounded_number_of_names(void **state)
+{
+	static const struct {
+		const char *prefix;
+		unsigned first, last;
+		bool session; /* a session's event rather than an alert */
+		unsigned fields;
+		size_t names;
+		bool left_out;
+	} steps[] = {
+		{ "k", 0, 0, false, 1, 1, false },
+		{ "k", 0, 0, true, 1, 1, false },  /* known */
+		{ "K", 0, 0, false, 1, 1, false }, /* the same name */
+		{ "k", 1, 9, true, 9, 10, false },
+		{ "k.", 0, 9, false, 10, 20, false },
+		{ "k-", 0, 9, false, 10, 20, false }, /* the same ten names */
+		{ "j", 0, 31, true, 32, 52, false },
+		{ "i", 0, 11, false, 12, 64, false }, /* the last that have room */
+		{ "i", 0, 11, true, 12, 64, false },
+		{ "k", 9, 10, false, 1, 64, true }, /* 9 is known, 10 comes too late */
+		{ "h", 0, 31, true, 0, 64, true },
+		{ "j", 30, 33, false, 2, 64, true },
+	};
+	struct entry_meta_names names = { 0 };
+	struct entry_context c = context;
+
+	(void)state;
+	c.meta_names = &names;
+	for (size_t s = 0; s < sizeof steps / sizeof *steps; s++) {
+		unsigned n = steps[s].last - steps[s].first + 1;
+		struct incident i = feed_down();
+		struct record r = { .type = RECORD_SESSION, .kind = TOCSIN_SESSION_CREATED };
+		struct session session = { .id = text("s"), .id_len = 1 };
+		struct news news = { .at = { 0, WALL_NS } };
+		char keys[RECORD_KV_MAX][16], last[24];
+		tocsin_kv kv[RECORD_KV_MAX];
+		struct entry *e;
+
+		for (unsigned k = 0; k < n; k++) {
+			snprintf(keys[k], sizeof keys[k], "%s%u", steps[s].prefix,
+				 steps[s].first + k);
+			kv[k] = (tocsin_kv){ str(keys[k]), STR("v") };
+		}
+		snprintf(last, sizeof last, "\"%s\":\"v\"", keys[n - 1]);
+		if (steps[s].session) {
+			news.kind = NEWS_SESSION;
+			r.n_kv = n;
+			memcpy(r.kv, kv, n * sizeof *kv);
+			news.record = &r;
+			news.session = &session;
+		} else {
+			news.kind = NEWS_ALERT;
+			i.metadata = (struct metadata){ .kv = kv, .n = n };
+			news.incident = &i;
+		}
+		e = entry_of_news(&c, &news);
+		assert_non_null(e);
+		assert_int_equal(meta_fields(e), steps[s].fields);
+		assert_int_equal(names.n, steps[s].names);
+		assert_int_equal(names.left_out, steps[s].left_out);
+		/* All of it is there, whatever fields it has. */
+		assert_non_null(strstr(field(e, "TOCSIN_METADATA", 0).ptr, last));
+		entry_free(e);
+	}
+}
+
 static void no_field_ends_at_a_nul(void **state)
 {
 	struct incident i = feed_down();
@@ -659,6 +736,7 @@ int main(void)
 		cmocka_unit_test(a_hostile_message_is_shown_clean_and_kept_exactly),
 		cmocka_unit_test(values_are_exact_in_every_locale),
 		cmocka_unit_test(metadata_is_a_field_each_and_json),
+		cmocka_unit_test(a_run_gives_the_log_a_bounded_number_of_names),
 		cmocka_unit_test(no_field_ends_at_a_nul),
 		cmocka_unit_test(a_full_entry_leaves_the_rest_out),
 		cmocka_unit_test(bytes_count_all_that_an_entry_holds),
