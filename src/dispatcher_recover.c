@@ -138,6 +138,8 @@ static void carried_take(struct dispatcher *d, struct carried *c)
 	}
 	picture_free(d->picture);
 	d->picture = p;
+	if (c->kind == CARRIED_STOPPED)
+		alerts_expire_left(picture_alerts(p), dispatcher_now(d));
 	memcpy(d->recovery.last_epoch, c->epoch, sizeof c->epoch);
 	d->recovery.last_first_position = c->first_position;
 }

@@ -445,6 +445,24 @@ void alerts_expire_session(struct alerts *a, tocsin_str code, tocsin_str session
 	}
 }
 
+static bool ends_otherwise(const struct incident *i)
+{
+	return i->by_rule &&
+	       (strcmp(i->code, "ENGINE_DOWN") == 0 || strcmp(i->code, "PAGER_DEGRADED") == 0);
+}
+
+void alerts_expire_left(struct alerts *a, struct moment at)
+{
+	for (struct incident_node *n = a->incidents.oldest; n; n = n->prev) {
+		struct incident *i = &n->incident;
+
+		if (!i->open || i->expires_at_ns > 0 || ends_otherwise(i))
+			continue;
+		i->expires_at_ns = expiry_of(a, true, at);
+		incidents_note_due(&a->incidents, n);
+	}
+}
+
 const struct incident *alerts_recent(struct alerts *a, struct moment now)
 {
 	const struct incidents *all = &a->incidents;

@@ -158,6 +158,9 @@ const struct incident *alerts_find(const struct alerts *a, bool by_rule, tocsin_
 /* Those of a rule in a session that has ended otherwise expire, unless they are raised again. */
 void alerts_expire_session(struct alerts *a, tocsin_str code, tocsin_str session_id,
 			   struct moment at);
+/* A clean stop has left these open: what this run neither raises nor clears expires. ENGINE_DOWN
+ * and PAGER_DEGRADED end otherwise. */
+void alerts_expire_left(struct alerts *a, struct moment at);
 
 /* The earliest deadline, of a first page or an end, and whose it is; UINT64_MAX, NULL when there is
  * none. */

@@ -184,6 +184,27 @@ static void raised_again_it_is_the_same_incident_and_a_clear_ends_it(void **stat
 	assert_int_equal(saved_kind(f, "state"), 0);
 }
 
+static void what_the_next_run_never_hears_of_expires_there(void **state)
+{
+	const struct test_folder *f = *state;
+	struct engine e;
+
+	start(&e, f);
+	assert_int_equal(engine_say(&e, TOCSIN_ALERT_RAISE, "forgotten"), 0);
+	flush(&e);
+	engine_end(&e);
+	engine_start(&e, f, "rules.event_expires", "1s", 0);
+	for (unsigned n = 0;; n++) {
+		_cleanup_free_ char *id = engine_firing(&e, "GENERAL");
+
+		if (!*id)
+			break;
+		assert_true(n < TRIES);
+		usleep(10000);
+	}
+	engine_end(&e);
+}
+
 static void a_recording_leaves_no_picture(void **state)
 {
 	const struct test_folder *f = *state;
@@ -251,6 +272,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test_in_folder(what_nobody_cleared_stays_open_in_the_next_run),
 		test_in_folder(raised_again_it_is_the_same_incident_and_a_clear_ends_it),
+		test_in_folder(what_the_next_run_never_hears_of_expires_there),
 		test_in_folder(a_recording_leaves_no_picture),
 		test_in_folder(where_it_cannot_be_saved_the_recorder_stays),
 		test_in_folder(a_crash_of_the_host_loses_no_open_incident),
