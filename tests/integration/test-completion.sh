@@ -47,7 +47,7 @@ sed -n 's/^code: *//p' "$top_srcdir"/runbooks/*.md | LC_ALL=C sort >"$work/expec
 offered alerts --code "" >"$work/got"
 same "$work/expected" "$work/got" "these are not the codes"
 is GENERAL "$(offered runbook GEN)" "the runbook that begins with GEN"
-is "log.target=" "$(offered check -o log.t)" "the setting that begins with log.t"
+is "log.target=" "$(offered check -o log.ta)" "the setting that begins with log.ta"
 is "P1 P2 P3" "$(offered alerts --priority "" | tr '\n' ' ' | sed 's/ $//')" "priorities"
 is "" "$(offered alerts --session "")" "values that nobody can know"
 is "" "$(offered no-such-verb -)" "options of a verb that is none"
