@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # What README.md shows works as it stands there: its program in C and the one in Python raise an
-# alert that journalctl finds by its fields, and both go on without a notifier when there is none;
-# the events it shows can be played; its settings are right.
+# alert that journalctl finds by its fields, run until SIGTERM and stop their notifier then, and both
+# go on without a notifier when there is none; the events it shows can be played; its settings are right.
 if [ "${1:-}" != --inside ]; then
 	exec "$top_srcdir/tests/integration/private-journald" /bin/sh "$0" --inside
 fi
@@ -39,25 +39,52 @@ field() {
 		TOCSIN_STATE=firing -o cat --output-fields="$2"
 }
 
+raised() {
+	[ -n "$(field "$1" TOCSIN_NUMBER)" ]
+}
+
+goes_on_without() {
+	grep -qF "going on without $1: " "$work/err"
+}
+
+# until_sigterm READY OF COMMAND...: runs it until `READY OF` is true; then SIGTERM ends it, with 0.
+until_sigterm() {
+	ready=$1 of=$2
+	shift 2
+	"$@" >"$work/out" 2>"$work/err" &
+	pid=$!
+	await "$ready" "$of"
+	kill -0 $pid || fail "it did not wait for SIGTERM: $*"
+	kill -TERM $pid
+	wait $pid || fail "exit status $? after SIGTERM: $*"
+}
+
 # works ENGINE COMMAND...: with the plugin behind, it raises an alert; without, it goes on.
 works() {
 	engine=$1
 	shift
-	status 0 "$@" "$TOCSIN_PLUGIN"
+	until_sigterm raised "$engine" "$@" "$TOCSIN_PLUGIN"
 	is trading "$(head -n 1 "$work/out")" "what $engine says first"
 	is "" "$(cat "$work/err")" "complaints of $engine"
 	number=$(sed -n 's/^raised number \([0-9][0-9]*\)$/\1/p' "$work/out")
 	[ -n "$number" ] || fail "$engine raised nothing"
 	is "$number" "$(field "$engine" TOCSIN_NUMBER)" "the alert's number in the journal"
 	is "[P1] DATA_FEED_DOWN: no data from kraken" "$(field "$engine" MESSAGE)" "the alert"
+	is 1 "$(journalctl -q TOCSIN_ENGINE="$engine" TOCSIN_EVENT=tocsin -o cat --output-fields=MESSAGE |
+		grep -c "^tocsin stopped for engine $engine:")" "clean stops of $engine"
 
 	echo "no plugin" >"$work/nothing.so"
 	for nothing in "$work/absent.so" "$work/nothing.so" "$work"; do
-		status 0 "$@" "$nothing"
+		until_sigterm goes_on_without "$nothing" "$@" "$nothing"
 		is trading "$(cat "$work/out")" "what $engine says without a notifier"
-		tells err "going on without $nothing: "
 	done
 }
+
+# How they are run is said, with the file that an installed tocsin.pc names.
+for run in ./engine "python3 engine.py"; do
+	grep -qF "\`$run \$(pkg-config --variable=plugin tocsin)\`" "$readme" ||
+		fail "README.md does not say how to run $run"
+done
 
 block c "## Loading it"
 mv "$work/block" "$work/engine.c"
