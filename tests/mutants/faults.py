@@ -481,7 +481,7 @@ GUEST = [
           abi("fork")),
     fault("a process's exit does not wait for threads in TLS", "src/base/exit_gate.c",
           "	if (atexit(shut_at_exit) == 0)", "	if (atexit(exit_gate_leave) == 0)",
-          script("test-exit")),
+          script("test-exit"), script("test-wrappers")),
     fault("a stop waits for ever for a pager whose process exits", "src/deliver/pager.c",
           "		finished_tell(p, true);\n", "",
           script("test-exit")),
