@@ -129,8 +129,9 @@ else
 	unset JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS
 	status 0 javac -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC -cp $jna -d "$work/classes" \
 		"$hosts/Wrapper.java"
-	exits java 0 java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx64m -XX:-UsePerfData -XX:ErrorFile="$work/java.err" \
-		-Djava.io.tmpdir="$work/tmp" -cp "$work/classes:$jna" Wrapper
+	exits java 0 java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx64m -XX:-UsePerfData \
+		-XX:ErrorFile="$work/java.err" -Djava.io.tmpdir="$work/tmp" \
+		-cp "$work/classes:$jna" Wrapper
 fi
 
 if [ -n "$left_out" ]; then
