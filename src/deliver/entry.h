@@ -100,6 +100,7 @@ struct entry *entry_of_discard(const struct entry_context *c, const struct posti
 struct run_facts {
 	uint64_t started_wall_ns;
 	bool by_events;           /* its clock is the events' */
+	const char *state_path;   /* its state folder; NULL: it has none */
 	bool counted;             /* the numbers below are known */
 	size_t sessions, open[3]; /* sessions that run, open incidents by priority */
 };

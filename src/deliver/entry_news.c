@@ -292,6 +292,7 @@ struct entry *entry_of_run(const struct entry_context *c, enum entry_kind kind, 
 	entry_add(e, "TOCSIN_STARTED", str(time_to_rfc3339(facts->started_wall_ns, started)));
 	if (facts->by_events)
 		entry_add(e, "TOCSIN_CLOCK", STR("event"));
+	entry_add_text(e, "TOCSIN_STATE_DIR", facts->state_path);
 	if (!facts->counted)
 		return e;
 	entry_addf(e, "TOCSIN_SESSIONS", "%zu", facts->sessions);

@@ -31,6 +31,7 @@ void run_picture_free(struct run_picture *p)
 	free(p->waiting);
 	free(p->engine);
 	free(p->host);
+	free(p->state_path);
 	free(p);
 }
 
@@ -233,6 +234,8 @@ static int begin_run(struct run_picture *p, struct journal_query *q, uint64_t st
 	p->state = RUN_RUNNING;
 	copy_id(p->machine, journal_query_get(q, "_MACHINE_ID"));
 	copy_id(p->boot, journal_query_get(q, "_BOOT_ID"));
+	if (copy_text(&p->state_path, (tocsin_str){ 0 }) < 0)
+		return -ENOMEM;
 	return copy_text(&p->host, journal_query_get(q, "_HOSTNAME"));
 }
 
@@ -276,6 +279,10 @@ static void note_counts(struct run_picture *p, struct journal_query *q)
 
 static int fold_own(struct run_picture *p, struct journal_query *q, uint64_t time_ns)
 {
+	tocsin_str state_path = journal_query_get(q, "TOCSIN_STATE_DIR");
+
+	if (state_path.len > 0 && copy_text(&p->state_path, state_path) < 0)
+		return -ENOMEM;
 	if (is_kind(q, ENTRY_KIND_STOPPED)) {
 		p->state = RUN_STOPPED;
 		p->stopped_ns = time_ns;
@@ -339,6 +346,13 @@ static enum run_state living_state(const struct run_picture *p, const char *dire
 	return RUN_RUNNING;
 }
 
+/* Only where it is sure: a path that cannot be looked at may be there. */
+static bool is_removed(const struct run_picture *p)
+{
+	return p->state == RUN_ENDED && p->state_path[0] == '/' &&
+	       access(p->state_path, F_OK) < 0 && errno == ENOENT;
+}
+
 static int match_all(struct journal_query *q, const char *engine, const char *machine)
 {
 	static const char *const events[] = { "session", "alert", "page", "health", "tocsin" };
@@ -372,7 +386,8 @@ struct run_picture *run_picture_new(const char *engine)
 	_cleanup_(cleanup_picture) struct run_picture *p = calloc(1, sizeof(*p));
 
 	if (!p || !(p->engine = strdup(engine)) || !(p->host = strdup("")) ||
-	    !(p->history = history_new()) || !(p->sessions = session_list_new()) ||
+	    !(p->state_path = strdup("")) || !(p->history = history_new()) ||
+	    !(p->sessions = session_list_new()) ||
 	    !(p->waiting = calloc(RUN_PICTURE_WAITING_MAX, sizeof(*p->waiting))))
 		return NULL;
 	return TAKE(p);
@@ -406,6 +421,7 @@ static int read_newest(const char *directory, const char *engine, const char *ma
 		return -ENOENT;
 	if (p->state == RUN_RUNNING)
 		p->state = living_state(p, directory);
+	p->removed = is_removed(p);
 	*ret = TAKE(p);
 	return 0;
 }

@@ -52,6 +52,8 @@ struct run_picture {
 	uint64_t pid;               /* 0: no run is known */
 	bool replay, by_events;     /* by_events: its clock is the events' */
 	enum run_state state;
+	char *state_path; /* its state folder; "" when not known */
+	bool removed;     /* it is dead, and that folder is there no more: nobody misses it */
 	uint64_t started_ns, stopped_ns; /* wall; 0: not known */
 	uint64_t last_event_ns;          /* of the newest event that the engine told */
 	uint64_t last_sign_ns;           /* of the newest thing that its process told at all */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "tool/run_list.h"
@@ -35,6 +36,21 @@ _printf_(3, 4) static void add_problem(struct status_verdict *v, enum check_leve
 	worsen(v, level);
 }
 
+#define DEATH_IS_NEW_NS (24 * 3600 * NS_PER_S)
+
+static bool is_old(const struct status_verdict *v, uint64_t ns)
+{
+	return v->now_ns > ns && v->now_ns - ns > DEATH_IS_NEW_NS;
+}
+
+/* judge_life speaks of it instead, or nobody has to any more. */
+static bool is_past_death(const struct status_verdict *v, const struct run_picture *p,
+			  const struct history_incident *i)
+{
+	return p->state == RUN_ENDED && strcmp(i->code, "ENGINE_DOWN") == 0 &&
+	       (p->removed || is_old(v, i->changed_ns));
+}
+
 /* The codes that are open, the gravest first, as far as a line has room. */
 static void judge_incidents(struct status_verdict *v, const struct run_picture *p, const char *name)
 {
@@ -44,13 +60,18 @@ static void judge_incidents(struct status_verdict *v, const struct run_picture *
 	size_t n = history_sorted(p->history, &list);
 
 	for (unsigned priority = 1; priority <= 3; priority++) {
-		uint64_t open = run_picture_open(p, priority);
+		uint64_t open = run_picture_open(p, priority), past = 0;
 		const char *code = "";
 
 		for (size_t i = 0; i < n; i++)
-			if (list[i]->firing && list[i]->priority == priority)
+			if (!list[i]->firing || list[i]->priority != priority)
+				continue;
+			else if (is_past_death(v, p, list[i]))
+				past++;
+			else
 				code = list[i]->code;
-		v->open[priority] += open;
+		v->open[priority] += p->removed ? open - past : open;
+		open -= past;
 		if (open == 0 || levels[priority] == CHECK_OK)
 			continue;
 		add_problem(v, levels[priority], "%s: %" PRIu64 " open P%u, %s%s", name, open,
@@ -67,14 +88,18 @@ static void judge_life(struct status_verdict *v, const struct run_picture *p, co
 	v->running += p->state == RUN_RUNNING;
 	if (p->state == RUN_RUNNING)
 		v->sessions += running;
+	if (p->state == RUN_ENDED && p->removed)
+		return;
 	if (p->state == RUN_ENDED && running > 0)
 		add_problem(v, CHECK_CRITICAL,
 			    "%s is dead with %" PRIu64 " session%s running, last event %s", name,
 			    running, running > 1 ? "s" : "",
 			    time_to_local(p->last_event_ns, false, last));
 	else if (p->state == RUN_ENDED)
-		add_problem(v, CHECK_WARNING, "%s is dead, last sign of life %s", name,
-			    time_to_local(p->last_sign_ns, false, last));
+		add_problem(v, CHECK_WARNING,
+			    is_old(v, p->last_sign_ns) ? "%s is down since %s"
+						       : "%s is dead, last sign of life %s",
+			    name, time_to_local(p->last_sign_ns, false, last));
 	if (p->state == RUN_UNKNOWN)
 		add_problem(v, CHECK_UNKNOWN, "it is not known whether %s runs", name);
 }
@@ -151,8 +176,9 @@ static void add_gap(void *userdata, const char *text)
 
 static bool counts(const struct query *q, const struct run_picture *p)
 {
-	return q->engine || p->state == RUN_RUNNING || p->last_event_ns >= q->since_ns ||
-	       p->last_sign_ns >= q->since_ns;
+	/* One that is down is never left out. */
+	return q->engine || p->state == RUN_RUNNING || (p->state == RUN_ENDED && !p->removed) ||
+	       p->last_event_ns >= q->since_ns || p->last_sign_ns >= q->since_ns;
 }
 
 int status_check(const struct query *q)
@@ -164,6 +190,7 @@ int status_check(const struct query *q)
 	if (r < 0)
 		return unknown(journal_query_error(r));
 	v.hosts = list.hosts;
+	v.now_ns = clock_realtime_ns();
 	for (size_t i = 0; i < list.n; i++) {
 		struct run_picture *p = list.list[i];
 

@@ -84,8 +84,18 @@ wait $pid 2>/dev/null
 check 2 "shadow is dead with 1 session running, last event 2026-03-01 " --engine shadow
 check 2 "shadow is dead"
 tells out "odd: 1 open P2"
-# Those that ended long ago can be left out.
-check 0 "TOCSIN OK" --engine quiet --since now
-check 3 "TOCSIN UNKNOWN" --since now
 exec 3>&-
+# Those that stopped long ago can be left out; one that is down only when its folder is gone.
+check 0 "TOCSIN OK" --engine quiet --since now
+check 2 "TOCSIN CRITICAL - shadow is dead" --since now
+mv "$XDG_STATE_HOME/tocsin/shadow" "$work/kept"
+check 0 "TOCSIN OK - 0 of 1 engine" --engine shadow
+check 3 "TOCSIN UNKNOWN" --since now
+mv "$work/kept" "$XDG_STATE_HOME/tocsin/shadow"
+status 0 "$TOCSIN" rescue -o paths.state_dir="$XDG_STATE_HOME/tocsin/shadow" \
+	-o paths.runtime_dir="$work/runtime"
+journalctl --sync
+check 2 "shadow: 1 open P1, ENGINE_DOWN" --since now
+rm -r "$XDG_STATE_HOME/tocsin/shadow"
+check 3 "TOCSIN UNKNOWN" --since now
 status 2 "$TOCSIN" status --since now

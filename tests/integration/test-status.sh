@@ -105,6 +105,7 @@ start_engine -o log.target=journal -o log.alive_every=100ms
 session_runs
 raise a
 await in_journal TOCSIN_EVENT=alert
+await in_snapshot RISK_LIMIT_BREACH
 forget
 await in_journal "MESSAGE_ID=$(id_of ALIVE)" TOCSIN_SESSIONS=1 "TOCSIN_OPEN=1 0 0"
 in_journal "MESSAGE_ID=$(id_of STARTED)" && fail "the start is not forgotten"

@@ -256,6 +256,89 @@ static void the_worst_engine_is_the_verdict(void **state)
 	status_verdict_done(&v);
 }
 
+static void add_down(struct run_picture *p, const char *priority, uint64_t age_ns)
+{
+	const char **entry =
+		LOG_ENTRY("TOCSIN_ALERT_ID", "d", "TOCSIN_STATE", "firing", "TOCSIN_PRIORITY",
+			  priority, "TOCSIN_CODE", "ENGINE_DOWN", "MESSAGE", "[P1] ENGINE_DOWN: m");
+
+	assert_int_equal(history_add(p->history, log_entry_field, entry, NOW_NS - age_ns), 0);
+}
+
+/* Time makes a warning of ENGINE_DOWN; only its start or its folder's end makes it OK. */
+static void an_engine_that_is_down_is_never_ok(void **state)
+{
+	static const struct {
+		enum run_state state;
+		bool removed;
+		const char *down;  /* the priority of its ENGINE_DOWN, or NULL */
+		unsigned hours;    /* since it died */
+		const char *other; /* the priority of another open alert, or NULL */
+		enum check_level level;
+		const char *text, *not_text;
+		unsigned p1;
+	} rows[] = {
+		{ RUN_ENDED, false, "P1", 1, NULL, CHECK_CRITICAL, "open P1, ENGINE_DOWN", "since",
+		  1 },
+		{ RUN_ENDED, false, "P1", 24, NULL, CHECK_CRITICAL, "open P1, ENGINE_DOWN", "since",
+		  1 },
+		{ RUN_ENDED, false, "P1", 25, NULL, CHECK_WARNING, "e is down since 20", "open",
+		  1 },
+		{ RUN_ENDED, false, "P1", 9999, NULL, CHECK_WARNING, "e is down since 20", "open",
+		  1 },
+		{ RUN_ENDED, false, "P2", 1, NULL, CHECK_WARNING, "open P2, ENGINE_DOWN", "since",
+		  0 },
+		{ RUN_ENDED, false, "P2", 9999, NULL, CHECK_WARNING, "e is down since 20", "open",
+		  0 },
+		{ RUN_ENDED, false, NULL, 1, NULL, CHECK_WARNING, "e is dead, last sign", "since",
+		  0 },
+		{ RUN_ENDED, false, NULL, 9999, NULL, CHECK_WARNING, "e is down since 20", "open",
+		  0 },
+		{ RUN_ENDED, false, "P1", 9999, "P1", CHECK_CRITICAL, "1 open P1, DATA_FEED_DOWN",
+		  "ENGINE_DOWN", 2 },
+		{ RUN_ENDED, false, "P1", 9999, "P2", CHECK_WARNING, "down since", "ENGINE_DOWN",
+		  1 },
+		{ RUN_ENDED, true, "P1", 1, NULL, CHECK_OK, NULL, NULL, 0 },
+		{ RUN_ENDED, true, "P1", 9999, NULL, CHECK_OK, NULL, NULL, 0 },
+		{ RUN_ENDED, true, NULL, 1, NULL, CHECK_OK, NULL, NULL, 0 },
+		{ RUN_ENDED, true, "P1", 1, "P1", CHECK_CRITICAL, "1 open P1, DATA_FEED_DOWN",
+		  "down", 1 },
+		/* What an engine that started again has open is its own to end. */
+		{ RUN_RUNNING, false, NULL, 9999, NULL, CHECK_OK, NULL, NULL, 0 },
+		{ RUN_RUNNING, false, "P1", 9999, NULL, CHECK_CRITICAL, "open P1, ENGINE_DOWN",
+		  "since", 1 },
+		{ RUN_UNKNOWN, false, "P1", 9999, NULL, CHECK_CRITICAL, "open P1, ENGINE_DOWN",
+		  "since", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct run_picture *p = run_picture_new("e");
+		struct status_verdict v = { .now_ns = NOW_NS };
+		uint64_t age_ns = rows[i].hours * HOUR_NS;
+
+		assert_non_null(p);
+		p->state = rows[i].state;
+		p->removed = rows[i].removed;
+		p->last_sign_ns = NOW_NS - age_ns;
+		if (rows[i].down)
+			add_down(p, rows[i].down, age_ns);
+		if (rows[i].other)
+			add_alert(p, "a", "firing", rows[i].other, NOW_NS - age_ns);
+		status_verdict_add(&v, p);
+		if (v.level != rows[i].level)
+			fail_msg("row %zu: level %d: %s", i, (int)v.level,
+				 v.problems.ptr ? v.problems.ptr : "");
+		assert_int_equal(v.open[1], rows[i].p1);
+		if (rows[i].text)
+			assert_non_null(strstr(v.problems.ptr, rows[i].text));
+		if (rows[i].not_text)
+			assert_null(strstr(v.problems.ptr, rows[i].not_text));
+		status_verdict_done(&v);
+		run_picture_free(p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +347,7 @@ int main(void)
 		cmocka_unit_test(what_an_engine_says_of_itself_is_taken_whole),
 		cmocka_unit_test(nonsense_in_a_snapshot_is_taken_for_nothing),
 		cmocka_unit_test(the_worst_engine_is_the_verdict),
+		cmocka_unit_test(an_engine_that_is_down_is_never_ok),
 		cmocka_unit_test(what_is_not_known_is_unknown_at_least),
 		cmocka_unit_test(a_stale_snapshot_does_not_hide_what_the_journal_knows),
 	};
