@@ -74,8 +74,8 @@ at=$(date +%s)
 {
 	echo "{\"at\":$at,\"session\":\"created\",\"session_id\":\"s1\"}"
 	echo "{\"at\":$at,\"alert\":\"raise\",\"code\":\"RISK_LIMIT_BREACH\",\"priority\":\"P1\",\"message\":\"real\",\"session_id\":\"s1\"}"
-} >"$work/events"
-play "$work/events" || fail "the engine cannot be played"
+} >"$work/played"
+play "$work/played" || fail "the engine cannot be played"
 journalctl --sync
 quick 2 "$TOCSIN" status --check --engine live
 tells out "RISK_LIMIT_BREACH"
@@ -241,7 +241,7 @@ wait $sentinel 2>/dev/null
 trap end EXIT
 rm -rf /run/tocsin
 # An engine of root's keeps nothing there.
-play -o paths.state_dir="$work/live.state" "$work/events" || fail "an engine with no recorder"
+play -o paths.state_dir="$work/live.state" "$work/played" || fail "an engine with no recorder"
 find /dev/shm/tocsin-0 ! -user $user | grep . && fail "root's engine made files in the other user's folder"
 rm -rf /dev/shm/tocsin-0
 
