@@ -39,6 +39,13 @@ void settings_free(struct settings *s)
 	free(s);
 }
 
+/* All is looked at, and the first error is what comes of it. */
+static void first_error(int *r, int error)
+{
+	if (error < 0 && (*r == 0 || error == -ENOMEM))
+		*r = error;
+}
+
 static int load_folder(struct loader *l, const char *folder)
 {
 	char **files;
@@ -50,8 +57,7 @@ static int load_folder(struct loader *l, const char *folder)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++) {
-		if (r == 0)
-			r = loader_file(l, files[i]);
+		first_error(&r, r == -ENOMEM ? r : loader_file(l, files[i]));
 		free(files[i]);
 	}
 	free(files);
@@ -68,8 +74,8 @@ static int load_default_files(struct loader *l, const char *sysconfdir)
 	r = file.failed || folder.failed ? -ENOMEM : 0;
 	if (r == 0 && access(file.ptr, F_OK) == 0)
 		r = loader_file(l, file.ptr);
-	if (r == 0)
-		r = load_folder(l, folder.ptr);
+	if (r != -ENOMEM)
+		first_error(&r, load_folder(l, folder.ptr));
 	text_buffer_done(&file);
 	text_buffer_done(&folder);
 	return r;
@@ -107,26 +113,60 @@ static void endpoint_tell(struct loader *l, const struct settings_endpoint *e, c
 	text_buffer_done(&name);
 }
 
+/* Credentials that only the unit has, where somebody listens: told, and left out. The name is not
+ * shown, for it may be the secret itself, put there by mistake. */
+static int unknown_told(struct loader *l, struct settings_endpoint *e)
+{
+	const char *key;
+
+	if (!l->listener || !l->listener->unknown)
+		return 0;
+	while (settings_unknown_credential(e, l->settings->engine_name, &key)) {
+		_cleanup_(text_buffer_done) struct text_buffer line = { 0 };
+
+		settings_endpoint_section(e, &line);
+		text_buffer_printf(&line,
+				   ".%s: it is a credential, which is known only inside the unit; "
+				   "what it is for is not tried here",
+				   key);
+		if (line.failed)
+			return -ENOMEM;
+		l->listener->unknown(l->listener->userdata, line.ptr);
+		settings_forget_file(e, key);
+	}
+	return 0;
+}
+
+static int check_endpoint(struct loader *l, struct settings_endpoint *e)
+{
+	struct text_buffer why = { 0 };
+	const char *key = "url";
+	int r = unknown_told(l, e);
+
+	if (r == 0)
+		r = settings_check_endpoint(e, l->settings->engine_name, &key, &why);
+	if (r < 0 && r != -ENOMEM)
+		endpoint_tell(l, e, key, why.ptr);
+	text_buffer_done(&why);
+	return r;
+}
+
 /* Before those without a url are taken out: places are by number. */
 static int check_endpoints(struct loader *l)
 {
 	struct settings *s = l->settings;
 	const struct settings_endpoint *wrong = NULL;
 	struct text_buffer why = { 0 };
-	const char *key = "url";
 	int r = 0;
 
-	for (unsigned i = 0; i < s->n_endpoints && r == 0; i++) {
-		wrong = &s->endpoints[i];
+	for (unsigned i = 0; i < s->n_endpoints && r != -ENOMEM; i++)
 		if (s->endpoints[i].url)
-			r = settings_check_endpoint(&s->endpoints[i], &key, &why);
-	}
+			first_error(&r, check_endpoint(l, &s->endpoints[i]));
 	if (r == 0) {
 		r = settings_keep_endpoints(s, &wrong, &why);
-		key = r < 0 && wrong->url ? "backup" : "url";
+		if (r < 0)
+			endpoint_tell(l, wrong, wrong->url ? "backup" : "url", why.ptr);
 	}
-	if (r < 0)
-		endpoint_tell(l, wrong, key, why.ptr);
 	text_buffer_done(&why);
 	return r;
 }
@@ -138,16 +178,37 @@ static void forget_endpoints(struct settings *s)
 	s->n_endpoints = 0;
 }
 
+/* As it is named from any folder: who reads the settings after the engine's death stands elsewhere.
+ * The other settings that name files are absolute, or credentials. */
+static char *absolute(tocsin_str path, size_t *ret_len)
+{
+	_cleanup_free_ char *folder = path.len > 0 && *path.ptr != '/' ? getcwd(NULL, 0) : NULL;
+	struct text_buffer b = { 0 };
+
+	if (!folder || *folder != '/') /* none, or one that cannot be reached */
+		return str_dup(path);
+	text_buffer_add(&b, str(folder));
+	text_buffer_add(&b, STR("/"));
+	text_buffer_add(&b, path);
+	if (b.failed)
+		text_buffer_done(&b);
+	*ret_len = b.len;
+	return b.ptr;
+}
+
 static int remember_options(struct settings *s, const tocsin_kv *options, size_t n)
 {
 	s->given = calloc(n > 0 ? n : 1, sizeof *s->given);
 	if (!s->given)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		const char *key = str_dup(options[i].key), *value = str_dup(options[i].value);
+		const char *key = str_dup(options[i].key);
+		size_t len = options[i].value.len;
+		const char *value = str_is(options[i].key, "config")
+					    ? absolute(options[i].value, &len)
+					    : str_dup(options[i].value);
 
-		s->given[s->n_given++] =
-			(tocsin_kv){ { key, options[i].key.len }, { value, options[i].value.len } };
+		s->given[s->n_given++] = (tocsin_kv){ { key, options[i].key.len }, { value, len } };
 		if (!key || !value)
 			return -ENOMEM;
 	}
@@ -196,32 +257,41 @@ static int complete(struct settings *s)
 	return 0;
 }
 
-static int load(const char *sysconfdir, const tocsin_kv *options, size_t n_options,
-		bool with_endpoints, char *err, size_t err_size, struct settings **ret)
+static int load_all(struct loader *l, const char *sysconfdir, const tocsin_kv *options,
+		    size_t n_options, bool with_endpoints)
 {
-	_cleanup_(cleanup_settings) struct settings *s = calloc(1, sizeof *s);
-	_cleanup_(loader_done) struct loader l = { .settings = s };
-	_cleanup_(guest_leave) struct guest guest = guest_enter();
-	int r;
+	struct settings *s = l->settings;
+	int r = loader_defaults(l);
 
-	r = s ? loader_defaults(&l) : -ENOMEM;
 	if (r == 0)
 		r = settings_read_environment(s);
 	if (r == 0)
 		r = remember_options(s, options, n_options);
 	if (r == 0)
-		r = load_config(&l, sysconfdir, options, n_options);
-	for (size_t i = 0; i < n_options && r == 0; i++)
+		r = load_config(l, sysconfdir, options, n_options);
+	for (size_t i = 0; i < n_options && r != -ENOMEM; i++)
 		if (!str_is(options[i].key, "config"))
-			r = loader_option(&l, &options[i]);
-	if (r == 0)
-		r = complete(s);
-	if (r == 0)
-		r = check_thresholds(&l);
-	if (r == 0 && with_endpoints)
-		r = check_endpoints(&l);
-	else if (r == 0)
+			first_error(&r, loader_option(l, &options[i]));
+	if (r != -ENOMEM)
+		first_error(&r, complete(s));
+	if (r != -ENOMEM)
+		first_error(&r, check_thresholds(l));
+	if (r != -ENOMEM && with_endpoints)
+		first_error(&r, check_endpoints(l));
+	else if (r != -ENOMEM)
 		forget_endpoints(s);
+	return r;
+}
+
+static int load(const char *sysconfdir, const tocsin_kv *options, size_t n_options,
+		bool with_endpoints, const struct settings_listener *listener, char *err,
+		size_t err_size, struct settings **ret)
+{
+	_cleanup_(cleanup_settings) struct settings *s = calloc(1, sizeof *s);
+	_cleanup_(loader_done) struct loader l = { .settings = s, .listener = listener };
+	_cleanup_(guest_leave) struct guest guest = guest_enter();
+	int r = s ? load_all(&l, sysconfdir, options, n_options, with_endpoints) : -ENOMEM;
+
 	if (r == 0) {
 		*ret = TAKE(s);
 		return 0;
@@ -235,17 +305,23 @@ static int load(const char *sysconfdir, const tocsin_kv *options, size_t n_optio
 int settings_load_from(const char *sysconfdir, const tocsin_kv *options, size_t n_options,
 		       char *err, size_t err_size, struct settings **ret)
 {
-	return load(sysconfdir, options, n_options, true, err, err_size, ret);
+	return load(sysconfdir, options, n_options, true, NULL, err, err_size, ret);
 }
 
 int settings_read(const tocsin_kv *options, size_t n_options, char *err, size_t err_size,
 		  struct settings **ret)
 {
-	return load(TOCSIN_SYSCONFDIR, options, n_options, false, err, err_size, ret);
+	return load(TOCSIN_SYSCONFDIR, options, n_options, false, NULL, err, err_size, ret);
 }
 
 int settings_load(const tocsin_kv *options, size_t n_options, char *err, size_t err_size,
 		  struct settings **ret)
 {
 	return settings_load_from(TOCSIN_SYSCONFDIR, options, n_options, err, err_size, ret);
+}
+
+int settings_load_told(const tocsin_kv *options, size_t n_options,
+		       const struct settings_listener *listener, struct settings **ret)
+{
+	return load(TOCSIN_SYSCONFDIR, options, n_options, true, listener, NULL, 0, ret);
 }

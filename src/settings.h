@@ -102,6 +102,19 @@ int settings_load(const tocsin_kv *options, size_t n_options, char *err, size_t 
  * business of theirs. n_endpoints is 0. */
 int settings_read(const tocsin_kv *options, size_t n_options, char *err, size_t err_size,
 		  struct settings **ret);
+/*
+ * Likewise for whoever wants to know all: tells each file that was read, all that is wrong, and
+ * each credential of a unit that can be known only inside that unit (which is then left out), one
+ * line each. Any of the three may be NULL.
+ */
+struct settings_listener {
+	void (*file)(void *userdata, const char *path);
+	void (*wrong)(void *userdata, const char *line);
+	void (*unknown)(void *userdata, const char *line);
+	void *userdata;
+};
+int settings_load_told(const tocsin_kv *options, size_t n_options,
+		       const struct settings_listener *listener, struct settings **ret);
 void settings_free(struct settings *s);
 
 /* Who has the role, or NULL. s may be NULL. */

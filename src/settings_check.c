@@ -6,10 +6,11 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <systemd/sd-login.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "deliver/credentials.h"
@@ -65,12 +66,35 @@ static int check_url(const struct settings_endpoint *e, struct text_buffer *why)
 	return 0;
 }
 
-/* A bare name is a credential that systemd has laid out for the unit. */
-static int resolve_credential(char **file, struct text_buffer *why)
+/* Where systemd keeps the credentials of units that run. */
+#define UNITS_CREDENTIALS "/run/credentials"
+
+/* The file of a credential; an empty text: it is known only inside the unit. Heap. */
+static char *credential_path(const char *name, const char *engine)
 {
 	const char *folder = secure_getenv("CREDENTIALS_DIRECTORY");
 	struct text_buffer path = { 0 };
 
+	if (folder)
+		text_buffer_printf(&path, "%s/%s", folder, name);
+	else
+		text_buffer_printf(&path, UNITS_CREDENTIALS "/%s" UNIT_SUFFIX "/%s", engine, name);
+	if (path.failed)
+		text_buffer_done(&path);
+	else if (!folder && access(path.ptr, R_OK) < 0)
+		*path.ptr = 0;
+	return path.ptr;
+}
+
+static bool is_credential(const char *file)
+{
+	return *file != '/' && !strchr(file, '/') &&
+	       strncmp(file, SECRET_PREFIX, sizeof SECRET_PREFIX - 1) != 0;
+}
+
+/* A bare name is a credential that systemd has laid out for the unit. */
+static int resolve_credential(char **file, const char *engine, struct text_buffer *why)
+{
 	if (**file == '/')
 		return 0;
 	/* Not shown, as the name of a file that is not there would be. */
@@ -78,20 +102,25 @@ static int resolve_credential(char **file, struct text_buffer *why)
 		text_buffer_add(why, STR("is a secret; it wants the name of a file that holds it"));
 		return -EINVAL;
 	}
-	if (strchr(*file, '/')) {
+	if (!is_credential(*file)) {
 		text_buffer_add(why, STR("does not begin with /"));
 		return -EINVAL;
 	}
-	if (!folder) {
-		text_buffer_add(why, STR("does not begin with /, and there is no "
-					 "$CREDENTIALS_DIRECTORY it could be in"));
+	char *path = credential_path(*file, engine);
+	if (!path)
+		return -ENOMEM;
+	if (!*path) {
+		text_buffer_printf(
+			why,
+			"does not begin with /, and there is no $CREDENTIALS_DIRECTORY "
+			"it could be in: a credential of a unit is known only inside the "
+			"unit, and here while %s" UNIT_SUFFIX " runs and we may read it",
+			engine);
+		free(path);
 		return -EINVAL;
 	}
-	text_buffer_printf(&path, "%s/%s", folder, *file);
-	if (path.failed)
-		return -ENOMEM;
 	free(*file);
-	*file = path.ptr;
+	*file = path;
 	return 0;
 }
 
@@ -168,19 +197,62 @@ static int check_files(struct settings_endpoint *e, const char **ret_key, struct
 	return 0;
 }
 
-static int resolve_files(struct settings_endpoint *e, const char **ret_key, struct text_buffer *why)
+#define SECRETS_MAX 5
+
+struct named_file {
+	const char *key;
+	char **file;
+};
+
+static void files_of(struct settings_endpoint *e, struct named_file ret[static SECRETS_MAX])
 {
-	const struct {
-		const char *key;
-		char **file;
-	} files[] = {
+	const struct named_file files[SECRETS_MAX] = {
 		{ "secret_file", &e->secret_file }, { "token_file", &e->token_file },
 		{ "ca_file", &e->ca_file },         { "cert_file", &e->cert_file },
 		{ "key_file", &e->key_file },
 	};
 
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-		int r = *files[i].file ? resolve_credential(files[i].file, why) : 0;
+	memcpy(ret, files, sizeof files);
+}
+
+bool settings_unknown_credential(struct settings_endpoint *e, const char *engine,
+				 const char **ret_key)
+{
+	struct named_file files[SECRETS_MAX];
+
+	files_of(e, files);
+	for (size_t i = 0; i < SECRETS_MAX; i++) {
+		const char *file = *files[i].file;
+		_cleanup_free_ char *path =
+			file && is_credential(file) ? credential_path(file, engine) : NULL;
+
+		*ret_key = files[i].key;
+		if (path && !*path)
+			return true;
+	}
+	return false;
+}
+
+void settings_forget_file(struct settings_endpoint *e, const char *key)
+{
+	struct named_file files[SECRETS_MAX];
+
+	files_of(e, files);
+	for (size_t i = 0; i < SECRETS_MAX; i++)
+		if (strcmp(files[i].key, key) == 0) {
+			free(*files[i].file);
+			*files[i].file = NULL;
+		}
+}
+
+static int resolve_files(struct settings_endpoint *e, const char *engine, const char **ret_key,
+			 struct text_buffer *why)
+{
+	struct named_file files[SECRETS_MAX];
+
+	files_of(e, files);
+	for (size_t i = 0; i < SECRETS_MAX; i++) {
+		int r = *files[i].file ? resolve_credential(files[i].file, engine, why) : 0;
 
 		*ret_key = files[i].key;
 		if (r < 0)
@@ -189,7 +261,7 @@ static int resolve_files(struct settings_endpoint *e, const char **ret_key, stru
 	return 0;
 }
 
-int settings_check_endpoint(struct settings_endpoint *e, const char **ret_key,
+int settings_check_endpoint(struct settings_endpoint *e, const char *engine, const char **ret_key,
 			    struct text_buffer *why)
 {
 	int r;
@@ -197,7 +269,7 @@ int settings_check_endpoint(struct settings_endpoint *e, const char **ret_key,
 	*ret_key = "url";
 	r = check_url(e, why);
 	if (r == 0)
-		r = resolve_files(e, ret_key, why);
+		r = resolve_files(e, engine, ret_key, why);
 	if (r == 0 && e->secret_file) {
 		*ret_key = "secret_file";
 		r = check_secret(e, why);
@@ -205,26 +277,58 @@ int settings_check_endpoint(struct settings_endpoint *e, const char **ret_key,
 	return r < 0 ? r : check_files(e, ret_key, why);
 }
 
-/* The unit's name without .service; NULL where the process is in no service of its own. */
+#define CGROUP_MAX 4096
+
+/*
+ * The unit in a line of /proc/self/cgroup, "0::/system.slice/live-1.service": what comes after the
+ * slices. Heap, without .service; NULL: the process is in no service of its own.
+ */
+static char *unit_of_cgroup(const char *line)
+{
+	const char *path = strchr(line, '/');
+	size_t suffix = sizeof UNIT_SUFFIX - 1, len = 0;
+
+	while (path && *path == '/') {
+		path += strspn(path, "/");
+		len = strcspn(path, "/");
+		if (len < sizeof ".slice" || strncmp(path + len - 6, ".slice", 6) != 0)
+			break;
+		path += len;
+	}
+	if (!path || len <= suffix || strncmp(path + len - suffix, UNIT_SUFFIX, suffix) != 0)
+		return NULL;
+	/* One underscore before what could be taken for a file of the kernel's. */
+	if (*path == '_') {
+		path++;
+		len--;
+	}
+	return strncmp(path, "user@", 5) == 0 ? NULL : str_dup((tocsin_str){ path, len - suffix });
+}
+
+/* Read by ourselves: the library also asks for what a hardened unit hides from the process. */
 static char *unit_name(void)
 {
-	_cleanup_free_ char *unit = NULL;
-	size_t len, suffix = sizeof UNIT_SUFFIX - 1;
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/cgroup", "re");
+	char line[CGROUP_MAX], *unit = NULL;
 
-	if (sd_pid_get_unit(0, &unit) < 0 || !unit)
-		return NULL;
-	len = strlen(unit);
-	if (len <= suffix || strcmp(unit + len - suffix, UNIT_SUFFIX) != 0)
-		return NULL;
-	if (strncmp(unit, "user@", 5) == 0)
-		return NULL;
-	return str_dup((tocsin_str){ unit, len - suffix });
+	while (f && !unit && fgets(line, sizeof line, f)) {
+		line[strcspn(line, "\n")] = 0;
+		if (strncmp(line, "0::", 3) == 0 || strstr(line, ":name=systemd:"))
+			unit = unit_of_cgroup(line);
+	}
+	return unit;
 }
+
+/* The drop-in tells it to the unit's processes. */
+#define ENGINE_VARIABLE "TOCSIN_ENGINE"
 
 char *settings_engine_name(const char *given)
 {
-	_cleanup_free_ char *unit = given ? NULL : unit_name();
-	const char *name = given ? given : unit;
+	const char *told = secure_getenv(ENGINE_VARIABLE);
+	const char *name = given ? given : told && *told ? told : NULL;
+	_cleanup_free_ char *unit = name ? NULL : unit_name();
 
-	return text_to_filename(str(name ? name : program_invocation_short_name), ENGINE_NAME_MAX);
+	if (!name)
+		name = unit ? unit : program_invocation_short_name;
+	return text_to_filename(str(name), ENGINE_NAME_MAX);
 }

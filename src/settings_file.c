@@ -6,7 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ini.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,82 +18,127 @@
 #define SECTION_SIZE (sizeof SETTINGS_SOURCE_PREFIX + TOCSIN_ID_MAX)
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
-/* What the reader that inih calls and the handler share. */
+/* A line may have so many bytes: a URL of a hosted service has hundreds. */
+#define LINE_MAX_BYTES 8192u
+
 struct parse {
 	const struct ini_reader *reader;
-	char *rest, *end;           /* of the file's text */
-	unsigned line;              /* the one handed out last */
-	char section[SECTION_SIZE]; /* it is in: inih keeps the first 49 bytes alone */
+	unsigned line;
+	char section[SECTION_SIZE]; /* the one it is in */
+	bool skips;                 /* that section is wrong, which has been told */
 	int error;
-	struct text_buffer *why;
 };
 
-static int fail(struct parse *p, const char *reason)
+/* What is wrong in this line; the next ones are read all the same. */
+static void line_refuse(struct parse *p, int error, struct text_buffer *why)
 {
-	text_buffer_add(p->why, str(reason));
-	return p->error = -EINVAL;
-}
-
-/* A [section] that says nothing more is looked at too. */
-static int check_section(struct parse *p, const char *line)
-{
-	const char *end = strchr(line, ']');
-
-	if (*line != '[' || !end)
-		return 0; /* what inih complains of, it does by itself */
-	if ((size_t)(end - line) > sizeof p->section)
-		return fail(p, "the section's name is too long");
-	snprintf(p->section, sizeof p->section, "%.*s", (int)(end - line - 1), line + 1);
-	return p->error = p->reader->section(p->reader->userdata, p->section, p->why);
-}
-
-/*
- * inih's fgets. Blanks before a line go, because inih would take it for the last one's
- * continuation; a line that does not fit is refused, because inih would take it for two.
- */
-static char *next_line(char *buf, int size, void *userdata)
-{
-	struct parse *p = userdata;
-	char *line = p->rest, *end;
-	size_t len;
-
-	if (p->error < 0 || line == p->end)
-		return NULL;
-	p->line++;
-	end = memchr(line, '\n', (size_t)(p->end - line));
-	p->rest = end ? end + 1 : p->end;
-	len = (size_t)((end ? end : p->end) - line);
-	if (memchr(line, 0, len)) {
-		fail(p, "there is a NUL byte in the line");
-		return NULL;
-	}
-	while (len > 0 && (*line == ' ' || *line == '\t')) {
-		line++;
-		len--;
-	}
-	if (len + 2 > (size_t)size) {
-		text_buffer_printf(p->why, "the line is longer than %d bytes", size - 2);
-		p->error = -EINVAL;
-		return NULL;
-	}
-	memcpy(buf, line, len);
-	buf[len] = 0;
-	if (check_section(p, buf) < 0)
-		return NULL;
-	buf[len] = '\n';
-	buf[len + 1] = 0;
-	return buf;
-}
-
-static int take(void *userdata, const char *section, const char *name, const char *value)
-{
-	struct parse *p = userdata;
-
-	(void)section;
 	if (p->error == 0)
-		p->error = p->reader->set(p->reader->userdata, p->section, name, value, p->line,
-					  p->why);
-	return p->error == 0;
+		p->error = error;
+	p->reader->bad(p->reader->userdata, p->line, why->ptr ? why->ptr : strerror(-error));
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
+}
+
+static tocsin_str trim(tocsin_str s)
+{
+	while (s.len > 0 && is_blank(*s.ptr)) {
+		s.ptr++;
+		s.len--;
+	}
+	while (s.len > 0 && is_blank(s.ptr[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+/* Without what stands behind a blank and a semicolon. */
+static tocsin_str uncomment(tocsin_str s)
+{
+	for (size_t i = 1; i < s.len; i++)
+		if (s.ptr[i] == ';' && is_blank(s.ptr[i - 1]))
+			return (tocsin_str){ s.ptr, i - 1 };
+	return s;
+}
+
+/* [section]; what stands behind the bracket says nothing. */
+static int section_read(struct parse *p, tocsin_str line, struct text_buffer *why)
+{
+	const char *end = memchr(line.ptr, ']', line.len);
+	size_t len = end ? (size_t)(end - line.ptr) - 1 : 0;
+
+	p->skips = true;
+	if (!end) {
+		text_buffer_add(why, STR("expected [section] or key = value"));
+		return -EINVAL;
+	}
+	if (len >= sizeof p->section) {
+		text_buffer_add(why, STR("the section's name is too long"));
+		return -EINVAL;
+	}
+	memcpy(p->section, line.ptr + 1, len);
+	p->section[len] = 0;
+	int r = p->reader->section(p->reader->userdata, p->section, why);
+	p->skips = r < 0;
+	return r;
+}
+
+static int pair_read(struct parse *p, tocsin_str line, struct text_buffer *why)
+{
+	size_t at = 0;
+
+	while (at < line.len && line.ptr[at] != '=' && line.ptr[at] != ':')
+		at++;
+	if (at == line.len) {
+		text_buffer_add(why, STR("expected [section] or key = value"));
+		return -EINVAL;
+	}
+	if (p->skips)
+		return 0;
+	_cleanup_free_ char *key = str_dup(trim((tocsin_str){ line.ptr, at }));
+	_cleanup_free_ char *value =
+		str_dup(trim((tocsin_str){ line.ptr + at + 1, line.len - at - 1 }));
+	if (!key || !value)
+		return -ENOMEM;
+	return p->reader->set(p->reader->userdata, p->section, key, value, p->line, why);
+}
+
+static int line_read(struct parse *p, tocsin_str line, struct text_buffer *why)
+{
+	if (line.len > LINE_MAX_BYTES) {
+		text_buffer_printf(why, "the line is longer than %u bytes", LINE_MAX_BYTES);
+		return -EINVAL;
+	}
+	if (memchr(line.ptr, 0, line.len)) {
+		text_buffer_add(why, STR("there is a NUL byte in the line"));
+		return -EINVAL;
+	}
+	line = trim(line);
+	if (line.len == 0 || *line.ptr == '#' || *line.ptr == ';')
+		return 0;
+	return *line.ptr == '[' ? section_read(p, line, why) : pair_read(p, uncomment(line), why);
+}
+
+/* -EINVAL: a line is wrong, or several; -ENOMEM. */
+static int text_read(struct parse *p, tocsin_str text)
+{
+	while (text.len > 0 && p->error != -ENOMEM) {
+		_cleanup_(text_buffer_done) struct text_buffer why = { 0 };
+		const char *end = memchr(text.ptr, '\n', text.len);
+		size_t len = end ? (size_t)(end - text.ptr) : text.len;
+
+		p->line++;
+		int r = line_read(p, (tocsin_str){ text.ptr, len }, &why);
+		if (r == -ENOMEM)
+			p->error = r;
+		else if (r < 0)
+			line_refuse(p, r, &why);
+		len += end ? 1 : 0;
+		text.ptr += len;
+		text.len -= len;
+	}
+	return p->error;
 }
 
 static int read_whole(int fd, char **ret, size_t *ret_len)
@@ -128,39 +173,27 @@ static int read_whole(int fd, char **ret, size_t *ret_len)
 	return 0;
 }
 
-int settings_read_file(const char *path, const struct ini_reader *reader, unsigned *ret_line,
-		       struct text_buffer *why)
+int settings_read_file(const char *path, const struct ini_reader *reader)
 {
-	struct parse p = { .reader = reader, .why = why };
+	struct parse p = { .reader = reader };
+	_cleanup_(text_buffer_done) struct text_buffer why = { 0 };
 	_cleanup_close_ int fd = -1;
 	_cleanup_free_ char *text = NULL;
-	size_t len = 0;
+	size_t len = 0, mark = sizeof BYTE_ORDER_MARK - 1;
 	int r;
 
-	*ret_line = 0;
 	/* O_NONBLOCK: a pipe must not hang the engine's start. */
 	fd = descriptor_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	r = fd < 0 ? -errno : read_whole(fd, &text, &len);
 	if (r < 0) {
-		text_buffer_printf(why, "cannot be read: %s",
+		text_buffer_printf(&why, "cannot be read: %s",
 				   r == -EINVAL ? "it is no regular file" : strerror(-r));
+		line_refuse(&p, r, &why);
 		return r;
 	}
-	p.rest = text;
-	p.end = text + len;
-	if (strncmp(text, BYTE_ORDER_MARK, sizeof BYTE_ORDER_MARK - 1) == 0)
-		p.rest += sizeof BYTE_ORDER_MARK - 1;
-	r = ini_parse_stream(next_line, &p, take, &p);
-	if (r > 0 && (p.error == 0 || (unsigned)r < p.line)) {
-		/* inih's own complaint, which does not stop it, came first. */
-		text_buffer_done(why);
-		text_buffer_add(why, STR("expected [section] or key = value"));
-		*ret_line = (unsigned)r;
-		return -EINVAL;
-	}
-	if (p.error < 0)
-		*ret_line = p.line;
-	return r < 0 ? -ENOMEM : p.error;
+	if (strncmp(text, BYTE_ORDER_MARK, mark) != 0)
+		mark = 0;
+	return text_read(&p, (tocsin_str){ text + mark, len - mark });
 }
 
 static int is_settings_file(const struct dirent *e)

@@ -128,11 +128,12 @@ void loader_tell(struct loader *l, const char *place, const char *name, const ch
 	if (shown)
 		text_buffer_printf(&line, "%s: ", shown);
 	text_buffer_add(&line, str(why));
-	text_buffer_done(&l->error);
 	/* A file's name may be anything. */
 	clean = line.failed ? NULL : text_to_line((tocsin_str){ line.ptr, line.len });
 	text_buffer_done(&line);
-	if (clean)
+	if (clean && l->listener && l->listener->wrong)
+		l->listener->wrong(l->listener->userdata, clean);
+	if (clean && l->error.len == 0)
 		text_buffer_add(&l->error, str(clean));
 }
 
@@ -181,7 +182,6 @@ static int file_set(void *userdata, const char *section, const char *key, const 
 		text_buffer_printf(why, "%s: it stands before any [section]", shown ? shown : "");
 		return -EINVAL;
 	}
-	text_buffer_done(why); /* what the lines before have left in it */
 	text_buffer_printf(why, "%s.%s: ", in ? in : "", shown ? shown : "");
 	if (strcmp(section, SETTINGS_CONTACTS) == 0)
 		return set_contact(l, key, str(value), line, why);
@@ -201,27 +201,30 @@ static int file_set(void *userdata, const char *section, const char *key, const 
 	return set_row(l, row, owner, str(value), line, why);
 }
 
+static void file_bad(void *userdata, unsigned line, const char *why)
+{
+	struct loader *l = userdata;
+	struct text_buffer place = { 0 };
+
+	if (line > 0)
+		text_buffer_printf(&place, "%s:%u", l->file, line);
+	else
+		text_buffer_add(&place, str(l->file));
+	loader_tell(l, place.ptr, NULL, why);
+	text_buffer_done(&place);
+}
+
 int loader_file(struct loader *l, const char *path)
 {
-	const struct ini_reader reader = { file_section, file_set, l };
-	struct text_buffer why = { 0 }, place = { 0 };
-	unsigned line;
-	int r;
+	const struct ini_reader reader = { file_section, file_set, file_bad, l };
 
 	memset(l->seen, 0, sizeof l->seen);
 	memset(l->contact_lines, 0, sizeof l->contact_lines);
 	l->file = path;
-	r = settings_read_file(path, &reader, &line, &why);
+	int r = settings_read_file(path, &reader);
 	l->file = NULL;
-	if (r < 0) {
-		if (line > 0)
-			text_buffer_printf(&place, "%s:%u", path, line);
-		else
-			text_buffer_add(&place, str(path));
-		loader_tell(l, place.ptr, NULL, why.ptr);
-	}
-	text_buffer_done(&why);
-	text_buffer_done(&place);
+	if (l->listener && l->listener->file)
+		l->listener->file(l->listener->userdata, path);
 	return r;
 }
 

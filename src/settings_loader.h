@@ -20,7 +20,8 @@ struct loader {
 	bool seen[LOADER_PLACES_MAX];                  /* in this file */
 	unsigned contact_lines[SETTINGS_CONTACTS_MAX]; /* in this file; 0: not in it */
 	char *places[LOADER_PLACES_MAX];               /* "FILE:LINE" or LOADER_OPTION, heap */
-	struct text_buffer error;                      /* the line for the caller */
+	struct text_buffer error;                      /* the first that is wrong, for the caller */
+	const struct settings_listener *listener;      /* NULL: the first is all that is told */
 };
 
 /* Sets what counts where nothing is said. -ENOMEM. */
@@ -33,7 +34,8 @@ int loader_option(struct loader *l, const tocsin_kv *option);
  * keys it is not looked at. */
 const char *loader_place(const struct loader *l, const char *section, const char *key,
 			 const void *owner);
-/* Makes "PLACE: NAME: WHY" the error, cleaned. place and name may be NULL. */
+/* Tells the listener "PLACE: NAME: WHY", cleaned; the first such is the error. place and name may
+ * be NULL. */
 void loader_tell(struct loader *l, const char *place, const char *name, const char *why);
 void loader_done(struct loader *l);
 

@@ -76,9 +76,15 @@ void settings_endpoint_section(const struct settings_endpoint *e, struct text_bu
 int settings_keep_endpoints(struct settings *s, const struct settings_endpoint **ret,
 			    struct text_buffer *why);
 void settings_free_endpoint(struct settings_endpoint *e);
-/* Is this endpoint, which has a url, fit for use? Resolves its secret file's name. */
-int settings_check_endpoint(struct settings_endpoint *e, const char **ret_key,
+/* Is this endpoint, which has a url, fit for use? Resolves the names of its credentials: those of
+ * the unit that we are in, else of the one that has the engine's name. */
+int settings_check_endpoint(struct settings_endpoint *e, const char *engine, const char **ret_key,
 			    struct text_buffer *why);
+/* Has the endpoint a credential that can be known only inside its unit? *ret_key: which. */
+bool settings_unknown_credential(struct settings_endpoint *e, const char *engine,
+				 const char **ret_key);
+/* Leaves that one out. */
+void settings_forget_file(struct settings_endpoint *e, const char *key);
 /* The name for an engine that was given none: heap, fit for a folder's. NULL without memory. */
 char *settings_engine_name(const char *given);
 
@@ -116,17 +122,21 @@ int settings_read_proxies(struct settings_endpoint *e);
 int settings_load_from(const char *sysconfdir, const tocsin_kv *options, size_t n_options,
 		       char *err, size_t err_size, struct settings **ret);
 
-/* Calls `set` for each line of the file that sets something, `section` for each [section]; both
- * return 0 or -EINVAL with the reason in `why`. On failure *ret_line is the line, 0 for the whole
- * file. */
+/*
+ * Reads an INI file: calls `section` for each [section] and `set` for each line that sets
+ * something; both return 0 or -EINVAL with the reason in `why`. Calls `bad` for each line that is
+ * wrong, those that they refuse among them, and reads on; line 0 is the whole file. A line has 8192
+ * bytes at most; it is a comment from # or ; at its beginning on, or from a blank and ; on. Returns
+ * 0, -ENOMEM, or the first error.
+ */
 struct ini_reader {
 	int (*section)(void *userdata, const char *section, struct text_buffer *why);
 	int (*set)(void *userdata, const char *section, const char *key, const char *value,
 		   unsigned line, struct text_buffer *why);
+	void (*bad)(void *userdata, unsigned line, const char *why);
 	void *userdata;
 };
-int settings_read_file(const char *path, const struct ini_reader *reader, unsigned *ret_line,
-		       struct text_buffer *why);
+int settings_read_file(const char *path, const struct ini_reader *reader);
 /* The settings files of a folder, *.conf in the order of their names, *ret and each of them on the
  * heap. A folder that is not there has none. -errno. */
 int settings_list_folder(const char *folder, char ***ret, size_t *ret_n);

@@ -229,7 +229,7 @@ char *text_to_line(tocsin_str s)
 static bool fits_filename(char c)
 {
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-	       (c != 0 && strchr("_.@:-", c));
+	       (c != 0 && strchr("_.@:-\\", c)); /* \ as in a unit's name: live\x2d1 */
 }
 
 char *text_to_filename(tocsin_str s, size_t max)

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include "base/cleanup.h"
 #include "base/files.h"
@@ -40,10 +41,13 @@ static const char help[] =
 
 enum verdict { VERDICT_OK, VERDICT_WARNING, VERDICT_FAILED };
 
+#define VERDICTS (VERDICT_FAILED + 1)
+
 struct check {
 	struct tool_options options;
 	const char *runbooks; /* the folder to check instead, or NULL */
 	bool failed;
+	struct text_buffer found[VERDICTS]; /* lines, printed at the end: what failed comes first */
 };
 
 _printf_(4, 5) static void tell(struct check *c, enum verdict verdict, const char *what,
@@ -53,7 +57,7 @@ _printf_(4, 5) static void tell(struct check *c, enum verdict verdict, const cha
 		const char *word;
 		int colour;
 	} verdicts[] = { { "ok", 32 }, { "warning", 33 }, { "FAILED", 31 } };
-	struct text_buffer b = { 0 };
+	struct text_buffer b = { 0 }, *found = &c->found[verdict];
 	char text[1024];
 	va_list ap;
 
@@ -61,15 +65,25 @@ _printf_(4, 5) static void tell(struct check *c, enum verdict verdict, const cha
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
 	text_buffer_printf(&b, "%s: %s", what, text);
-	if (tool_colours(stdout))
-		printf("\033[%dm%-7s\033[0m  ", verdicts[verdict].colour, verdicts[verdict].word);
-	else
-		printf("%-7s  ", verdicts[verdict].word);
-	tool_print_text(stdout, (tocsin_str){ b.ptr, b.len });
-	putchar('\n');
+	_cleanup_free_ char *line = text_to_line((tocsin_str){ b.ptr, b.len });
 	text_buffer_done(&b);
+	if (tool_colours(stdout))
+		text_buffer_printf(found, "\033[%dm%-7s\033[0m  ", verdicts[verdict].colour,
+				   verdicts[verdict].word);
+	else
+		text_buffer_printf(found, "%-7s  ", verdicts[verdict].word);
+	text_buffer_printf(found, "%s\n", line ? line : "no memory");
 	if (verdict == VERDICT_FAILED)
 		c->failed = true;
+}
+
+static void print_found(struct check *c)
+{
+	for (int verdict = VERDICT_FAILED; verdict >= VERDICT_OK; verdict--) {
+		if (c->found[verdict].ptr)
+			fputs(c->found[verdict].ptr, stdout);
+		text_buffer_done(&c->found[verdict]);
+	}
 }
 
 /* -1: go on; else the exit status. */
@@ -205,6 +219,31 @@ static void check_certificate(struct check *c, const char *name, uint64_t until_
 		tell(c, VERDICT_OK, name, "its certificate is good until %s", end);
 }
 
+/* A secret that others may read is none; one that they may write is theirs. */
+static void check_secrecy(struct check *c, const struct settings_endpoint *e)
+{
+	const struct {
+		const char *key, *file;
+	} secrets[] = { { "secret_file", e->secret_file },
+			{ "token_file", e->token_file },
+			{ "key_file", e->key_file },
+			/* The key may be in it. */
+			{ "cert_file", e->key_file ? NULL : e->cert_file } };
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+		if (!secrets[i].file || stat(secrets[i].file, &st) < 0)
+			continue;
+		if (st.st_mode & (S_IROTH | S_IWOTH | S_IWGRP))
+			tell(c, VERDICT_WARNING, e->name,
+			     "%s: %s may be %s by others than its owner (mode %04o): chmod 0600, "
+			     "or "
+			     "0640 with the engine's group",
+			     secrets[i].key, secrets[i].file,
+			     st.st_mode & S_IROTH ? "read" : "written", st.st_mode & 07777);
+	}
+}
+
 static void check_endpoint(struct check *c, const struct settings_endpoint *e)
 {
 	struct endpoint_report report;
@@ -226,6 +265,7 @@ static void check_endpoint(struct check *c, const struct settings_endpoint *e)
 		     "%s cannot be reached: %s; check the URL, the network and the receiver",
 		     report.shown, report.trouble);
 	check_certificate(c, e->name, report.until_ns);
+	check_secrecy(c, e);
 	if (!e->secret_file && !e->token_file && !e->cert_file)
 		tell(c, VERDICT_WARNING, e->name,
 		     "pages are not signed: make a secret and set secret_file, so that the "
@@ -298,24 +338,48 @@ static void check_all(struct check *c, const struct settings *s)
 		check_endpoint(c, &s->endpoints[i]);
 }
 
+static void tell_file(void *userdata, const char *path)
+{
+	tell(userdata, VERDICT_OK, "settings", "read from %s", path);
+}
+
+static void tell_wrong(void *userdata, const char *line)
+{
+	tell(userdata, VERDICT_FAILED, "settings", "%s", line);
+}
+
+static void tell_unknown(void *userdata, const char *line)
+{
+	tell(userdata, VERDICT_WARNING, "settings", "%s", line);
+}
+
+static void check_settings(struct check *c)
+{
+	const struct settings_listener listener = { tell_file, tell_wrong, tell_unknown, c };
+	struct settings *settings = NULL;
+	char err[512] = "";
+	int r = c->runbooks
+			? settings_read(c->options.kv, c->options.n, err, sizeof(err), &settings)
+			: settings_load_told(c->options.kv, c->options.n, &listener, &settings);
+
+	if (r < 0 && (c->runbooks || !c->failed))
+		tell(c, VERDICT_FAILED, "settings", "%s", err[0] ? err : strerror(-r));
+	if (r < 0)
+		return;
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	(c->runbooks ? check_site_runbooks : check_all)(c, settings);
+	curl_global_cleanup();
+	settings_free(settings);
+}
+
 int check_main(int argc, char **argv)
 {
 	struct check c = { 0 };
-	struct settings *settings = NULL;
-	char err[512] = "";
-	int status = parse_arguments(&c, argc, argv), r;
+	int status = parse_arguments(&c, argc, argv);
 
 	if (status >= 0)
 		return status;
-	r = (c.runbooks ? settings_read : settings_load)(c.options.kv, c.options.n, err,
-							 sizeof(err), &settings);
-	if (r < 0) {
-		tell(&c, VERDICT_FAILED, "settings", "%s", err[0] ? err : strerror(-r));
-		return TOOL_FAILED;
-	}
-	curl_global_init(CURL_GLOBAL_DEFAULT);
-	(c.runbooks ? check_site_runbooks : check_all)(&c, settings);
-	curl_global_cleanup();
-	settings_free(settings);
+	check_settings(&c);
+	print_found(&c);
 	return c.failed ? TOOL_FAILED : TOOL_FINE;
 }

@@ -198,3 +198,26 @@ drain=100ms run "$work/raise"
 (cd "$work/state" && LC_ALL=C grep -rlaF "$path" .) >"$work/kept"
 is ./settings.json "$(cat "$work/kept")" "the files with the URL"
 is 600 "$(stat -c %a "$work/state/settings.json")" "the mode of settings.json"
+
+# --- check warns of secrets that others may read or write, and of those alone
+
+secret=$work/mode.secret
+printf 'whsec_%s\n' "$(head -c 32 /dev/urandom | base64 -w 0)" >"$secret"
+for case in "0644 may be read" "0604 may be read" "0666 may be read" "0620 may be written" \
+	"0602 may be written" "0600 " "0640 " "0400 "; do
+	mode=${case%% *} said=${case#* }
+	chmod "$mode" "$secret"
+	"$TOCSIN" check -o config= -o webhook.url=http://127.0.0.1:1/ -o webhook.secret_file="$secret" \
+		>"$work/out" 2>"$work/err"
+	if [ -n "$said" ]; then
+		tells out "warning  webhook: secret_file: $secret $said by others"
+	else
+		grep -q "by others" "$work/out" && fail "mode $mode is warned of"
+	fi
+done
+# Errors come before warnings, and those before what is well.
+"$TOCSIN" check -o config= -o recorder.size=0 -o webhook.url=ftp://x/ >"$work/out" 2>&1
+is 2 "$(grep -c '^FAILED ' "$work/out")" "errors told at once"
+"$TOCSIN" check -o config= -o webhook.url=http://127.0.0.1:1/ >"$work/out" 2>&1
+is "FAILED warning ok " "$(sed 's/ .*//' "$work/out" | uniq | tr '\n' ' ')" "the order of what is told"
+exit 0

@@ -387,6 +387,22 @@ ANSWERS = [
 ]
 
 SECURITY = [
+    fault("a long line of the settings is refused", "src/settings_file.c",
+          "#define LINE_MAX_BYTES 8192u", "#define LINE_MAX_BYTES 198u",
+          unit("settings")),
+    fault("only the first mistake in the settings is told", "src/settings_file.c",
+          "while (text.len > 0 && p->error != -ENOMEM) {", "while (text.len > 0 && p->error == 0) {",
+          unit("settings")),
+    fault("a relative file of settings is kept as it was given", "src/settings.c",
+          "path.len > 0 && *path.ptr != '/' ? getcwd(NULL, 0) : NULL;", "NULL;",
+          unit("settings")),
+    fault("one user's recorders leave no room for others'", "src/tool/sentinel.c",
+          "of_engine == RUNS_OF_ENGINE_MAX || of_owner == RUNS_OF_OWNER_MAX ||",
+          "s->n_runs == RUNS_OF_OWNER_MAX ||",
+          script("test-hostile-user")),
+    fault("a secret that others may read is no matter", "src/tool/check.c",
+          "if (st.st_mode & (S_IROTH | S_IWOTH | S_IWGRP))", "if (st.st_mode & (S_IWOTH | S_IWGRP))",
+          script("test-secrets")),
     fault("whoever wrote an entry is believed", "src/tool/trust.c",
           "	return k->allowed;\n", "	return true;\n",
           script("test-hostile-user")),

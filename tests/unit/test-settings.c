@@ -365,23 +365,200 @@ static void the_first_of_two_mistakes_is_told(void **state)
 	expect_error(":2: engine.nmae");
 }
 
-static void lines_that_would_be_cut_are_refused(void **state)
+static void long_lines_and_names_are_taken_whole_or_refused(void **state)
+{
+	static const struct {
+		int digits; /* of a path */
+		bool fine;
+	} cases[] = { { 120, true },   { 190, true },   { 198, true },  { 290, true },
+		      { 1000, true },  { 4096, true },  { 8185, true }, { 8186, false },
+		      { 9000, false }, { 20000, false } };
+	struct test_folder *p = *state;
+	static char text[32900], line[32768];
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct settings *s = NULL;
+
+		snprintf(line, sizeof line, "dir = /%0*d", cases[i].digits, 7);
+		snprintf(text, sizeof text, "[engine]\nname = x\n\n[runbooks]\n%s\n", line);
+		assert_int_equal(strlen(line) <= 8192, cases[i].fine);
+		write_file(p, "tocsin.conf", text);
+		assert_int_equal(load(p, NULL, NULL, NULL, NULL, &s), cases[i].fine ? 0 : -EINVAL);
+		if (cases[i].fine) {
+			assert_string_equal(s->runbooks_dir, line + strlen("dir = "));
+			settings_free(s);
+		} else {
+			expect_error("tocsin.conf:5: the line is longer than 8192 bytes");
+			assert_null(strstr(error, "engine.name"));
+		}
+	}
+	assert_int_equal(file_replace(p->fd, "tocsin.conf", "[engine]\nname = a\0b\n", 20, false),
+			 0);
+	struct settings *s = NULL;
+	assert_int_equal(load(p, NULL, NULL, NULL, NULL, &s), -EINVAL);
+	expect_error(":2: there is a NUL");
+}
+
+/* What a line says, whatever stands around it. */
+static void a_line_is_read_as_it_stands(void **state)
+{
+	static const struct {
+		const char *text, *name; /* NULL: it is wrong */
+	} cases[] = {
+		{ "[engine]\nname=x", "x" },
+		{ "[engine]\r\n  name\t=  x_y \r\n", "x_y" },
+		{ "[engine] ; why\nname = x ; because\n", "x" },
+		{ "[engine]\nname = x;y\n", "x_y" },
+		{ "[engine]\nname = x#y\n", "x_y" },
+		{ "[engine]\nname : x\n", "x" },
+		{ "[engine]\nname = a=b:c\n", "a_b:c" },
+		{ "; all\n# of\n\n   # it\n[engine]\nname = x", "x" },
+		{ "[engine\nname = x\n", NULL },
+		{ "[engine]\nname\n", NULL },
+		{ "[engine]\nname ; = x\n", NULL },
+		{ "name = x\n", NULL },
+		{ "[]\nname = x\n", NULL },
+		{ "]engine[\nname = x\n", NULL },
+		{ "[engine]\n= x\n", NULL },
+	};
+	struct test_folder *p = *state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct settings *s = NULL;
+
+		write_file(p, "tocsin.conf", cases[i].text);
+		int r = load(p, NULL, NULL, NULL, NULL, &s);
+		if (cases[i].name) {
+			assert_int_equal(r, 0);
+			assert_string_equal(s->engine_name, cases[i].name);
+			settings_free(s);
+		} else {
+			assert_int_equal(r, -EINVAL);
+		}
+	}
+}
+
+struct told {
+	unsigned files, wrong, unknown;
+	char lines[8][512];
+};
+
+static void told_file(void *userdata, const char *path)
+{
+	struct told *t = userdata;
+
+	assert_non_null(path);
+	t->files++;
+}
+
+static void told_wrong(void *userdata, const char *line)
+{
+	struct told *t = userdata;
+
+	assert_true(t->wrong < 8);
+	snprintf(t->lines[t->wrong++], sizeof t->lines[0], "%s", line);
+}
+
+static void told_unknown(void *userdata, const char *line)
+{
+	struct told *t = userdata;
+
+	assert_non_null(strstr(line, "only inside the unit"));
+	t->unknown++;
+}
+
+static void all_that_is_wrong_is_told_at_once(void **state)
+{
+	static const char *const wrong[] = { ":2: engine.nmae: ", ":3: expected",
+					     ":4: [wrong]: ", "option recorder.size: " };
+	struct test_folder *p = *state;
+	struct told t = { 0 };
+	const struct settings_listener listener = { told_file, told_wrong, told_unknown, &t };
+	struct settings *s = NULL;
+	char path[128];
+
+	write_file(p, "some.conf",
+		   "[engine]\nnmae = x\nnonsense\n[wrong]\nnot = looked at\n[engine]\nname = y\n");
+	snprintf(path, sizeof path, "%s/some.conf", p->path);
+	const tocsin_kv options[] = { { STR("config"), str(path) },
+				      { STR("recorder.size"), STR("0") } };
+	assert_int_equal(settings_load_told(options, 2, &listener, &s), -EINVAL);
+	assert_int_equal(t.files, 1);
+	assert_int_equal(t.wrong, 4);
+	for (unsigned i = 0; i < 4; i++)
+		if (!strstr(t.lines[i], wrong[i]))
+			fail_msg("\"%s\" does not say \"%s\"", t.lines[i], wrong[i]);
+}
+
+static void a_credential_of_a_unit_is_no_mistake_outside_it(void **state)
+{
+	struct told t = { 0 };
+	const struct settings_listener listener = { told_file, told_wrong, told_unknown, &t };
+	const tocsin_kv options[] = { { STR("config"), STR("") },
+				      { STR("engine.name"), STR("no-such-unit") },
+				      { STR("webhook.url"), STR("https://x.example/") },
+				      { STR("webhook.secret_file"), STR("webhook.secret") },
+				      { STR("webhook.token_file"), STR("webhook.token") } };
+	struct settings *s = NULL;
+
+	(void)state;
+	assert_int_equal(settings_load_told(options, 5, &listener, &s), 0);
+	assert_int_equal(t.unknown, 2);
+	assert_int_equal(t.wrong, 0);
+	assert_null(s->endpoints[0].secret_file);
+	settings_free(s);
+	s = NULL;
+	assert_int_equal(settings_load(options, 5, error, sizeof error, &s), -EINVAL);
+	expect_error("known only inside the unit");
+}
+
+static void a_relative_file_is_kept_as_it_is_named_from_anywhere(void **state)
 {
 	struct test_folder *p = *state;
 	struct settings *s = NULL;
-	char text[2048];
+	char path[128], before[4096];
+	const tocsin_kv options[] = { { STR("config"), STR("some.conf") } };
 
-	snprintf(text, sizeof text, "[engine]\n# %0*d\n", 120, 0);
-	write_file(p, "tocsin.conf", text);
-	settings_free(load_fine(p, NULL, NULL));
-	snprintf(text, sizeof text, "[engine]\n\nname = %0*d\n", 1000, 0);
-	write_file(p, "tocsin.conf", text);
-	assert_int_equal(load(p, NULL, NULL, NULL, NULL, &s), -EINVAL);
-	expect_error(":3: the line is longer than");
-	assert_int_equal(file_replace(p->fd, "tocsin.conf", "[engine]\nname = a\0b\n", 20, false),
-			 0);
-	assert_int_equal(load(p, NULL, NULL, NULL, NULL, &s), -EINVAL);
-	expect_error(":2: there is a NUL");
+	assert_non_null(getcwd(before, sizeof before));
+	write_file(p, "some.conf", "[engine]\nname = found\n");
+	assert_int_equal(fchdir(p->fd), 0);
+	int r = settings_load(options, 1, error, sizeof error, &s);
+	assert_int_equal(chdir(before), 0);
+	assert_int_equal(r, 0);
+	assert_string_equal(s->engine_name, "found");
+	snprintf(path, sizeof path, "%s/some.conf", p->path);
+	assert_int_equal(s->n_given, 1);
+	assert_true(str_is(s->given[0].value, path));
+	settings_free(s);
+}
+
+static void the_environment_names_the_engine_where_no_setting_does(void **state)
+{
+	struct settings *s;
+
+	setenv("TOCSIN_ENGINE", "live\\x2d1", 1);
+	s = load_fine(*state, NULL, NULL);
+	assert_string_equal(s->engine_name, "live\\x2d1");
+	settings_free(s);
+	s = load_fine(*state, "engine.name", "other");
+	assert_string_equal(s->engine_name, "other");
+	settings_free(s);
+	unsetenv("TOCSIN_ENGINE");
+}
+
+static void who_may_be_believed_is_a_list_of_numbers(void **state)
+{
+	struct settings *s = load_fine(*state, "log.trusted_uids", "998, 1001,0");
+
+	assert_int_equal(s->n_trusted_uids, 3);
+	assert_int_equal(s->trusted_uids[0], 998);
+	assert_int_equal(s->trusted_uids[2], 0);
+	settings_free(s);
+	s = NULL;
+	assert_int_equal(load(*state, "log.trusted_uids", "engine", NULL, NULL, &s), -EINVAL);
+	assert_int_equal(load(*state, "log.trusted_uids", "-1", NULL, NULL, &s), -EINVAL);
+	assert_int_equal(load(*state, "log.trusted_uids", "4294967295", NULL, NULL, &s), -EINVAL);
+	assert_null(s);
 }
 
 static void what_is_wrong_in_an_option_is_named(void **state)
@@ -601,7 +778,13 @@ int main(void)
 		TEST(there_are_no_more_sources_than_the_maximum),
 		TEST(thresholds_at_their_edges_are_fine),
 		TEST(the_first_of_two_mistakes_is_told),
-		TEST(lines_that_would_be_cut_are_refused),
+		TEST(long_lines_and_names_are_taken_whole_or_refused),
+		TEST(a_line_is_read_as_it_stands),
+		TEST(all_that_is_wrong_is_told_at_once),
+		TEST(a_credential_of_a_unit_is_no_mistake_outside_it),
+		TEST(a_relative_file_is_kept_as_it_is_named_from_anywhere),
+		TEST(the_environment_names_the_engine_where_no_setting_does),
+		TEST(who_may_be_believed_is_a_list_of_numbers),
 		TEST(what_is_wrong_in_an_option_is_named),
 		TEST(hostile_options_are_refused),
 		TEST(urls_are_looked_at_before_they_are_used),
