@@ -85,7 +85,13 @@ static inline bool str_is_readable(tocsin_str s)
 }
 
 /* plugin.c: TOCSIN_E_STATE, for a call that comes in the wrong state; a forked child is told so. */
-tocsin_rc instance_refuse(tocsin_instance *i);
+void instance_tell_fork(tocsin_instance *i);
+
+static inline tocsin_rc instance_refuse(tocsin_instance *i)
+{
+	instance_tell_fork(i);
+	return TOCSIN_E_STATE;
+}
 
 /* calls.c */
 tocsin_rc calls_on_session(tocsin_instance *i, const tocsin_session_event *e);

@@ -96,13 +96,12 @@ static void fork_tell(tocsin_instance *i)
 		l->host->log(l->host, LOG_WARNING, text, sizeof text - 1);
 }
 
-__attribute__((cold, noinline)) tocsin_rc instance_refuse(tocsin_instance *i)
+__attribute__((cold, noinline)) void instance_tell_fork(tocsin_instance *i)
 {
 	/* Wiped by the fork, as the state: nothing but these two words is looked at in each call.
 	 */
 	if (instance_state(i) == STATE_FORKED && !atomic_exchange(&i->fork_told, true))
 		fork_tell(i);
-	return TOCSIN_E_STATE;
 }
 
 static bool host_is_readable(const tocsin_host *host)

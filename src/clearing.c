@@ -189,7 +189,7 @@ static void tmpfiles_take(void *userdata, char *line)
 	struct tmpfiles *t = userdata;
 	char *word[6] = { NULL };
 
-	for (size_t i = 0; i < 6 && line; i++) {
+	for (size_t i = 0; line && i < 6; i++) {
 		line += strspn(line, BLANK);
 		word[i] = *line ? strsep(&line, BLANK) : NULL;
 	}

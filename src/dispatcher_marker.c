@@ -52,7 +52,7 @@ static void marker_fill(const struct dispatcher *d, struct marker *m, uint64_t *
 
 			/* What is not UTF-8 becomes U+FFFD in the file, and so does a NUL. */
 			for (size_t i = 0; i < id.len; i++)
-				m->session_ids[m->sessions][i] = id.ptr[i] ? id.ptr[i] : '\xff';
+				m->session_ids[m->sessions][i] = id.ptr[i] ? id.ptr[i] : (char)0xff;
 			m->session_starts_ns[m->sessions] = s->started.wall_ns;
 		}
 		m->sessions++;

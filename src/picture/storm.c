@@ -169,7 +169,7 @@ static void held_list(struct storm_summary *held, const struct incident *i, bool
 
 static void held_swap(struct storm_summary *h, size_t a, size_t b)
 {
-	struct storm_summary one;
+	struct storm_summary one = { 0 };
 
 	memcpy(one.ids[0], h->ids[a], sizeof one.ids[0]);
 	memcpy(one.codes[0], h->codes[a], sizeof one.codes[0]);

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "record/recorder.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -246,6 +247,7 @@ int recorder_create(const struct recorder_options *o, struct recorder **ret)
 	int e = mapping_make(r, shape.file_size, o->failure);
 	if (e < 0)
 		return e;
+	assert(r->header);
 	if (r->folder >= 0) {
 		e = lockfile_open(r->folder, r->lock_name, true, &r->lock);
 		if (e < 0)

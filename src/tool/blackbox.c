@@ -333,7 +333,7 @@ int blackbox_main(int argc, char **argv)
 	_cleanup_close_ int folder = -1;
 	int r = parse_arguments(&o, &file, argc, argv);
 
-	if (r >= 0)
+	if (r >= 0 || !file)
 		return r;
 	r = locate(file, &folder, &name);
 	if (r == 0)

@@ -227,12 +227,11 @@ static int open_folder(const char *path, int *ret_fd)
 		r = folder_open_trusted(path, FOLDER_SAFE, false, &fd);
 	if (r == 0 && (fstat(fd, &st) < 0 || st.st_uid != geteuid()))
 		r = -EPERM;
-	if (r == 0)
-		dir = fdopendir(dup(fd));
-	if (r == 0 && !dir)
-		r = -errno;
 	if (r < 0)
 		return r;
+	dir = fdopendir(dup(fd));
+	if (!dir)
+		return -errno;
 	while ((entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			return -ENOTEMPTY;

@@ -146,7 +146,7 @@ static void on_sigbus(int signal_number, siginfo_t *info, void *context)
 		return;
 	}
 	/* It comes again when this returns, and then ends the process. */
-	signal(signal_number, SIG_DFL);
+	(void)signal(signal_number, SIG_DFL);
 }
 
 void journal_files_survive(void)
@@ -155,7 +155,7 @@ void journal_files_survive(void)
 
 	page_size = (sig_atomic_t)sysconf(_SC_PAGESIZE);
 	sigemptyset(&action.sa_mask);
-	sigaction(SIGBUS, &action, NULL);
+	(void)sigaction(SIGBUS, &action, NULL);
 }
 
 int journal_files_were_cut(void)

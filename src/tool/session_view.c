@@ -36,11 +36,11 @@ int session_view_json(FILE *f, const struct session_row *const *rows, size_t n)
 static char *metadata_text(const json_t *metadata)
 {
 	struct text_buffer b = { 0 };
+	json_t *read_only = (json_t *)(uintptr_t)metadata, *value;
 	const char *key;
-	json_t *value;
 
 	text_buffer_add(&b, STR(""));
-	json_object_foreach((json_t *)(uintptr_t)metadata, key, value)
+	json_object_foreach(read_only, key, value)
 		text_buffer_printf(&b, "%s%s=%s", b.len > 0 ? " " : "", key,
 				   json_string_value(value) ? json_string_value(value) : "");
 	if (b.failed)

@@ -289,8 +289,9 @@ static void status_start(void **state)
 	health(d, 12, TOCSIN_HEALTH_FEED_UP, "okx:ETH-USD");
 	health(d, 70.5, TOCSIN_HEALTH_HEARTBEAT, NULL);
 	json_t *json = take(d);
-	assert_number(json, "status/system_uptime_s", 60);
-	assert_number(json, "status/data_feed_uptime_s", 58);
+	/* With their fraction, as first specified. */
+	assert_true(json_number_value(member(json, "status/system_uptime_s")) == 60.5);
+	assert_true(json_number_value(member(json, "status/data_feed_uptime_s")) == 58.5);
 	assert_true(json_is_null(member(json, "status/last_reconnect_ts")));
 	json_decref(json);
 }

@@ -123,7 +123,9 @@ tells err "[P1] GATEWAY_DOWN: no answer"
 status 1 "$TOCSIN" check --config "$conf" -o log.target=stderr -o paths.state_dir="$work/state" \
 	-o paths.runtime_dir="$work/runtime"
 tells out "FAILED   $folder/broker_down.md:3: priority: expected P1, P2 or P3, found P9"
-tells out "ok       runbooks: 12 codes, 2 of them the site's own"
+ours=$(find "$top_srcdir/runbooks" -name '*.md' ! -name README.md | wc -l)
+# One of the site's two stands instead of one of ours.
+tells out "ok       runbooks: $((ours + 1)) codes, 2 of them the site's own"
 tells out "warning  contacts: trading-desk is not set in [contacts]"
 tells out "warning  contacts: stop-switch is not set in [contacts]"
 grep -q "contacts: gateway-desk" "$work/out" && fail "a contact that is set is warned of"
@@ -145,7 +147,7 @@ status 0 "$TOCSIN" runbook --config "$conf" --json GATEWAY_DOWN
 tells out "\"message_id\":\"$id\""
 tells out '"contact":"+1 555 0100 (desk phone)"'
 tells out '"of_site":true'
-is 11 "$("$TOCSIN" runbook -o config= --json | grep -c '^{.*"of_site":false.*}$')" "codes as JSON"
+is "$ours" "$("$TOCSIN" runbook -o config= --json | grep -c '^{.*"of_site":false.*}$')" "codes as JSON"
 status 1 "$TOCSIN" runbook --config "$conf" GATEWAY_DWN
 tells err "there is no runbook for GATEWAY_DWN; near it: GATEWAY_DOWN"
 status 1 "$TOCSIN" runbook --config "$conf" DRIFT
