@@ -221,10 +221,12 @@ static bool make_alert(struct export_line *l, struct line *line)
 	set_field(line, "code", raw ? "TOCSIN_RAW_CODE" : "TOCSIN_CODE");
 	set_field(line, "session_id", "TOCSIN_SESSION");
 	set_field(line, "instance", by_call ? "TOCSIN_INSTANCE" : "TOCSIN_SOURCE");
-	if (clear)
-		return true;
-	set_field(line, "priority", "TOCSIN_PRIORITY");
-	set_text(line, "message", raised_message(line));
+	if (!clear)
+		set_field(line, "priority", "TOCSIN_PRIORITY");
+	/* What was said at the end is said again, by whomever it was. */
+	set_text(line, "message",
+		 clear ? history_resolution_text(line->field(line->entry, "MESSAGE"))
+		       : raised_message(line));
 	set_metadata(line);
 	return true;
 }

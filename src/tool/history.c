@@ -241,8 +241,7 @@ static void set_metadata(struct history_incident *i, tocsin_str text)
 	i->metadata = metadata;
 }
 
-/* "[P1] CODE resolved after 25.0 s: text": the text; absent where there is none. */
-static tocsin_str resolution_text(tocsin_str message)
+tocsin_str history_resolution_text(tocsin_str message)
 {
 	static const char after[] = " resolved after ";
 	const char *at =
@@ -280,7 +279,7 @@ static int fold(struct history_incident *i, history_field *field, void *entry, u
 		i->resolved_ns = time_ns;
 		i->firing = false;
 		if (i->message[0]) {
-			tocsin_str text = resolution_text(field(entry, "MESSAGE"));
+			tocsin_str text = history_resolution_text(field(entry, "MESSAGE"));
 
 			/* A resolution that says nothing of its own repeats the raise's message. */
 			return str_is(text, i->message) ? 0 : set_text(&i->resolution, text);

@@ -66,5 +66,7 @@ uint64_t history_open(const struct history *h, unsigned priority);
 unsigned history_priority(tocsin_str text);
 /* The text after "[P1] CODE: ", or the whole where it does not begin so. */
 tocsin_str history_bare_message(tocsin_str message, tocsin_str code);
+/* Of "[P1] CODE resolved after 25.0 s: text" the text; absent where there is none. */
+tocsin_str history_resolution_text(tocsin_str message);
 
 #endif

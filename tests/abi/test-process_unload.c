@@ -87,6 +87,7 @@ static void raises(struct world *w, tocsin_instance *i, const char *code)
 	a.session_id = str(session);
 	a.priority = 1;
 	assert_int_equal(w->plugin->on_alert(i, &a, NULL), TOCSIN_OK);
+	dprintf(STDOUT_FILENO, "# raised\n"); /* counted by test-host-process.sh */
 }
 
 static void log_to_the_target_asked_for(struct world *w)
@@ -194,6 +195,7 @@ static void a_resolver_that_answers_late_finds_its_code_still_there(void **state
 	option(w, "webhook.allow_insecure", "yes");
 	option(w, "webhook.connect_timeout", "60s");
 	option(w, "webhook.timeout", "5m");
+	log_to_the_target_asked_for(w);
 	tocsin_instance *i = start(w);
 	raises(w, i, "DATA_FEED_DOWN");
 	resolver_await_question();

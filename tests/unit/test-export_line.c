@@ -86,6 +86,14 @@ static void a_call_comes_back_as_it_was_made(void **state)
 			 "P2", "TOCSIN_ALERT_ID", "00ff-7-call", "MESSAGE", "[P2] GENERAL: x"),
 	       "{\"at\":\"" AT "\",\"alert\":\"clear\",\"code\":\"GENERAL\","
 	       "\"session_id\":\"s\"}");
+	/* What was said at the end. */
+	expect(l,
+	       LOG_ENTRY("TOCSIN_EVENT", "alert", "TOCSIN_TIME", AT, "TOCSIN_SESSION", "s",
+			 "TOCSIN_STATE", "resolved", "TOCSIN_CODE", "GENERAL", "TOCSIN_PRIORITY",
+			 "P2", "TOCSIN_ALERT_ID", "00ff-7-call", "MESSAGE",
+			 "[P2] GENERAL resolved after 2.0 s: it is: over"),
+	       "{\"at\":\"" AT "\",\"alert\":\"clear\",\"code\":\"GENERAL\","
+	       "\"session_id\":\"s\",\"message\":\"it is: over\"}");
 	assert_int_equal(export_line_converted(l), 0);
 	export_line_free(l);
 }
