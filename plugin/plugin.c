@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/exit_gate.h"
+#include "base/failure.h"
 #include "base/fork_watch.h"
 #include "base/moment.h"
 
@@ -55,19 +56,23 @@ static void instance_free(tocsin_instance *i)
 
 DEFINE_CLEANUP(tocsin_instance *, instance_free, cleanup_instance)
 
-/* NULL: the kernel does not give us such a page. */
-static tocsin_instance *instance_new(void)
+/* NULL: the kernel does not give us such a page; f: why. */
+static tocsin_instance *instance_new(struct failure *f)
 {
 	void *p = mmap(NULL, 2 * INSTANCE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		       -1, 0);
 
-	if (p == MAP_FAILED)
+	if (p == MAP_FAILED) {
+		failure_set(f, -errno, "create: mmap of an instance");
 		return NULL;
+	}
 	tocsin_instance *i = p;
 	if (madvise(p, INSTANCE_PAGE, MADV_WIPEONFORK) == 0)
 		return i;
 	i->unwiped_error = -errno;
 	if (fork_watch_add(&i->state) < 0) {
+		failure_set(f, i->unwiped_error,
+			    "create: no fork handler is free, and madvise(MADV_WIPEONFORK)");
 		munmap(p, 2 * INSTANCE_PAGE);
 		return NULL;
 	}
@@ -121,6 +126,7 @@ static tocsin_rc create(const tocsin_host *host, const tocsin_kv *options, size_
 {
 	NOT_CANCELLED;
 	char line[1024] = "";
+	struct failure failure = { 0 };
 
 	if (!ret || !host_is_readable(host) || (n_options > 0 && !options)) {
 		err_set(err, err_size,
@@ -132,11 +138,9 @@ static tocsin_rc create(const tocsin_host *host, const tocsin_kv *options, size_
 			err_set(err, err_size, "create: an option is NULL with a length");
 			return TOCSIN_E_ARG;
 		}
-	_cleanup_(cleanup_instance) tocsin_instance *i = instance_new();
+	_cleanup_(cleanup_instance) tocsin_instance *i = instance_new(&failure);
 	if (!i) {
-		err_set(err, err_size,
-			"create: neither mmap nor a fork handler gives memory that a forked child "
-			"finds empty");
+		err_set(err, err_size, failure.line);
 		return TOCSIN_E_NOMEM;
 	}
 	instance_kept(i)->host_log.host = host;

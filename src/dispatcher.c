@@ -43,8 +43,14 @@ int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret
 	struct dispatcher *d = calloc(1, sizeof *d);
 
 	*ret = NULL;
-	if (!d)
+	if (!d) {
+		struct failure failure = { 0 };
+
+		failure_set(&failure, -ENOMEM, "allocation of the dispatcher");
+		dispatcher_tell_failure_alone(o->settings, o->host_log, o->rescue != NULL,
+					      failure.line);
 		return -ENOMEM;
+	}
 	d->settings = o->settings;
 	d->rescue = o->rescue;
 	d->host_log = o->host_log;
@@ -61,7 +67,7 @@ int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret
 	cond_init(&d->answered);
 	int r = dispatcher_begin(d, o->settings);
 	if (r < 0) {
-		if (r != -EBUSY)
+		if (r != -EBUSY || !o->rescue) /* that the engine lives is an answer */
 			dispatcher_tell_failure(d, r);
 		recorder_remove(d->recorder);
 		dispatcher_stop(d, STOP_RESERVE_NS);

@@ -244,6 +244,9 @@ int dispatcher_begin(struct dispatcher *d, struct settings *settings);
 
 /* Says why the start failed, to the host and to the log; some parts may run, or none. */
 void dispatcher_tell_failure(struct dispatcher *d, int error);
+/* The same where there is no log thread, or no dispatcher at all. */
+void dispatcher_tell_failure_alone(const struct settings *s, struct host_log *host_log, bool rescue,
+				   const char *why);
 /*
  * On the thread: finds the folders of the first of NAME, NAME.2, NAME.3, ... that no living engine
  * has, and holds its lock from then on. Nobody comes in between, however many start at once. A

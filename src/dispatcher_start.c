@@ -352,6 +352,12 @@ int dispatcher_name(struct dispatcher *d)
 		if (r == 0)
 			r = name_take(d);
 		d->by_number = n > 1;
+		if (r == -EBUSY && n == NAMESAKES_MAX)
+			failure_set(
+				&d->failure, r,
+				"the search for a free name: %u engines of this name live; give "
+				"each a name of its own by engine.name",
+				n);
 		if (r != -EBUSY || d->rescue || n == NAMESAKES_MAX)
 			return r;
 		lockfile_free(TAKE(d->engine_lock));
@@ -413,31 +419,47 @@ static void settings_leave(struct dispatcher *d)
 			p->state_path ? p->state_path : p->runtime_path, strerror(-r));
 }
 
-static const char *who_runs(const struct dispatcher *d)
+#define FAILURE_TEXT_SIZE 1024
+
+static void failure_text(char text[static FAILURE_TEXT_SIZE], const struct settings *s, bool rescue,
+			 const char *why)
 {
-	return d->rescue ? "the rescue of" : "engine";
+	snprintf(text, FAILURE_TEXT_SIZE, "tocsin cannot start for %s %s: %s; %s",
+		 rescue ? "the rescue of" : "engine", s->engine_name, why,
+		 rescue ? "what dead runs have left stays as it is"
+			: "the engine runs without alerts until this is mended and it is "
+			  "started again");
+}
+
+void dispatcher_tell_failure_alone(const struct settings *s, struct host_log *host_log, bool rescue,
+				   const char *why)
+{
+	struct journal_options journal = { .target = s->log_target, .state = -1 };
+	struct entry_context context = {
+		.engine = s->engine_name,
+		.replay = s->engine_replay,
+		.runbooks_base_url = s->runbooks_base_url,
+	};
+	char text[FAILURE_TEXT_SIZE];
+
+	failure_text(text, s, rescue, why);
+	journal_write_alone(&journal, entry_of_note(&context, ENTRY_KIND_TROUBLE, LOG_CRIT,
+						    clock_realtime_ns(), text));
+	host_log_write(host_log, LOG_CRIT, text);
 }
 
 void dispatcher_tell_failure(struct dispatcher *d, int error)
 {
-	struct journal_options journal = { .target = d->settings->log_target, .state = -1 };
-	char text[1024];
+	char text[FAILURE_TEXT_SIZE];
 
-	if (!d->entry_context.engine)
-		contexts_fill(d);
 	failure_set(&d->failure, error, "start");
-	snprintf(text, sizeof text, "tocsin cannot start for %s %s: %s; %s", who_runs(d),
-		 d->settings->engine_name, d->failure.line,
-		 d->rescue ? "what dead runs have left stays as it is"
-			   : "the engine runs without alerts until this is mended and it is "
-			     "started again");
-	if (d->journal_runs) {
-		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT, "%s", text);
+	if (!d->journal_runs) {
+		dispatcher_tell_failure_alone(d->settings, d->host_log, d->rescue != NULL,
+					      d->failure.line);
 		return;
 	}
-	journal_write_alone(&journal, entry_of_note(&d->entry_context, ENTRY_KIND_TROUBLE, LOG_CRIT,
-						    clock_realtime_ns(), text));
-	host_log_write(d->host_log, LOG_CRIT, text);
+	failure_text(text, d->settings, d->rescue != NULL, d->failure.line);
+	dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT, "%s", text);
 }
 
 static int journal_start(struct dispatcher *d)

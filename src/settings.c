@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/failure.h"
 #include "base/guest.h"
 #include "base/text.h"
 #include "settings_loader.h"
@@ -296,9 +297,11 @@ static int load(const char *sysconfdir, const tocsin_kv *options, size_t n_optio
 		*ret = TAKE(s);
 		return 0;
 	}
+	struct failure failure = { 0 };
+	failure_set(&failure, r, "reading of the settings");
 	if (err && err_size > 0)
 		snprintf(err, err_size, "%s",
-			 r != -ENOMEM && l.error.ptr ? l.error.ptr : strerror(-r));
+			 r != -ENOMEM && l.error.ptr ? l.error.ptr : failure.line);
 	return r;
 }
 

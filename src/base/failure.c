@@ -17,9 +17,11 @@ static const char *advice_for(int error)
 	case ENOSYS:
 		return "permissions, or a filter of system calls (SystemCallFilter=, seccomp)";
 	case EAGAIN:
-		return "RLIMIT_NPROC or TasksMax=; or mlockall(MCL_FUTURE) and RLIMIT_MEMLOCK";
+		return "RLIMIT_NPROC, TasksMax= or RLIMIT_AS; or mlockall(MCL_FUTURE) and "
+		       "RLIMIT_MEMLOCK";
 	case ENOMEM:
-		return "RLIMIT_AS, MemoryMax= or the machine's memory";
+		return "RLIMIT_AS, MemoryMax= or the machine's memory; or mlockall(MCL_FUTURE) and "
+		       "RLIMIT_MEMLOCK";
 	case EMFILE:
 		return "RLIMIT_NOFILE";
 	case ENFILE:

@@ -36,7 +36,7 @@
 struct limits {
 	const char *name;
 	int (*set)(const struct limits *l); /* -1: not here */
-	unsigned verdict;                   /* of the filter, for these calls: */
+	unsigned value; /* bytes that are left, or the filter's verdict for these calls: */
 	int calls[CALLS_MAX];
 	bool other_user;  /* the child is no longer root */
 	bool fails;       /* start does */
@@ -66,7 +66,7 @@ static int by_filter(const struct limits *l)
 							 (unsigned)l->calls[i],
 							 (unsigned char)(calls - i), 0);
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, l->verdict);
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, l->value);
 	struct sock_fprog program = { (unsigned short)n, code };
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;
@@ -97,11 +97,21 @@ static int no_thread(const struct limits *l)
 
 static int all_locked(const struct limits *l)
 {
-	(void)l;
 	return mlockall(MCL_FUTURE) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0 ||
-			       limit(RLIMIT_MEMLOCK, 65536) < 0
+			       limit(RLIMIT_MEMLOCK, l->value) < 0
 		       ? -1
 		       : 0;
+}
+
+/* Nothing is free in the heap, whatever the test program has left there. */
+static int all_locked_and_used(const struct limits *l)
+{
+	if (all_locked(l) < 0)
+		return -1;
+	for (size_t size = 65536; size >= 16; size /= 2)
+		for (volatile char *p; (p = malloc(size));)
+			*p = 0;
+	return 0;
 }
 
 static int little_memory(const struct limits *l)
@@ -109,10 +119,9 @@ static int little_memory(const struct limits *l)
 	unsigned long pages = 0;
 	_cleanup_fclose_ FILE *f = fopen("/proc/self/statm", "re");
 
-	(void)l;
 	if (!f || fscanf(f, "%lu", &pages) != 1)
 		return -1;
-	return limit(RLIMIT_AS, pages * 4096 + 4 * 1024 * 1024);
+	return limit(RLIMIT_AS, pages * 4096 + l->value);
 }
 
 static int idle_class(const struct limits *l)
@@ -163,6 +172,12 @@ static int closed_low(const struct limits *l)
 	SYS_chown, SYS_fchown, SYS_fchownat, SYS_lchown, SYS_setuid, SYS_setgid, SYS_setgroups,    \
 		SYS_setresuid, SYS_setresgid, SYS_capset, SYS_chroot, SYS_bpf, SYS_quotactl
 
+/* Too few bytes for a start, so that it fails at one thing or another. */
+static const unsigned rooms[] = {
+	0,      4096,   8192,   16384,   32768,   65536,   98304,
+	131072, 262144, 524288, 1048576, 2097152, 4194304,
+};
+
 static const struct limits table[] = {
 	{ "nothing is limited", NULL, 0, { 0 }, false, false, NULL },
 	{ "descriptors 0, 1 and 2 are closed", closed_low, 0, { 0 }, false, false, NULL },
@@ -181,14 +196,6 @@ static const struct limits table[] = {
 	  true,
 	  true,
 	  "pthread_create of tocsin-dispatch" },
-	{ "all memory is locked, and little may be",
-	  all_locked,
-	  0,
-	  { 0 },
-	  true,
-	  true,
-	  "RLIMIT_MEMLOCK" },
-	{ "there is little memory", little_memory, 0, { 0 }, false, true, "RLIMIT_AS" },
 	{ "idle class, nothing better is allowed",
 	  idle_class,
 	  0,
@@ -319,9 +326,13 @@ static int engine(struct world *w, const struct limits *l)
 	char err[256] = "";
 	tocsin_instance *i = NULL;
 
-	if (w->plugin->create(&w->host, w->options, w->n_options, err, sizeof err, &i) != TOCSIN_OK)
-		return __LINE__;
-	tocsin_rc rc = w->plugin->start(i);
+	tocsin_rc rc = w->plugin->create(&w->host, w->options, w->n_options, err, sizeof err, &i);
+	if (rc != TOCSIN_OK) {
+		keep_log(&w->host, 0, err, strlen(err));
+		CHECK(l->fails && l->says && strstr(err, l->says));
+		return 0;
+	}
+	rc = w->plugin->start(i);
 	CHECK((rc != TOCSIN_OK) == l->fails);
 	if (l->says)
 		CHECK(strstr(w->log, l->says));
@@ -380,11 +391,11 @@ static void starts_or_says_why(const struct limits *l)
 	close(pair[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFSIGNALED(status))
-		fail_msg("%s: killed by signal %d", l->name, WTERMSIG(status));
+		fail_msg("%s (%#x): killed by signal %d", l->name, l->value, WTERMSIG(status));
 	if (WEXITSTATUS(status) == EXIT_SKIPPED)
 		print_message("%s: skipped, it cannot be limited here\n", l->name);
 	else if (WEXITSTATUS(status) != 0)
-		fail_msg("%s: %s", l->name, text);
+		fail_msg("%s (%#x): %s", l->name, l->value, text);
 	world_end(&state);
 }
 
@@ -398,10 +409,38 @@ static void a_start_succeeds_or_says_what_failed_and_the_process_lives(void **st
 		starts_or_says_why(&table[i]);
 }
 
+static void a_create_or_start_without_memory_says_so_however_little_there_is(void **state)
+{
+	(void)state;
+	if (SANITIZED || getenv("UNDER_VALGRIND"))
+		skip();
+	for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+		starts_or_says_why(
+			&(struct limits){ .name = "all memory is locked, and little may be",
+					  .set = all_locked,
+					  .value = rooms[i],
+					  .other_user = true,
+					  .fails = true,
+					  .says = "RLIMIT_MEMLOCK" });
+		starts_or_says_why(&(struct limits){ .name = "all memory is locked and used",
+						     .set = all_locked_and_used,
+						     .value = rooms[i],
+						     .other_user = true,
+						     .fails = true,
+						     .says = "RLIMIT_MEMLOCK" });
+		starts_or_says_why(&(struct limits){ .name = "there is little memory",
+						     .set = little_memory,
+						     .value = rooms[i],
+						     .fails = true,
+						     .says = "RLIMIT_AS" });
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_start_succeeds_or_says_what_failed_and_the_process_lives),
+		cmocka_unit_test(a_create_or_start_without_memory_says_so_however_little_there_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

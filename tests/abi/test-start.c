@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #define NAMESAKES 8
+#define NAMESAKES_MAX 64 /* the plugin's */
 #define NOBODY 65534
 #define LIMIT_NS UINT64_C(60000000000)
 
@@ -91,6 +92,29 @@ static void engines_of_one_name_all_start_when_they_do_it_at_once(void **state)
 	close(end[0]);
 }
 
+/* One lock is all those folders', and the engine that lives holds it. */
+static void where_every_name_is_taken_the_start_says_so(void **state)
+{
+	struct world *w = *state;
+	char lock[192], folder[160], other_lock[192];
+	tocsin_instance *i = start(w);
+
+	snprintf(lock, sizeof lock, "%s/lock-engine", w->runtime);
+	for (unsigned n = 2; n <= NAMESAKES_MAX; n++) {
+		snprintf(folder, sizeof folder, "%s.%u", w->runtime, n);
+		snprintf(other_lock, sizeof other_lock, "%s/lock-engine", folder);
+		assert_int_equal(mkdir(folder, 0700), 0);
+		assert_int_equal(link(lock, other_lock), 0);
+	}
+	tocsin_instance *other = make(w);
+	assert_int_not_equal(w->plugin->start(other), TOCSIN_OK);
+	assert_non_null(strstr(w->log, "tocsin cannot start for engine contract"));
+	assert_non_null(strstr(w->log, "64 engines of this name live"));
+	w->plugin->destroy(other);
+	assert_int_equal(w->plugin->stop(i, UINT64_MAX), TOCSIN_OK);
+	w->plugin->destroy(i);
+}
+
 static void loses_its_rights(struct world *w)
 {
 	tocsin_session_event s = session_event(TOCSIN_SESSION_CREATED, "session", "");
@@ -145,6 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_world(engines_of_one_name_all_start_when_they_do_it_at_once),
+		in_world(where_every_name_is_taken_the_start_says_so),
 		in_world(a_clean_stop_without_rights_is_no_crash),
 	};
 
