@@ -44,12 +44,12 @@ static json_t *json_of_count(uint64_t n)
 	return json_integer(json_number(n));
 }
 
-/* Without a fraction where there is none. */
+/* An uptime: not negative. Without a fraction where there is none. */
 static json_t *json_of_seconds(double seconds)
 {
-	double whole = floor(seconds);
+	json_int_t whole = (json_int_t)seconds;
 
-	return seconds > whole ? json_real(seconds) : json_integer((json_int_t)whole);
+	return seconds > (double)whole ? json_real(seconds) : json_integer(whole);
 }
 
 static json_t *json_of_time(struct moment at)
