@@ -429,6 +429,8 @@ void *dispatcher_main(void *arg)
 		name_release(d);
 		return NULL;
 	}
+	if (!d->rescue)
+		dispatcher_tell_started(d);
 	dispatcher_memory_begin(d);
 	if (d->clock)
 		tick_clock_begin(d->clock);

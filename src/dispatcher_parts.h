@@ -242,6 +242,8 @@ struct dispatcher {
  */
 int dispatcher_begin(struct dispatcher *d, struct settings *settings);
 
+/* On the thread, once nothing of the start can fail any more. */
+void dispatcher_tell_started(struct dispatcher *d);
 /* Says why the start failed, to the host and to the log; some parts may run, or none. */
 void dispatcher_tell_failure(struct dispatcher *d, int error);
 /* The same where there is no log thread, or no dispatcher at all. */

@@ -212,7 +212,7 @@ static int delivery_start(struct dispatcher *d)
 	return 0;
 }
 
-static void started_tell(struct dispatcher *d)
+void dispatcher_tell_started(struct dispatcher *d)
 {
 	static const char *const targets[] = {
 		[LOG_TARGET_JOURNAL] = "the journal",
@@ -509,8 +509,5 @@ int dispatcher_begin(struct dispatcher *d, struct settings *settings)
 		threads_tell(d);
 		settings_leave(d);
 	}
-	r = thread_proceed(d);
-	if (r == 0 && !d->rescue)
-		started_tell(d);
-	return r;
+	return thread_proceed(d);
 }

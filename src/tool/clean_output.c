@@ -125,30 +125,20 @@ static ssize_t cleaner_write(void *cookie, const char *bytes, size_t len)
 	return b.len == 0 || write_all(c->fd, b.ptr, b.len) == 0 ? (ssize_t)len : 0;
 }
 
-static int cleaner_close(void *cookie)
+static FILE *cleaner_open(struct cleaner *c, int fd)
 {
-	free(cookie);
-	return 0;
-}
+	const cookie_io_functions_t io = { .write = cleaner_write };
 
-static FILE *cleaner_open(int fd)
-{
-	const cookie_io_functions_t io = { .write = cleaner_write, .close = cleaner_close };
-	struct cleaner *c = calloc(1, sizeof(*c));
-	FILE *f;
-
-	if (!c)
-		return NULL;
 	c->fd = fd;
-	f = fopencookie(c, "w", io);
-	if (!f)
-		free(c);
-	return f;
+	return fopencookie(c, "w", io);
 }
 
 void clean_output_begin(void)
 {
-	FILE *out = cleaner_open(STDOUT_FILENO), *err = cleaner_open(STDERR_FILENO);
+	/* They are in use until the process has ended. */
+	static struct cleaner cleaners[2];
+	FILE *out = cleaner_open(&cleaners[0], STDOUT_FILENO);
+	FILE *err = cleaner_open(&cleaners[1], STDERR_FILENO);
 
 	if (out) {
 		setvbuf(out, NULL, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, BUFSIZ);
