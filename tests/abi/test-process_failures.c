@@ -123,6 +123,16 @@ static void a_thread_that_cannot_be_stopped_calls_nothing_of_the_host_s(void **s
 	w->so = dlopen(NULL, RTLD_NOW);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+const char *__asan_default_options(void);
+
+/* What cannot be freed safely is kept on purpose here. */
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+#endif
+
 /* --- Both --- */
 
 /* Standard error as a pipe that is full, so that the log's thread hangs. */
