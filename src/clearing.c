@@ -190,8 +190,10 @@ static void tmpfiles_take(void *userdata, char *line)
 	char *word[6] = { NULL };
 
 	for (size_t i = 0; line && i < 6; i++) {
-		line += strspn(line, BLANK);
-		word[i] = *line ? strsep(&line, BLANK) : NULL;
+		char *rest = line + strspn(line, BLANK);
+
+		word[i] = *rest ? strsep(&rest, BLANK) : NULL;
+		line = word[i] ? rest : NULL;
 	}
 	if (!word[0] || !word[1] || !strchr("dDevqQxX", word[0][0]) || strchr(word[1], '%'))
 		return;

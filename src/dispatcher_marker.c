@@ -51,8 +51,11 @@ static void marker_fill(const struct dispatcher *d, struct marker *m, uint64_t *
 				text_cut((tocsin_str){ s->id, s->id_len }, MARKER_ID_SIZE - 1);
 
 			/* What is not UTF-8 becomes U+FFFD in the file, and so does a NUL. */
-			for (size_t i = 0; i < id.len; i++)
-				m->session_ids[m->sessions][i] = id.ptr[i] ? id.ptr[i] : (char)0xff;
+			for (size_t i = 0; i < id.len; i++) {
+				m->session_ids[m->sessions][i] = id.ptr[i];
+				if (!id.ptr[i])
+					memset(&m->session_ids[m->sessions][i], 0xff, 1);
+			}
 			m->session_starts_ns[m->sessions] = s->started.wall_ns;
 		}
 		m->sessions++;

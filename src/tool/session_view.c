@@ -36,13 +36,15 @@ int session_view_json(FILE *f, const struct session_row *const *rows, size_t n)
 static char *metadata_text(const json_t *metadata)
 {
 	struct text_buffer b = { 0 };
-	json_t *read_only = (json_t *)(uintptr_t)metadata, *value;
-	const char *key;
+	json_t *read_only = (json_t *)(uintptr_t)metadata;
 
 	text_buffer_add(&b, STR(""));
-	json_object_foreach(read_only, key, value)
-		text_buffer_printf(&b, "%s%s=%s", b.len > 0 ? " " : "", key,
-				   json_string_value(value) ? json_string_value(value) : "");
+	for (void *i = json_object_iter(read_only); i; i = json_object_iter_next(read_only, i)) {
+		const char *value = json_string_value(json_object_iter_value(i));
+
+		text_buffer_printf(&b, "%s%s=%s", b.len > 0 ? " " : "", json_object_iter_key(i),
+				   value ? value : "");
+	}
 	if (b.failed)
 		text_buffer_done(&b);
 	return b.ptr;
