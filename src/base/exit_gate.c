@@ -18,8 +18,16 @@ static struct gate gate;
 static atomic_bool registered;
 static _Atomic pid_t armed_by; /* a forked child has copies of all this, but none of the threads */
 
-static void shut_at_exit(void)
+/*
+ * What atexit is made of. An engine under ThreadSanitizer has an atexit of its own, which forgets
+ * whose the handler is: it would be called at exit although we were unloaded long before.
+ */
+extern int __cxa_atexit(void (*handler)(void *), void *argument, void *library);
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
+static void shut_at_exit(void *unused)
 {
+	(void)unused;
 	if (atomic_load(&armed_by) == getpid())
 		gate_shut(&gate, EXIT_GATE_WAIT_NS);
 }
@@ -35,7 +43,7 @@ int exit_gate_arm(void)
 	}
 	if (atomic_exchange(&registered, true))
 		return 0;
-	if (atexit(shut_at_exit) == 0)
+	if (__cxa_atexit(shut_at_exit, NULL, &__dso_handle) == 0)
 		return 0;
 	atomic_store(&registered, false);
 	return -ENOMEM;

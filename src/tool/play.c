@@ -24,8 +24,9 @@
  * asked again while threads still end. */
 #define STOP_NS NS_PER_S
 #define STOP_TRIES 5
-/* How often a wait for pages looks whether it was interrupted, and whether they are gone. */
-#define FLUSH_STEP_NS (100 * NS_PER_MS)
+/* How often a wait for pages looks whether it was interrupted, and whether they are gone. A flush
+ * of less than 100 ms is a poll: the plugin says nothing when it is not over. */
+#define FLUSH_STEP_NS (50 * NS_PER_MS)
 #define DRAIN_PAUSE_NS (10 * (long)NS_PER_MS)
 
 static const char help[] =
