@@ -31,7 +31,8 @@ static bool is_wanted(const void *query, const struct history_incident *i)
 	const struct query *q = query;
 	uint64_t raised = i->raised_ns ? i->raised_ns : i->changed_ns;
 
-	if (q->priority && i->priority != q->priority)
+	/* What was a P1 is found as one, though it has fallen since; and by what it is now. */
+	if (q->priority && i->priority != q->priority && i->worst != q->priority)
 		return false;
 	return (i->firing || i->changed_ns >= q->since_ns) && raised <= q->until_ns;
 }

@@ -257,6 +257,7 @@ tocsin_str history_resolution_text(tocsin_str message)
 static int fold(struct history_incident *i, history_field *field, void *entry, uint64_t time_ns)
 {
 	unsigned priority = history_priority(field(entry, "TOCSIN_PRIORITY"));
+	unsigned worst = history_priority(field(entry, "TOCSIN_WORST"));
 	uint64_t number = number_of(field(entry, "TOCSIN_NUMBER"));
 	uint64_t count = number_of(field(entry, "TOCSIN_COUNT"));
 
@@ -266,8 +267,11 @@ static int fold(struct history_incident *i, history_field *field, void *entry, u
 
 	if (priority && (i->priority == 0 || !resolved))
 		i->priority = priority;
-	if (priority && (i->worst == 0 || priority < i->worst))
-		i->worst = priority;
+	/* The entry's own word counts too: the journal may have forgotten the raise. */
+	if (!worst || (priority && priority < worst))
+		worst = priority;
+	if (worst && (i->worst == 0 || worst < i->worst))
+		i->worst = worst;
 	if (count > i->count)
 		i->count = count;
 	if (number > i->number)

@@ -32,6 +32,13 @@ json_t *view_time(uint64_t wall_ns)
 	return wall_ns ? json_string(time_to_rfc3339(wall_ns, text)) : json_null();
 }
 
+json_t *view_seconds(uint64_t ns)
+{
+	uint64_t ms = ns / NS_PER_MS;
+
+	return ms % 1000 ? json_real((double)ms / 1000.0) : json_integer((json_int_t)(ms / 1000));
+}
+
 /* null of an empty text and of what is not finite. */
 static json_t *view_figure(const char *text)
 {

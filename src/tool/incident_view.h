@@ -20,5 +20,7 @@ json_t *view_text(const char *text);
 int view_json_line(FILE *f, json_t *object);
 /* RFC 3339 in UTC; null for 0. */
 json_t *view_time(uint64_t wall_ns);
+/* Seconds with milliseconds, as the engine's own snapshot has them: whole ones are an integer. */
+json_t *view_seconds(uint64_t ns);
 
 #endif

@@ -57,7 +57,7 @@ static json_t *status_of(const struct run_picture *p, uint64_t now_ns)
 	json_t *uptime = json_null();
 
 	if (p->state == RUN_RUNNING && now_ns > p->started_ns)
-		uptime = json_integer((json_int_t)((now_ns - p->started_ns) / NS_PER_S));
+		uptime = view_seconds(now_ns - p->started_ns);
 	return json_pack("{s:o, s:n, s:n, s:n, s:n, s:{}, s:[]}", "system_uptime_s", uptime,
 			 "data_feed_uptime_s", "last_reconnect_ts", "last_drift_report_ts",
 			 "last_heartbeat_ts", "metadata", "feeds");
@@ -132,14 +132,14 @@ static tocsin_str member_field(void *entry, const char *name)
 {
 	enum { FIGURES = 4 }; /* the first ones are numbers */
 	static const char *const members[][2] = {
-		{ "TOCSIN_NUMBER", "number" },       { "TOCSIN_COUNT", "count" },
-		{ "TOCSIN_VALUE", "value" },         { "TOCSIN_LIMIT", "limit" },
-		{ "TOCSIN_SESSION", "session_id" },  { "TOCSIN_STATUS", "status" },
-		{ "TOCSIN_STARTED", "started_at" },  { "TOCSIN_ALERT_ID", "alert_id" },
-		{ "TOCSIN_PRIORITY", "priority" },   { "TOCSIN_CODE", "code" },
-		{ "TOCSIN_RAW_CODE", "raw_code" },   { "TOCSIN_SOURCE", "source" },
-		{ "TOCSIN_INSTANCE", "instance" },   { "MESSAGE", "message" },
-		{ "DOCUMENTATION", "runbook_link" },
+		{ "TOCSIN_NUMBER", "number" },      { "TOCSIN_COUNT", "count" },
+		{ "TOCSIN_VALUE", "value" },        { "TOCSIN_LIMIT", "limit" },
+		{ "TOCSIN_SESSION", "session_id" }, { "TOCSIN_STATUS", "status" },
+		{ "TOCSIN_STARTED", "started_at" }, { "TOCSIN_ALERT_ID", "alert_id" },
+		{ "TOCSIN_PRIORITY", "priority" },  { "TOCSIN_CODE", "code" },
+		{ "TOCSIN_WORST", "worst" },        { "TOCSIN_SOURCE", "source" },
+		{ "TOCSIN_RAW_CODE", "raw_code" },  { "TOCSIN_INSTANCE", "instance" },
+		{ "MESSAGE", "message" },           { "DOCUMENTATION", "runbook_link" },
 	};
 	struct member *m = entry;
 	const json_t *value = NULL;

@@ -75,6 +75,17 @@ status 2 "$TOCSIN" sessions --since noon
 status 2 "$TOCSIN" sessions shadow_001 shadow_002
 status 2 "$TOCSIN" sessions shadow_001 --status failed
 
+# An incident is found by the priority that it has now and by that of its worst.
+status 0 "$TOCSIN" play -o engine.name=fell - <<'END'
+{"at":"2026-03-04T10:00:00Z","alert":"raise","code":"GENERAL","priority":"P1","message":"bad"}
+{"at":"2026-03-04T10:00:05Z","alert":"raise","code":"GENERAL","priority":"P3","message":"better"}
+END
+journalctl --sync
+for row in P1:1 P2:0 P3:1; do
+	"$TOCSIN" alerts --engine fell --priority "${row%:*}" --json >"$work/out"
+	is "${row#*:}" "$(grep -c '"priority":"P3","worst":"P1"' "$work/out")" "incidents of ${row%:*}"
+done
+
 # The same id again is another session; a recording played twice is two.
 status 0 "$TOCSIN" play -o engine.name=demo - <<'END'
 {"at":"2026-03-03T10:00:00Z","session":"created","session_id":"shadow_001"}

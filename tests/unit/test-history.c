@@ -75,6 +75,34 @@ static void an_incident_is_folded_from_its_entries(void **state)
 	history_free(h);
 }
 
+/* Of one entry, where the journal has forgotten those before. */
+static void the_worst_is_what_any_entry_says(void **state)
+{
+	static const struct {
+		const char *priority, *worst;
+		unsigned expected;
+	} rows[] = { { "P3", "P1", 1 }, { "P1", "P3", 1 }, { "P2", NULL, 2 },
+		     { NULL, "P2", 2 }, { "P2", "P9", 2 }, { "P2", "", 2 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct history *h = history_new();
+		const char *entry[] = { "TOCSIN_ALERT_ID",
+					"a",
+					"TOCSIN_STATE",
+					"firing",
+					rows[i].priority ? "TOCSIN_PRIORITY" : "X",
+					rows[i].priority ? rows[i].priority : "",
+					rows[i].worst ? "TOCSIN_WORST" : "X",
+					rows[i].worst ? rows[i].worst : "",
+					NULL };
+
+		assert_int_equal(history_add(h, entry_field, entry, 10), 0);
+		assert_int_equal(only(h)->worst, rows[i].expected);
+		history_free(h);
+	}
+}
+
 static void entries_told_twice_change_nothing(void **state)
 {
 	struct history *h = history_new();
@@ -202,6 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_incident_is_folded_from_its_entries),
 		cmocka_unit_test(entries_told_twice_change_nothing),
+		cmocka_unit_test(the_worst_is_what_any_entry_says),
 		cmocka_unit_test(a_resolution_alone_is_an_incident_too),
 		cmocka_unit_test(incidents_are_sorted_by_the_time_they_opened),
 		cmocka_unit_test(an_entry_without_an_alert_id_is_stepped_over),

@@ -102,6 +102,45 @@ static void only_an_engine_that_runs_has_an_uptime(void **state)
 	}
 }
 
+static void an_uptime_has_a_fraction(void **state)
+{
+	static const struct {
+		uint64_t ns;
+		double seconds;
+	} rows[] = { { 150 * NS_PER_MS, 0.15 },
+		     { 150 * NS_PER_MS + 999999, 0.15 },
+		     { 2 * NS_PER_S, 2 },
+		     { 3600 * NS_PER_S + 1 * NS_PER_MS, 3600.001 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct run_picture *p = picture(RUN_RUNNING);
+		json_t *o = run_snapshot(p, p->started_ns + rows[i].ns);
+
+		assert_true(json_number_value(at(o, "status", "system_uptime_s")) ==
+			    rows[i].seconds);
+		json_decref(o);
+		run_picture_free(p);
+	}
+}
+
+/* Its snapshot tells of the last raise only. */
+static void what_an_incident_was_at_its_worst_is_taken_from_a_snapshot(void **state)
+{
+	struct run_picture *p = run_picture_new("e");
+	json_t *o = json_pack("{s:{s:[{s:s, s:s, s:s, s:s}]}}", "alerts", "recent", "alert_id", "a",
+			      "state", "firing", "priority", "P3", "worst", "P1");
+	struct history_incident *const *list;
+
+	(void)state;
+	assert_int_equal(run_picture_take(p, o), 0);
+	assert_int_equal(history_sorted(p->history, &list), 1);
+	assert_int_equal(list[0]->priority, 3);
+	assert_int_equal(list[0]->worst, 1);
+	json_decref(o);
+	run_picture_free(p);
+}
+
 static void what_an_engine_says_of_itself_is_taken_whole(void **state)
 {
 	struct run_picture *p = picture(RUN_RUNNING), *taken = run_picture_new("e");
@@ -344,6 +383,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_snapshot_has_the_members_of_the_engines_own),
 		cmocka_unit_test(only_an_engine_that_runs_has_an_uptime),
+		cmocka_unit_test(an_uptime_has_a_fraction),
+		cmocka_unit_test(what_an_incident_was_at_its_worst_is_taken_from_a_snapshot),
 		cmocka_unit_test(what_an_engine_says_of_itself_is_taken_whole),
 		cmocka_unit_test(nonsense_in_a_snapshot_is_taken_for_nothing),
 		cmocka_unit_test(the_worst_engine_is_the_verdict),
