@@ -21,8 +21,12 @@
 
 #define PATIENCE_NS (500 * NS_PER_MS) /* before it is announced */
 #define LOOK_NS (100 * NS_PER_MS)     /* between two looks behind it, and so two pages */
-#define QUOTE_MAX 160                 /* bytes of each text in a quote */
-#define QUOTES_ROOM 1900              /* bytes of a page's message that begin no further quote */
+/* No limit of pages holds an announcement back, so these have their own: behind one hole the first
+ * ones come with each look, the others that far apart; each quotes what has come meanwhile. */
+#define PAGES_AT_ONCE 16
+#define LATER_PAGES_NS (5 * NS_PER_S)
+#define QUOTE_MAX 160    /* bytes of each text in a quote */
+#define QUOTES_ROOM 1900 /* bytes of a page's message that begin no further quote */
 
 /* --- What waits behind it --- */
 
@@ -221,6 +225,8 @@ static void announce(struct dispatcher *d)
 		return;
 	d->changes++;
 	b->told = true;
+	b->n_pages++;
+	b->paged_ns = b->looked_ns;
 	b->n_unquoted -= quoted;
 	memmove(b->unquoted, b->unquoted + quoted, b->n_unquoted * sizeof *b->unquoted);
 }
@@ -274,6 +280,8 @@ void dispatcher_watch_blockage(struct dispatcher *d, bool blocked, bool hurry, u
 		return;
 	b->looked_ns = now_ns;
 	look_behind(d);
+	if (!hurry && b->n_pages >= PAGES_AT_ONCE && now_ns - b->paged_ns < LATER_PAGES_NS)
+		return;
 	for (bool first = !b->told; first || (b->told && b->n_unquoted > 0); first = false) {
 		size_t before = b->n_unquoted;
 

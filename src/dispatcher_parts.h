@@ -115,6 +115,8 @@ struct blockage {
 	uint64_t since_wall_ns, waited_ns;
 	uint64_t turn_ns, looked_ns; /* the last turn, the last look behind it */
 	bool told;
+	unsigned n_pages;        /* that have announced it */
+	uint64_t paged_ns;       /* the last of them */
 	uint64_t cursor;         /* how far it was looked, but for the gaps */
 	uint64_t waiting, p1;    /* events found behind it, and how many raise a P1 */
 	uint64_t behind_wall_ns; /* of the first one found */

@@ -22,14 +22,25 @@ static void picture_tell_news(const struct picture *p, struct news *news)
 		p->tell(p->userdata, news);
 }
 
+/* Of these each page goes out by itself: it says that others are missing, or what they would say.
+ */
+static bool code_is_unlimited(const char *code)
+{
+	static const char *const codes[] = { "ENGINE_DOWN", "EVENTS_BLOCKED", "PAGER_DEGRADED" };
+
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+		if (strcmp(code, codes[i]) == 0)
+			return true;
+	return false;
+}
+
 /* Is it one whose pages the limit says nothing of? */
 static bool page_is_unlimited(const struct picture *p, const struct incident *i)
 {
 	uint32_t paged = p->settings.alerts.paged_priorities;
 
 	return (paged != 0 && !(paged & (UINT32_C(1) << (i->priority - 1)))) ||
-	       (i->by_rule &&
-		(strcmp(i->code, "ENGINE_DOWN") == 0 || strcmp(i->code, "PAGER_DEGRADED") == 0));
+	       (i->by_rule && code_is_unlimited(i->code));
 }
 
 /* What of that page goes out now. */

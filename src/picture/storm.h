@@ -12,8 +12,9 @@
  *   Raised and resolved within one summary, it is counted in both.
  * - The summary is one page of those that count. It is told at the deadline, after all else that
  *   is due then.
- * - ENGINE_DOWN and PAGER_DEGRADED, where a rule raised them, are never held and count for nothing:
- *   they say that pages may be missing. So do pages that nobody gets (paged_priorities).
+ * - ENGINE_DOWN, EVENTS_BLOCKED and PAGER_DEGRADED, where a rule raised them, are never held and
+ *   count for nothing: they say that pages may be missing, and EVENTS_BLOCKED quotes alerts that
+ *   have no page yet. Pages that nobody gets (paged_priorities) count for nothing either.
  * - The minute is exact for limits up to STORM_GROUPS_MAX - 1. Above, pages are counted in groups
  *   that leave the minute together, when their last one does: never more than the limit go.
  */

@@ -12,6 +12,7 @@ struct world {
 	const struct test_folder *folder;
 	struct http_server *server;
 	struct engine engine;
+	const char *pages; /* further lines of [pages], or NULL */
 };
 
 __attribute__((unused)) static void world_engine_begin(struct world *w,
@@ -26,8 +27,8 @@ __attribute__((unused)) static void world_engine_begin(struct world *w,
 	fprintf(f,
 		"[engine]\nname = test\n[log]\ntarget = stderr\n[paths]\nruntime_dir = %s/run\n"
 		"state_dir = %s/state\n[webhook]\nurl = %s\n[rules]\nfeed_stale_after = %s\n"
-		"[pages]\npage_after = 0\n",
-		w->folder->path, w->folder->path, url, feed_stale_after);
+		"[pages]\npage_after = 0\n%s",
+		w->folder->path, w->folder->path, url, feed_stale_after, w->pages ? w->pages : "");
 	fclose(f);
 	engine_start(&w->engine, w->folder, "config", path, 0);
 }

@@ -287,6 +287,65 @@ static void however_many_wait_each_is_quoted_once(void **state)
 	world_end(&w);
 }
 
+/* A summary has no room for quotes: however many pages went within the minute, and however many
+ * announcements there are, each is a page of its own. */
+static void no_limit_of_pages_folds_an_announcement(void **state)
+{
+	static const long steps[] = { 200 };
+	char instance[32], quote[48];
+	struct world w = { .folder = *state,
+			   .server = http_start(steps, 1),
+			   .pages = "max_pages_per_minute = 1\n" };
+
+	atomic_store(&stands_at, 0);
+	world_engine_begin(&w, "5s");
+	assert_int_equal(engine_say(&w.engine, TOCSIN_ALERT_RAISE, "before"), 0);
+	await_page(&w, "-call.raised", "\"before\"");
+	hold(&w.engine, FATE_GOES_ON);
+	/* More than fit into one page. */
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(instance, sizeof instance, "p1-%u-", i);
+		assert_int_equal(alert(&w.engine, TOCSIN_ALERT_RAISE, 1, "GENERAL", instance), 0);
+	}
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(quote, sizeof quote, "GENERAL (p1-%u-", i);
+		await_page(&w, "", quote);
+	}
+	expect_none(&w, "", "\"summary\"");
+	let_go();
+	await_page(&w, RESOLVED, "EVENTS_BLOCKED");
+	world_end(&w);
+}
+
+/* One page a look would be ten a second, for as long as the thread is held. */
+static void announcements_are_not_many_for_as_long_as_it_lasts(void **state)
+{
+	char instance[32], quote[48];
+	struct world w;
+	unsigned said = 0;
+
+	atomic_store(&stands_at, 0);
+	world_begin(&w, state);
+	hold(&w.engine, FATE_GOES_ON);
+	for (; !page_place(&w, "-blocked.repeat-16", ""); said++) {
+		/* One for each page, and what came between two later ones is in one of them. */
+		assert_true(said < TRIES);
+		snprintf(instance, sizeof instance, "p1-%u-", said);
+		assert_int_equal(alert(&w.engine, TOCSIN_ALERT_RAISE, 1, "GENERAL", instance), 0);
+		snprintf(quote, sizeof quote, "(%s)", instance);
+		for (unsigned i = 0; i < 100 && !page_place(&w, "", quote); i++)
+			usleep(10000);
+	}
+	unsigned last = page_place(&w, "-blocked.repeat-16", "");
+	assert_true(said > 17);
+	for (unsigned i = 0; i < said; i++) {
+		snprintf(quote, sizeof quote, "GENERAL (p1-%u-", i);
+		assert_true(await_page(&w, "", quote) <= last);
+	}
+	let_go();
+	world_end(&w);
+}
+
 static void no_deadline_fires_for_what_may_lie_behind_it(void **state)
 {
 	struct world w;
@@ -503,6 +562,8 @@ int main(void)
 		test_in_folder(what_waits_behind_a_held_thread_is_announced_and_then_applied),
 		test_in_folder(each_p1_is_quoted_and_nothing_else),
 		test_in_folder(however_many_wait_each_is_quoted_once),
+		test_in_folder(no_limit_of_pages_folds_an_announcement),
+		test_in_folder(announcements_are_not_many_for_as_long_as_it_lasts),
 		test_in_folder(no_deadline_fires_for_what_may_lie_behind_it),
 		test_in_folder(a_thread_that_writes_at_once_is_not_announced),
 		test_in_folder(a_stop_announces_says_what_it_leaves_and_the_next_run_has_it),

@@ -180,13 +180,20 @@ static void what_says_that_pages_are_missing_is_never_held(void **state)
 	r.code = STR("PAGER_DEGRADED");
 	assert_int_equal(picture_raise(f.picture, &r, at_s(3)), 0);
 	assert_int_equal(picture_clear(f.picture, r.code, r.instance, at_s(4)), 0);
+	r.rule = "blocked";
+	r.code = STR("EVENTS_BLOCKED");
+	r.page_again = true;
+	for (unsigned i = 5; i < 7; i++)
+		assert_int_equal(picture_raise(f.picture, &r, at_s(i)), 0);
 	assert_told(&f, "1.000 firing P1 ENGINE_DOWN instance=a #0 x1 page: m\n"
 			"1.000 firing P1 ENGINE_DOWN instance=b #0 x1 page: m\n"
 			"1.000 firing P1 ENGINE_DOWN instance=c #0 x1 page: m\n"
 			"1.000 firing P1 A #1 x1 page: m\n"
 			"2.000 firing P1 ENGINE_DOWN instance=by%20call #2 x1: m\n"
 			"3.000 firing P1 PAGER_DEGRADED instance=c #0 x1 page: m\n"
-			"4.000 resolved P1 PAGER_DEGRADED instance=c #0 x1 resolved-page: m\n");
+			"4.000 resolved P1 PAGER_DEGRADED instance=c #0 x1 resolved-page: m\n"
+			"5.000 firing P1 EVENTS_BLOCKED instance=c #0 x1 page: m\n"
+			"6.000 firing P1 EVENTS_BLOCKED instance=c #0 x2 repeat: m\n");
 	fixture_done(&f);
 }
 
