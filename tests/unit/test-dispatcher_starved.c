@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Expected to fail (XFAIL_TESTS): one endpoint that takes nothing keeps pages from another that
- * does. How much of the outbox is read, and whether a page waits for what is unread, is one figure
- * for all endpoints. Each test here shows one way; once each endpoint has its own figures they
- * pass, which the suite counts as a failure until they are no longer expected to fail.
+ * does. How much of the outbox is read, whether a page waits for what is unread, and how many pages
+ * the pager takes, is one figure for all endpoints. Each test here shows one way; once each
+ * endpoint has its own figures they pass, which the suite counts as a failure until they are no
+ * longer expected to fail.
  *
  * The outbox is read in small parts, which brings the figures of thousands of pages down to a few.
  */
 #include "config.h"
 #include "dispatcher_fixture.h"
-#include "http_fixture.h"
+#include "pager_fixture.h"
 
 #include <errno.h>
 
@@ -103,6 +104,33 @@ static void pages_behind_those_of_a_dead_endpoint_are_read(void **state)
 	assert_true(all);
 }
 
+/* The pager takes no further page once PAGER_PENDING_MAX wait, whichever endpoint they are for. */
+static void pages_of_a_dead_endpoint_take_no_place_in_the_pager_from_others(void **state)
+{
+	struct http_server *s = http_start(STEPS(HTTP_HANG));
+	struct posting *of_dead = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct posting *of_well = fixture_posting("b-2-feed", 1, PAGE_RAISED, 2);
+	struct desk d;
+
+	(void)state;
+	desk_init(&d);
+	desk_add(&d, s, "/dead");
+	desk_add(&d, s, "/well");
+	/* Else this fails for another reason than the one that is expected. */
+	if (desk_open(&d) < 0)
+		abort();
+	for (unsigned i = 0; i < PAGER_PENDING_MAX; i++)
+		if (pager_submit(d.pager, of_dead) < 0)
+			abort();
+	of_well->endpoint = 1;
+	int r = pager_submit(d.pager, of_well);
+	desk_end(&d);
+	posting_unref(of_dead);
+	posting_unref(of_well);
+	http_stop(s);
+	assert_int_equal(r, 0);
+}
+
 /* None of the pages that wait unread is the well one's. */
 static void a_resolution_does_not_wait_for_pages_of_a_dead_endpoint(void **state)
 {
@@ -126,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test_in_folder(pages_behind_those_of_a_dead_endpoint_are_read),
+		cmocka_unit_test(pages_of_a_dead_endpoint_take_no_place_in_the_pager_from_others),
 		test_in_folder(a_resolution_does_not_wait_for_pages_of_a_dead_endpoint),
 	};
 
