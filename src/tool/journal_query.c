@@ -55,6 +55,15 @@ static void forget(struct journal_query *q)
 	q->used = 0;
 }
 
+bool journal_namespace_is_valid(const char *name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789:-_.@\\";
+	size_t len = strspn(name, letters);
+
+	return len > 0 && len < 200 && !name[len] && name[0] != '.';
+}
+
 int journal_query_match(struct journal_query *q, const char *name, const char *value)
 {
 	struct text_buffer b = { 0 };

@@ -22,6 +22,9 @@
 
 struct journal_query;
 
+/* May a journal namespace have that name? */
+bool journal_namespace_is_valid(const char *name);
+
 /* directory: journal files to read instead of the system's; or NULL. What tocsin writes is matched
  * already. -EACCES: none of what is there may be read; -ENODATA: there is none; -errno. */
 int journal_query_open(const char *directory, struct journal_query **ret);
