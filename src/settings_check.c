@@ -12,6 +12,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/cleanup.h"
 #include "deliver/credentials.h"
 #include "deliver/signature.h"
@@ -277,48 +278,6 @@ int settings_check_endpoint(struct settings_endpoint *e, const char *engine, con
 	return r < 0 ? r : check_files(e, ret_key, why);
 }
 
-#define CGROUP_MAX 4096
-
-/*
- * The unit in a line of /proc/self/cgroup, "0::/system.slice/live-1.service": what comes after the
- * slices. Heap, without .service; NULL: the process is in no service of its own.
- */
-static char *unit_of_cgroup(const char *line)
-{
-	const char *path = strchr(line, '/');
-	size_t suffix = sizeof UNIT_SUFFIX - 1, len = 0;
-
-	while (path && *path == '/') {
-		path += strspn(path, "/");
-		len = strcspn(path, "/");
-		if (len < sizeof ".slice" || strncmp(path + len - 6, ".slice", 6) != 0)
-			break;
-		path += len;
-	}
-	if (!path || len <= suffix || strncmp(path + len - suffix, UNIT_SUFFIX, suffix) != 0)
-		return NULL;
-	/* One underscore before what could be taken for a file of the kernel's. */
-	if (*path == '_') {
-		path++;
-		len--;
-	}
-	return strncmp(path, "user@", 5) == 0 ? NULL : str_dup((tocsin_str){ path, len - suffix });
-}
-
-/* Read by ourselves: the library also asks for what a hardened unit hides from the process. */
-static char *unit_name(void)
-{
-	_cleanup_fclose_ FILE *f = fopen("/proc/self/cgroup", "re");
-	char line[CGROUP_MAX], *unit = NULL;
-
-	while (f && !unit && fgets(line, sizeof line, f)) {
-		line[strcspn(line, "\n")] = 0;
-		if (strncmp(line, "0::", 3) == 0 || strstr(line, ":name=systemd:"))
-			unit = unit_of_cgroup(line);
-	}
-	return unit;
-}
-
 /* The drop-in tells it to the unit's processes. */
 #define ENGINE_VARIABLE "TOCSIN_ENGINE"
 
@@ -326,7 +285,7 @@ char *settings_engine_name(const char *given)
 {
 	const char *told = secure_getenv(ENGINE_VARIABLE);
 	const char *name = given ? given : told && *told ? told : NULL;
-	_cleanup_free_ char *unit = name ? NULL : unit_name();
+	_cleanup_free_ char *unit = name ? NULL : cgroup_unit("");
 
 	if (!name)
 		name = unit ? unit : program_invocation_short_name;

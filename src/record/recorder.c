@@ -182,7 +182,7 @@ static int mapping_make(struct recorder *r, size_t size, struct failure *f)
 {
 	_cleanup_close_ int fd = -1;
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	uint64_t left = cgroup_memory_left();
+	uint64_t left = cgroup_memory_left("");
 
 	/* Touched without room for it, it would be the end of the process. */
 	if (left < size)

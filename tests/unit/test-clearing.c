@@ -6,24 +6,6 @@
 
 #include "clearing.h"
 
-/* A system whose files are in the test's folder. */
-static void put(const struct test_folder *f, const char *path, const char *text)
-{
-	char whole[256];
-
-	snprintf(whole, sizeof whole, "%s", path);
-	for (char *c = whole + 1; *c; c++)
-		if (*c == '/') {
-			*c = 0;
-			mkdirat(f->fd, whole + 1, 0755);
-			*c = '/';
-		}
-	int fd = openat(f->fd, whole + 1, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0644);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
-}
-
 static void expect(const struct test_folder *f, const char *folder, uid_t uid, const char *who)
 {
 	char *found = clearing_find(f->path, folder, uid);
@@ -44,10 +26,10 @@ static void logind_clears_what_a_login_user_has(void **state)
 {
 	const struct test_folder *f = *state;
 
-	put(f, "/lib/systemd/systemd-logind", "");
-	put(f, "/etc/passwd",
-	    "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/:/bin/sh\n"
-	    "bob:x:1001:1001::/:/bin/sh\n");
+	test_folder_put(f, "/lib/systemd/systemd-logind", "");
+	test_folder_put(f, "/etc/passwd",
+			"root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/:/bin/sh\n"
+			"bob:x:1001:1001::/:/bin/sh\n");
 	expect(f, "/dev/shm/tocsin-1000/e", 1000, "RemoveIPC");
 	expect(f, "/dev/shm", 1000, "RemoveIPC");
 	expect(f, "/dev/shmall", 1000, NULL);
@@ -58,7 +40,7 @@ static void logind_clears_what_a_login_user_has(void **state)
 	expect(f, "/run/user/1000/tocsin/e", 1001, NULL);
 	expect(f, "/run/tocsin/e", 1000, NULL);
 	/* One that lingers is spared. */
-	put(f, "/var/lib/systemd/linger/ann", "");
+	test_folder_put(f, "/var/lib/systemd/linger/ann", "");
 	expect(f, "/dev/shm/tocsin-1000/e", 1000, NULL);
 	expect(f, "/run/user/1000/tocsin/e", 1000, NULL);
 	expect(f, "/dev/shm/tocsin-1001/e", 1001, "RemoveIPC");
@@ -78,9 +60,9 @@ static void logind_s_configuration_counts(void **state)
 	};
 	const struct test_folder *f = *state;
 
-	put(f, "/usr/lib/systemd/systemd-logind", "");
+	test_folder_put(f, "/usr/lib/systemd/systemd-logind", "");
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		put(f, rows[i].path, rows[i].text);
+		test_folder_put(f, rows[i].path, rows[i].text);
 		expect(f, "/dev/shm/e", 1000, rows[i].clears ? "RemoveIPC" : NULL);
 	}
 }
@@ -89,10 +71,10 @@ static void tmpfiles_clears_what_its_last_line_on_the_way_says(void **state)
 {
 	const struct test_folder *f = *state;
 
-	put(f, "/usr/lib/tmpfiles.d/tmp.conf",
-	    "# d /srv 0755 - - 1d\nq /tmp 1777 root root 10d\nD /var/run/x 0755 - - -\n"
-	    "d /run/old 0755 - - 2h\nx /tmp/keep\nd /tmp/kept 0700 - - -\n"
-	    "e /home/*/cache - - - 5d\nd %t/y - - - 1d\nf /var/z 0644 - - 1d\n");
+	test_folder_put(f, "/usr/lib/tmpfiles.d/tmp.conf",
+			"# d /srv 0755 - - 1d\nq /tmp 1777 root root 10d\nD /var/run/x 0755 - - -\n"
+			"d /run/old 0755 - - 2h\nx /tmp/keep\nd /tmp/kept 0700 - - -\n"
+			"e /home/*/cache - - - 5d\nd %t/y - - - 1d\nf /var/z 0644 - - 1d\n");
 	expect(f, "/tmp/e", 1000, "older than 10d");
 	expect(f, "/tmp", 0, "older than 10d");
 	expect(f, "/tmp/keep/e", 1000, NULL);

@@ -9,12 +9,23 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "base/cgroup.h"
 #include "base/cleanup.h"
 #include "record/recorder.h"
 #include "record/recorder_layout.h"
 #include "../record_bytes.h"
 
 #define SMALL (64 * RECORDER_SLOT_SIZE)
+
+static uint64_t group_leaves = UINT64_MAX;
+uint64_t __wrap_cgroup_memory_left(const char *root);
+
+/* NOLINTNEXTLINE(readability-identifier-naming): the linker's name */
+uint64_t __wrap_cgroup_memory_left(const char *root)
+{
+	assert_string_equal(root, "");
+	return group_leaves;
+}
 
 static struct recorder *make(const struct test_folder *f, size_t size, uint64_t first)
 {
@@ -340,6 +351,37 @@ static void without_room_for_the_file_it_is_an_error_and_leaves_nothing(void **s
 	assert_int_equal(mkdir(f->path, 0700), 0);
 }
 
+/* A store into memory that the group does not leave would be the end of the process. */
+static void a_ring_that_the_control_group_has_no_room_for_is_refused_with_the_reason(void **state)
+{
+	const struct test_folder *f = *state;
+	const int folders[] = { f->fd, -1 };
+	char room[64];
+
+	for (size_t n = 0; n < sizeof folders / sizeof *folders; n++) {
+		struct failure failure = { 0 };
+		struct recorder_options o = { .folder = folders[n],
+					      .size = SMALL,
+					      .first_position = 1,
+					      .engine = "t",
+					      .failure = &failure };
+		struct recorder *r = NULL;
+
+		group_leaves = SMALL;
+		assert_int_equal(recorder_create(&o, &r), -ENOMEM);
+		snprintf(room, sizeof room, "the control group has %zu left", (size_t)SMALL);
+		assert_non_null(strstr(failure.line, "recorder.size"));
+		assert_non_null(strstr(failure.line, room));
+		assert_non_null(strstr(failure.line, "MemoryMax="));
+		assert_null(r);
+		assert_int_equal(test_folder_count(f->fd), 0);
+		group_leaves = UINT64_C(1) << 30;
+		assert_int_equal(recorder_create(&o, &r), 0);
+		recorder_free(r, true);
+		group_leaves = UINT64_MAX;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,6 +395,8 @@ int main(void)
 		test_in_folder(a_file_is_not_seen_before_its_reader_holds_it),
 		cmocka_unit_test(without_a_folder_it_works_in_memory),
 		test_in_folder(without_room_for_the_file_it_is_an_error_and_leaves_nothing),
+		test_in_folder(
+			a_ring_that_the_control_group_has_no_room_for_is_refused_with_the_reason),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

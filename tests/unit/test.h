@@ -57,6 +57,25 @@ __attribute__((unused)) static int test_folder_remove(void **state)
 	return r;
 }
 
+/* Makes or replaces the file PATH, which begins with a slash, below the test's folder. */
+__attribute__((unused)) static void test_folder_put(const struct test_folder *f, const char *path,
+						    const char *text)
+{
+	char whole[512];
+
+	snprintf(whole, sizeof whole, "%s", path);
+	for (char *c = whole + 1; *c; c++)
+		if (*c == '/') {
+			*c = 0;
+			mkdirat(f->fd, whole + 1, 0755);
+			*c = '/';
+		}
+	int fd = openat(f->fd, whole + 1, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
 /* What lies in it, whatever its name. */
 __attribute__((unused)) static unsigned test_folder_count(int folder)
 {
