@@ -19,7 +19,7 @@
 static __attribute__((cold, noinline)) tocsin_rc refuse(tocsin_instance *i, enum refusal_call call,
 							enum refusal why)
 {
-	uint32_t bit = 1u << ((unsigned)call * REFUSALS + (unsigned)why);
+	uint32_t bit = REFUSAL_BIT(call, why);
 
 	atomic_fetch_add_explicit(&i->refusals.count, 1, memory_order_relaxed);
 	atomic_fetch_or_explicit(&i->refusals.kinds, bit, memory_order_relaxed);

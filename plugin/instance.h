@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An instance's inside, shared by the boundary's two files: calls.c (hot) and plugin.c (control).
- */
+/* An instance's inside, shared by the boundary's files: calls.c (hot), plugin.c (control), and
+ * refusals.c (what a host is told). */
 #ifndef TOCSIN_PLUGIN_INSTANCE_H
 #define TOCSIN_PLUGIN_INSTANCE_H
 
@@ -35,7 +35,8 @@ struct tocsin_instance {
 	struct dispatcher *unstarted; /* of a start that failed: its threads could not be ended */
 	struct settings *settings;
 	atomic_bool fork_told;
-	void *self;        /* the reference on this library, from start to destroy */
+	_Atomic uint64_t calls_told; /* refused control calls that were told: refusals.c's bits */
+	void *self;                  /* the reference on this library, from start to destroy */
 	int unwiped_error; /* why fork does not wipe this page, and a handler has to mark it; 0 */
 };
 
@@ -84,7 +85,8 @@ static inline bool str_is_readable(tocsin_str s)
 	return s.ptr || s.len == 0;
 }
 
-/* plugin.c: TOCSIN_E_STATE, for a call that comes in the wrong state; a forked child is told so. */
+/* plugin.c: TOCSIN_E_STATE, for a hot call that comes in the wrong state, or any in a forked child,
+ * which is told so. */
 void instance_tell_fork(tocsin_instance *i);
 
 static inline tocsin_rc instance_refuse(tocsin_instance *i)
@@ -92,6 +94,15 @@ static inline tocsin_rc instance_refuse(tocsin_instance *i)
 	instance_tell_fork(i);
 	return TOCSIN_E_STATE;
 }
+
+/*
+ * refusals.c: the result of a control call that is refused, after the host and the log were told
+ * why: it comes in the wrong state; or `rc` (E_ARG, E_NOMEM) for the reason `why`, which says what
+ * to do. Once for each call and reason.
+ */
+enum call { CALL_START, CALL_FLUSH, CALL_SNAPSHOT, CALL_STOP, CALLS };
+tocsin_rc instance_refuse_state(tocsin_instance *i, enum call call);
+tocsin_rc instance_refuse_call(tocsin_instance *i, enum call call, tocsin_rc rc, const char *why);
 
 /* calls.c */
 tocsin_rc calls_on_session(tocsin_instance *i, const tocsin_session_event *e);

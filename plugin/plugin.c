@@ -174,7 +174,7 @@ static tocsin_rc start(tocsin_instance *i)
 	if (!i)
 		return TOCSIN_E_ARG;
 	if (instance_state(i) != STATE_CREATED || i->unstarted)
-		return instance_refuse(i);
+		return instance_refuse_state(i, CALL_START);
 	if (!i->self)
 		i->self = self_hold();
 	struct dispatcher_options o = {
@@ -205,9 +205,11 @@ static tocsin_rc flush(tocsin_instance *i, uint32_t level, uint64_t timeout_ns)
 	if (!i)
 		return TOCSIN_E_ARG;
 	if (instance_state(i) != STATE_ACTIVE)
-		return instance_refuse(i);
+		return instance_refuse_state(i, CALL_FLUSH);
 	if (level != TOCSIN_FLUSH_DURABLE && level != TOCSIN_FLUSH_DELIVERED)
-		return TOCSIN_E_ARG;
+		return instance_refuse_call(i, CALL_FLUSH, TOCSIN_E_ARG,
+					    "its level is unknown: give TOCSIN_FLUSH_DURABLE or "
+					    "TOCSIN_FLUSH_DELIVERED");
 	return rc_of(dispatcher_flush(i->dispatcher, level, timeout_ns));
 }
 
@@ -217,12 +219,20 @@ static tocsin_rc snapshot(tocsin_instance *i, char *buf, size_t size, size_t *re
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 
-	if (!i || !ret_len || (!buf && size > 0))
+	if (!i)
 		return TOCSIN_E_ARG;
 	if (instance_state(i) == STATE_FORKED)
-		return instance_refuse(i);
+		return instance_refuse_state(i, CALL_SNAPSHOT);
+	if (!ret_len || (!buf && size > 0))
+		return instance_refuse_call(i, CALL_SNAPSHOT, TOCSIN_E_ARG,
+					    "ret_len is NULL, or buf is NULL with a size: give a "
+					    "place for the length, and a buffer of that size");
 	int r = i->dispatcher ? dispatcher_snapshot(i->dispatcher, SNAPSHOT_TIMEOUT_NS, &text, &len)
 			      : dispatcher_snapshot_empty(i->settings, &text, &len);
+	if (r == -ENOMEM)
+		return instance_refuse_call(i, CALL_SNAPSHOT, TOCSIN_E_NOMEM,
+					    "there is no memory for the text: free some, and call "
+					    "it again");
 	if (r < 0)
 		return rc_of(r);
 	if (!buf || len > size) {
@@ -239,10 +249,16 @@ static tocsin_rc stats(tocsin_instance *i, tocsin_stats *ret)
 	NOT_CANCELLED;
 	tocsin_stats all = { 0 };
 
-	if (!i || !ret || ret->size < 8)
+	if (!i)
 		return TOCSIN_E_ARG;
 	if (instance_state(i) == STATE_FORKED)
 		return instance_refuse(i);
+	if (!ret || ret->size < 8) {
+		/* Any thread, without waiting: the dispatcher tells it. */
+		atomic_fetch_or(&i->refusals.kinds,
+				REFUSAL_BIT(REFUSAL_STATS, ret ? REFUSAL_SIZE : REFUSAL_NULL));
+		return TOCSIN_E_ARG;
+	}
 	if (i->dispatcher)
 		dispatcher_stats(i->dispatcher, &all);
 	all.refused = atomic_load_explicit(&i->refusals.count, memory_order_relaxed);
@@ -262,7 +278,7 @@ static tocsin_rc stop(tocsin_instance *i, uint64_t timeout_ns)
 	if (state == STATE_STOPPED)
 		return TOCSIN_OK;
 	if (state != STATE_ACTIVE && state != STATE_STOPPING)
-		return instance_refuse(i);
+		return instance_refuse_state(i, CALL_STOP);
 	instance_enter(i, STATE_STOPPING);
 	int r = dispatcher_stop(i->dispatcher, timeout_ns);
 	if (dispatcher_has_stopped(i->dispatcher))
@@ -283,6 +299,9 @@ static __attribute__((noinline)) void *instance_end(tocsin_instance *i)
 	if (d && !dispatcher_has_stopped(d)) {
 		/* Its threads live, so all they use stays, this library too; but what is the
 		 * host's may go. */
+		host_log_write(&instance_kept(i)->host_log, LOG_ERR,
+			       "destroy could not end all threads of tocsin: the library and this "
+			       "instance stay in memory, and nothing more is told here");
 		host_log_silence(&instance_kept(i)->host_log, DESTROY_SILENCE_NS);
 		return NULL;
 	}

@@ -28,9 +28,16 @@ struct refusals {
 	_Atomic uint32_t kinds; /* bits of enum refusal */
 };
 
-/* Why a call was refused, with REFUSAL_CALLS bits each for on_session, on_health, on_alert. */
+/* Why a call was refused, and which. */
 enum refusal { REFUSAL_KIND, REFUSAL_SIZE, REFUSAL_NULL, REFUSAL_ID, REFUSALS };
-enum refusal_call { REFUSAL_ON_SESSION, REFUSAL_ON_HEALTH, REFUSAL_ON_ALERT, REFUSAL_CALLS };
+enum refusal_call {
+	REFUSAL_ON_SESSION,
+	REFUSAL_ON_HEALTH,
+	REFUSAL_ON_ALERT,
+	REFUSAL_STATS, /* marked, not counted: it is no event */
+	REFUSAL_CALLS
+};
+#define REFUSAL_BIT(call, why) (1u << ((unsigned)(call)*REFUSALS + (unsigned)(why)))
 
 struct rescue_options;
 
@@ -80,6 +87,12 @@ void dispatcher_stats(const struct dispatcher *d, tocsin_stats *ret);
  * -EIO: it has stopped, but could not read all events, or pages go with it that are in no file.
  */
 int dispatcher_stop(struct dispatcher *d, uint64_t timeout_ns);
+/*
+ * Tells the log and the host a line about a control call that was refused. d: NULL before the
+ * start; then, and once the log's thread has ended, the log gets it at once or not at all.
+ */
+void dispatcher_tell_refusal(struct dispatcher *d, const struct settings *s,
+			     struct host_log *host_log, const char *text);
 /* Have all threads ended? */
 bool dispatcher_has_stopped(const struct dispatcher *d);
 /* Once it has stopped. Takes NULL. */

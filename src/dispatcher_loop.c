@@ -169,11 +169,12 @@ static unsigned records_drain(struct dispatcher *d, enum rest *ret_rest)
 
 static void refusals_tell(struct dispatcher *d)
 {
-	static const char *const calls[REFUSAL_CALLS] = { "on_session", "on_health", "on_alert" };
+	static const char *const calls[REFUSAL_CALLS] = { "on_session", "on_health", "on_alert",
+							  "stats" };
 	static const char *const reasons[REFUSALS] = {
 		[REFUSAL_KIND] = "its kind is none this version knows",
 		[REFUSAL_SIZE] = "its size is below the first version's",
-		[REFUSAL_NULL] = "a pointer is NULL where there is a length",
+		[REFUSAL_NULL] = "a pointer is NULL where there is a length, or a struct is",
 		[REFUSAL_ID] = "its session_id is empty",
 	};
 	uint32_t kinds = atomic_load_explicit(&d->refusals->kinds, memory_order_relaxed);
@@ -181,8 +182,10 @@ static void refusals_tell(struct dispatcher *d)
 	for (unsigned bit = 0; kinds != d->refusals_told && bit < REFUSAL_CALLS * REFUSALS; bit++)
 		if (kinds & ~d->refusals_told & (1u << bit))
 			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
-					"an event given to %s was refused: %s; mend the engine's "
+					"%s %s was refused: %s; mend the engine's "
 					"call (further ones like it are counted, not told)",
+					bit / REFUSALS == REFUSAL_STATS ? "a call of"
+									: "an event given to",
 					calls[bit / REFUSALS], reasons[bit % REFUSALS]);
 	d->refusals_told = kinds;
 }

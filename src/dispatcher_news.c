@@ -51,6 +51,30 @@ void dispatcher_note_from_afar(struct dispatcher *d, int level, const char *form
 	host_log_write(d->host_log, level, text);
 }
 
+void dispatcher_note_alone(const struct settings *s, struct host_log *host_log, int level,
+			   const char *text)
+{
+	struct journal_options journal = { .target = s->log_target, .state = -1 };
+	struct entry_context context = {
+		.engine = s->engine_name,
+		.replay = s->engine_replay,
+		.runbooks_base_url = s->runbooks_base_url,
+	};
+
+	journal_write_alone(&journal, entry_of_note(&context, ENTRY_KIND_TROUBLE, level,
+						    clock_realtime_ns(), text));
+	host_log_write(host_log, level, text);
+}
+
+void dispatcher_tell_refusal(struct dispatcher *d, const struct settings *s,
+			     struct host_log *host_log, const char *text)
+{
+	if (d && d->journal_runs)
+		dispatcher_note_from_afar(d, LOG_ERR, "%s", text);
+	else
+		dispatcher_note_alone(s, host_log, LOG_ERR, text);
+}
+
 /* Once a run. */
 static void left_out_names_tell(struct dispatcher *d)
 {

@@ -435,6 +435,9 @@ void dispatcher_note(struct dispatcher *d, enum entry_kind kind, int level, cons
 /* The same on another thread than the dispatcher's. */
 void dispatcher_note_from_afar(struct dispatcher *d, int level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same where there is no log thread: the log gets it at once or not at all. */
+void dispatcher_note_alone(const struct settings *s, struct host_log *host_log, int level,
+			   const char *text);
 /* On the pager's and on the keeper's thread. */
 void dispatcher_attempted(void *userdata, const struct attempt *a);
 void dispatcher_endpoint_trouble(void *userdata, const char *endpoint, const char *text);

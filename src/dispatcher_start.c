@@ -434,18 +434,10 @@ static void failure_text(char text[static FAILURE_TEXT_SIZE], const struct setti
 void dispatcher_tell_failure_alone(const struct settings *s, struct host_log *host_log, bool rescue,
 				   const char *why)
 {
-	struct journal_options journal = { .target = s->log_target, .state = -1 };
-	struct entry_context context = {
-		.engine = s->engine_name,
-		.replay = s->engine_replay,
-		.runbooks_base_url = s->runbooks_base_url,
-	};
 	char text[FAILURE_TEXT_SIZE];
 
 	failure_text(text, s, rescue, why);
-	journal_write_alone(&journal, entry_of_note(&context, ENTRY_KIND_TROUBLE, LOG_CRIT,
-						    clock_realtime_ns(), text));
-	host_log_write(host_log, LOG_CRIT, text);
+	dispatcher_note_alone(s, host_log, LOG_CRIT, text);
 }
 
 void dispatcher_tell_failure(struct dispatcher *d, int error)

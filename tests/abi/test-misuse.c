@@ -7,6 +7,8 @@
 #include "edge.h"
 #include "host.h"
 
+#include <fcntl.h>
+
 static void hosts_agree_or_are_told_what_the_plugin_speaks(void **state)
 {
 	static const struct {
@@ -102,6 +104,153 @@ static void every_slot_refuses_missing_arguments_in_each_state(void **state)
 		if (stage == 1)
 			assert_int_equal(p->stop(i, UINT64_MAX), TOCSIN_OK);
 	}
+	p->destroy(i);
+}
+
+/* --- What the host is told of it --- */
+
+enum stage { NEW, RUNNING, OVER, STAGES };
+
+static tocsin_rc starts(const tocsin_plugin *p, tocsin_instance *i)
+{
+	return p->start(i);
+}
+
+static tocsin_rc flushes(const tocsin_plugin *p, tocsin_instance *i)
+{
+	return p->flush(i, TOCSIN_FLUSH_DURABLE, UINT64_MAX);
+}
+
+static tocsin_rc flushes_no_level(const tocsin_plugin *p, tocsin_instance *i)
+{
+	return p->flush(i, 7, UINT64_MAX);
+}
+
+static tocsin_rc stops(const tocsin_plugin *p, tocsin_instance *i)
+{
+	return p->stop(i, UINT64_MAX);
+}
+
+static tocsin_rc looks_without_a_length(const tocsin_plugin *p, tocsin_instance *i)
+{
+	return p->snapshot(i, NULL, 0, NULL);
+}
+
+static tocsin_rc looks_without_a_buffer(const tocsin_plugin *p, tocsin_instance *i)
+{
+	size_t len;
+
+	return p->snapshot(i, NULL, 64, &len);
+}
+
+static const struct misuse {
+	enum stage stage;
+	tocsin_rc (*call)(const tocsin_plugin *p, tocsin_instance *i);
+	tocsin_rc rc;
+	const char *told; /* once, however often it is called */
+} misuses[] = {
+	{ NEW, flushes, TOCSIN_E_STATE,
+	  "flush was refused with TOCSIN_E_STATE: this instance has not been started" },
+	{ NEW, stops, TOCSIN_E_STATE,
+	  "stop was refused with TOCSIN_E_STATE: this instance has not been started" },
+	{ NEW, looks_without_a_length, TOCSIN_E_ARG,
+	  "snapshot was refused with TOCSIN_E_ARG: ret_len is NULL" },
+	{ RUNNING, starts, TOCSIN_E_STATE,
+	  "start was refused with TOCSIN_E_STATE: this instance is active already" },
+	{ RUNNING, flushes_no_level, TOCSIN_E_ARG,
+	  "flush was refused with TOCSIN_E_ARG: its level is unknown" },
+	{ RUNNING, looks_without_a_buffer, TOCSIN_E_ARG,
+	  "snapshot was refused with TOCSIN_E_ARG: ret_len is NULL, or buf is NULL" },
+	{ OVER, starts, TOCSIN_E_STATE,
+	  "start was refused with TOCSIN_E_STATE: this instance is stopped" },
+	{ OVER, flushes, TOCSIN_E_STATE,
+	  "flush was refused with TOCSIN_E_STATE: this instance is stopped" },
+	{ OVER, looks_without_a_buffer, TOCSIN_E_ARG,
+	  "snapshot was refused with TOCSIN_E_ARG: ret_len is NULL" },
+};
+
+static unsigned times_in(const char *text, const char *part)
+{
+	unsigned n = 0;
+
+	for (const char *at = text; (at = strstr(at, part)); at++)
+		n++;
+	return n;
+}
+
+/* The log goes to stderr: a file for as long as this lasts. */
+static void a_refused_control_call_is_told_once_to_the_host_and_the_log(void **state)
+{
+	struct world *w = *state;
+	const tocsin_plugin *p = w->plugin;
+	char path[160], logged[16384];
+
+	for (size_t n = 0; n < sizeof misuses / sizeof *misuses; n++) {
+		const struct misuse *m = &misuses[n];
+		tocsin_instance *i = make(w);
+
+		w->logged = 0;
+		snprintf(path, sizeof path, "%s/stderr", w->folder->path);
+		int before = dup(STDERR_FILENO);
+		int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_APPEND, 0600);
+		assert_true(dup2(file, STDERR_FILENO) >= 0);
+		if (m->stage >= RUNNING)
+			assert_int_equal(p->start(i), TOCSIN_OK);
+		if (m->stage >= OVER)
+			assert_int_equal(p->stop(i, UINT64_MAX), TOCSIN_OK);
+		for (unsigned again = 0; again < 3; again++)
+			assert_int_equal(m->call(p, i), m->rc);
+		p->destroy(i);
+		dup2(before, STDERR_FILENO);
+		close(before);
+		ssize_t len = pread(file, logged, sizeof logged - 1, 0);
+		close(file);
+		assert_true(len >= 0);
+		logged[len] = 0;
+		if (times_in(w->log, m->told) != 1)
+			fail_msg("the host was not told once \"%s\", but: %s", m->told, w->log);
+		if (times_in(logged, m->told) != 1)
+			fail_msg("the log does not say once \"%s\", but: %s", m->told, logged);
+	}
+}
+
+/* Nobody reads stderr any more: a write there raises a signal in the thread that calls. */
+static void a_refusal_that_cannot_be_logged_does_not_end_the_process(void **state)
+{
+	struct world *w = *state;
+	tocsin_instance *i = make(w);
+	int pair[2], before = dup(STDERR_FILENO);
+
+	assert_int_equal(pipe(pair), 0);
+	close(pair[0]);
+	assert_true(dup2(pair[1], STDERR_FILENO) >= 0);
+	close(pair[1]);
+	tocsin_rc rc = w->plugin->stop(i, UINT64_MAX);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	assert_int_equal(rc, TOCSIN_E_STATE);
+	assert_int_equal(times_in(w->log, "stop was refused"), 1);
+	w->plugin->destroy(i);
+}
+
+/* Stats may be asked for on any thread, so it is the dispatcher that tells. */
+static void stats_that_cannot_be_given_are_told_and_not_counted(void **state)
+{
+	struct world *w = *state;
+	const tocsin_plugin *p = w->plugin;
+	tocsin_instance *i = start(w);
+	tocsin_stats stats = { .size = 7 };
+
+	for (unsigned again = 0; again < 3; again++) {
+		assert_int_equal(p->stats(i, NULL), TOCSIN_E_ARG);
+		assert_int_equal(p->stats(i, &stats), TOCSIN_E_ARG);
+	}
+	stats.size = sizeof stats;
+	assert_int_equal(p->stats(i, &stats), TOCSIN_OK);
+	assert_int_equal(stats.refused, 0);
+	assert_int_equal(p->stop(i, UINT64_MAX), TOCSIN_OK);
+	assert_int_equal(times_in(w->log, "a call of stats was refused: a pointer is NULL"), 1);
+	assert_int_equal(times_in(w->log, "a call of stats was refused: its size is below"), 1);
 	p->destroy(i);
 }
 
@@ -217,6 +366,9 @@ int main(void)
 		in_world(hosts_agree_or_are_told_what_the_plugin_speaks),
 		in_world(every_slot_refuses_no_instance),
 		in_world(every_slot_refuses_missing_arguments_in_each_state),
+		in_world(a_refused_control_call_is_told_once_to_the_host_and_the_log),
+		in_world(a_refusal_that_cannot_be_logged_does_not_end_the_process),
+		in_world(stats_that_cannot_be_given_are_told_and_not_counted),
 		in_world(create_refuses_what_it_cannot_read_and_leaves_the_rest_alone),
 		in_world(an_instance_can_go_in_any_state),
 		in_world(a_start_or_stop_too_many_changes_nothing),
