@@ -20,7 +20,7 @@ static const struct query_verb verb = {
 		"Lists the incidents in the journal, the newest last. --since are those that were\n"
 		"open at or after a time, --until those raised at or before it.\n",
 	.options = QUERY_SINCE | QUERY_UNTIL | QUERY_PRIORITY | QUERY_CODE | QUERY_SESSION |
-		   QUERY_ENGINE | QUERY_DIRECTORY | QUERY_JSON | QUERY_UTC,
+		   QUERY_ENGINE | QUERY_DIRECTORY | QUERY_NAMESPACE | QUERY_JSON | QUERY_UTC,
 };
 
 DEFINE_CLEANUP(struct journal_query *, journal_query_free, cleanup_query)

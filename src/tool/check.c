@@ -17,7 +17,7 @@
 #include "settings.h"
 #include "tool/endpoint_check.h"
 #include "tool/findings.h"
-#include "tool/journal_query.h"
+#include "tool/journal_files.h"
 #include "tool/log_check.h"
 #include "tool/runbook_check.h"
 #include "tool/tool.h"

@@ -198,7 +198,7 @@ static int write_file(const struct evidence *e, const struct file *file)
 static int match_and_read(struct evidence *e)
 {
 	_cleanup_(cleanup_query) struct journal_query *j = NULL;
-	int r = journal_query_open(e->query->directory, &j);
+	int r = journal_query_open(&e->query->journal, &j);
 
 	if (r >= 0)
 		r = session_list_read(e->sessions, j, e->engine, NULL);

@@ -39,7 +39,8 @@ static const struct query_verb verb = {
 		 "its changes, its alerts as calls, and the health events that were logged. "
 		 "Playing\n"
 		 "them gives the same session and the same alerts.\n",
-	.options = QUERY_SINCE | QUERY_UNTIL | QUERY_SESSION | QUERY_ENGINE | QUERY_DIRECTORY,
+	.options = QUERY_SINCE | QUERY_UNTIL | QUERY_SESSION | QUERY_ENGINE | QUERY_DIRECTORY |
+		   QUERY_NAMESPACE,
 	.arguments_max = 1,
 };
 

@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <glob.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <systemd/sd-id128.h>
@@ -18,6 +18,49 @@
 #include "base/text.h"
 
 DEFINE_CLEANUP(DIR *, closedir, cleanup_dir)
+
+/* --- Where the files are --- */
+
+bool journal_namespace_is_valid(const char *name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789:-_.@\\";
+	size_t len = strspn(name, letters);
+
+	return len > 0 && len < 200 && !name[len] && name[0] != '.';
+}
+
+bool journal_namespace_is_known_form(const char *name_space)
+{
+	return !name_space[0] || strcmp(name_space, "*") == 0 ||
+	       journal_namespace_is_valid(name_space + (name_space[0] == '+'));
+}
+
+void journal_files_folders(const struct journal_source *source, struct journal_folders *ret)
+{
+	static const char *const roots[] = { "/var/log/journal/", "/run/log/journal/" };
+	const char *name = source->name_space ? source->name_space : "*";
+	char machine[SD_ID128_STRING_MAX] = "";
+	sd_id128_t id;
+
+	ret->n = 0;
+	if (source->directory) {
+		snprintf(ret->patterns[ret->n++], sizeof(ret->patterns[0]), "%s",
+			 source->directory);
+		return;
+	}
+	if (sd_id128_get_machine(&id) < 0)
+		return;
+	sd_id128_to_string(id, machine);
+	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+		if (!name[0] || name[0] == '+' || name[0] == '*')
+			snprintf(ret->patterns[ret->n++], sizeof(ret->patterns[0]), "%s%s",
+				 roots[i], machine);
+		if (name[0])
+			snprintf(ret->patterns[ret->n++], sizeof(ret->patterns[0]), "%s%s.%s",
+				 roots[i], machine, name + (name[0] == '+'));
+	}
+}
 
 /* --- What is open --- */
 
@@ -89,41 +132,41 @@ static void look_below(const char *folder, const char *pattern, const struct ope
 		glob_t found;
 
 		text_buffer_printf(&b, "%s%s%s", folder, pattern, endings[i]);
-		if (!b.failed && glob(b.ptr, GLOB_NOSORT, NULL, &found) == 0) {
+		if (!b.failed && glob(b.ptr, GLOB_NOSORT | GLOB_NOESCAPE, NULL, &found) == 0) {
 			for (size_t f = 0; f < found.gl_pathc; f++)
 				look_at(found.gl_pathv[f], o, ret);
 			globfree(&found);
 		}
 		text_buffer_done(&b);
 	}
-	if (access(folder, R_OK | X_OK) < 0 && errno == EACCES)
-		ret->forbidden++;
 }
 
-void journal_files_look(const char *directory, struct journal_files *ret)
+static void look_for_forbidden(const char *pattern, struct journal_files *ret)
 {
-	static const char *const folders[] = { "/var/log/journal/", "/run/log/journal/" };
+	glob_t found;
+
+	if (glob(pattern, GLOB_NOSORT | GLOB_NOESCAPE, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		ret->forbidden += access(found.gl_pathv[i], R_OK | X_OK) < 0 && errno == EACCES;
+	globfree(&found);
+}
+
+void journal_files_look(const struct journal_source *source, struct journal_files *ret)
+{
+	struct journal_folders folders;
 	struct open_files o = { 0 };
-	char machine[SD_ID128_STRING_MAX] = "";
-	sd_id128_t id;
 
 	*ret = (struct journal_files){ 0 };
 	open_files_read(&o);
-	if (directory) {
-		look_below(directory, "/*", &o, ret);
-		/* Folders named by a machine's id, and by a namespace behind it. */
-		look_below(directory, "/[0-9a-f]*/*", &o, ret);
-	} else if (sd_id128_get_machine(&id) >= 0) {
-		sd_id128_to_string(id, machine);
-		for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-			struct text_buffer b = { 0 };
-
-			text_buffer_printf(&b, "%s%s", folders[i], machine);
-			if (!b.failed)
-				look_below(b.ptr, "*/*", &o, ret);
-			text_buffer_done(&b);
-		}
+	journal_files_folders(source, &folders);
+	for (size_t i = 0; i < folders.n; i++) {
+		look_below(folders.patterns[i], "/*", &o, ret);
+		look_for_forbidden(folders.patterns[i], ret);
 	}
+	/* Folders named by a machine's id, and by a namespace behind it. */
+	if (source->directory)
+		look_below(source->directory, "/[0-9a-f]*/*", &o, ret);
 	free(o.list);
 }
 

@@ -55,15 +55,6 @@ static void forget(struct journal_query *q)
 	q->used = 0;
 }
 
-bool journal_namespace_is_valid(const char *name)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789:-_.@\\";
-	size_t len = strspn(name, letters);
-
-	return len > 0 && len < 200 && !name[len] && name[0] != '.';
-}
-
 int journal_query_match(struct journal_query *q, const char *name, const char *value)
 {
 	struct text_buffer b = { 0 };
@@ -76,7 +67,7 @@ int journal_query_match(struct journal_query *q, const char *name, const char *v
 }
 
 /* A journal that has no file we could open would look empty. */
-static int check_readable(struct journal_query *q, const char *directory)
+static int check_readable(struct journal_query *q, const struct journal_source *source)
 {
 	uint64_t bytes = 0;
 	int r = sd_journal_get_usage(q->journal, &bytes);
@@ -85,24 +76,35 @@ static int check_readable(struct journal_query *q, const char *directory)
 		return r;
 	if (bytes > 0)
 		return 0;
-	return journal_query_is_forbidden(directory) ? -EACCES : -ENODATA;
+	if (journal_query_is_forbidden(source))
+		return -EACCES;
+	return source->name_space && source->name_space[0] ? -ENXIO : -ENODATA;
 }
 
-static int open_files(struct journal_query *q, const char *directory)
+static int open_files(struct journal_query *q, const struct journal_source *source)
 {
-	int r;
+	const char *name = source->name_space;
+	int flags = SD_JOURNAL_LOCAL_ONLY, r;
 
-	if (directory)
-		r = sd_journal_open_directory(&q->journal, directory, 0);
+	if (!name || strcmp(name, "*") == 0) {
+		flags |= SD_JOURNAL_ALL_NAMESPACES;
+		name = NULL;
+	} else if (name[0] == '+') {
+		flags |= SD_JOURNAL_INCLUDE_DEFAULT_NAMESPACE;
+		name++;
+	} else if (!name[0]) {
+		name = NULL;
+	}
+	if (source->directory)
+		r = sd_journal_open_directory(&q->journal, source->directory, 0);
 	else
-		r = sd_journal_open_namespace(&q->journal, NULL,
-					      SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_ALL_NAMESPACES);
+		r = sd_journal_open_namespace(&q->journal, name, flags);
 	if (r >= 0)
-		journal_files_look(directory, &q->files);
+		journal_files_look(source, &q->files);
 	return r;
 }
 
-int journal_query_open(const char *directory, struct journal_query **ret)
+int journal_query_open(const struct journal_source *source, struct journal_query **ret)
 {
 	_cleanup_(cleanup_query) struct journal_query *q = calloc(1, sizeof(*q));
 	int r;
@@ -110,15 +112,15 @@ int journal_query_open(const char *directory, struct journal_query **ret)
 	if (!q || !(q->trust = trust_new()))
 		return -ENOMEM;
 	journal_files_survive();
-	r = open_files(q, directory);
+	r = open_files(q, source);
 	/* One that journald has begun or renamed meanwhile is found by looking again. */
 	if (r >= 0 && q->files.skipped > 0) {
 		sd_journal_close(q->journal);
 		q->journal = NULL;
-		r = open_files(q, directory);
+		r = open_files(q, source);
 	}
 	if (r >= 0)
-		r = check_readable(q, directory);
+		r = check_readable(q, source);
 	if (r >= 0)
 		r = sd_journal_set_data_threshold(q->journal, JOURNAL_QUERY_FIELD_MAX);
 	if (r >= 0)
@@ -307,32 +309,19 @@ int journal_query_values(struct journal_query *q, const char *name,
 	return r;
 }
 
-static bool has_forbidden(const char *pattern)
+static bool has_forbidden(const char *folder, const char *files)
 {
+	struct text_buffer b = { 0 };
 	bool forbidden = false;
 	glob_t found;
 
-	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
-		return false;
-	for (size_t i = 0; i < found.gl_pathc && !forbidden; i++)
-		forbidden = access(found.gl_pathv[i], R_OK) < 0 && errno == EACCES;
-	globfree(&found);
-	return forbidden;
-}
-
-/* Files lie in the folder or one level below, in a folder named by the machine. */
-static bool has_forbidden_below(const char *folder, const char *files)
-{
-	const char *const patterns[] = { "", "/*.journal", "/*", files };
-	bool forbidden = false;
-
-	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]) && !forbidden; i++) {
-		struct text_buffer b = { 0 };
-
-		text_buffer_printf(&b, "%s%s", folder, patterns[i]);
-		forbidden = !b.failed && has_forbidden(b.ptr);
-		text_buffer_done(&b);
+	text_buffer_printf(&b, "%s%s", folder, files);
+	if (!b.failed && glob(b.ptr, GLOB_NOSORT | GLOB_NOESCAPE, NULL, &found) == 0) {
+		for (size_t i = 0; i < found.gl_pathc && !forbidden; i++)
+			forbidden = access(found.gl_pathv[i], R_OK) < 0 && errno == EACCES;
+		globfree(&found);
 	}
+	text_buffer_done(&b);
 	return forbidden;
 }
 
@@ -358,13 +347,23 @@ const char *journal_query_gap(struct journal_query *q, char *buf, size_t size)
 	return buf;
 }
 
-bool journal_query_is_forbidden(const char *directory)
+bool journal_query_is_forbidden(const struct journal_source *source)
 {
-	if (directory)
-		return has_forbidden_below(directory, "/*/*.journal");
-	/* Other users' own journals are nobody's business here: the system's matter. */
-	return has_forbidden_below("/var/log/journal", "/*/system*.journal") ||
-	       has_forbidden_below("/run/log/journal", "/*/system*.journal");
+	struct journal_folders folders;
+
+	journal_files_folders(source, &folders);
+	for (size_t i = 0; i < folders.n; i++) {
+		const char *folder = folders.patterns[i];
+
+		/* Other users' own journals are nobody's business here: the system's matter. */
+		if (has_forbidden(folder, "") ||
+		    has_forbidden(folder, source->directory ? "/*.journal" : "/system*.journal"))
+			return true;
+	}
+	if (source->directory)
+		return has_forbidden(source->directory, "/*") ||
+		       has_forbidden(source->directory, "/*/*.journal");
+	return has_forbidden("/var/log/journal", "") || has_forbidden("/run/log/journal", "");
 }
 
 const char *journal_query_error(int error)
@@ -374,5 +373,7 @@ const char *journal_query_error(int error)
 		       "systemd-journal or adm, or use sudo";
 	if (error == -ENODATA)
 		return "there is no journal here";
+	if (error == -ENXIO)
+		return "there is no journal of this namespace here";
 	return strerror(-error);
 }

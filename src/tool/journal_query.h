@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "tocsin_plugin.h"
+#include "tool/journal_files.h"
 
 /* Bytes of a field that are read at most, and fields of an entry. */
 #define JOURNAL_QUERY_FIELD_MAX (128u * 1024)
@@ -22,12 +23,9 @@
 
 struct journal_query;
 
-/* May a journal namespace have that name? */
-bool journal_namespace_is_valid(const char *name);
-
-/* directory: journal files to read instead of the system's; or NULL. What tocsin writes is matched
- * already. -EACCES: none of what is there may be read; -ENODATA: there is none; -errno. */
-int journal_query_open(const char *directory, struct journal_query **ret);
+/* What tocsin writes is matched already. -EACCES: none of what is there may be read; -ENODATA:
+ * there is none; -ENXIO: none of that namespace; -errno. */
+int journal_query_open(const struct journal_source *source, struct journal_query **ret);
 /* Returns NULL; takes NULL. */
 struct journal_query *journal_query_free(struct journal_query *q);
 
@@ -69,7 +67,7 @@ int journal_query_values(struct journal_query *q, const char *name,
 const char *journal_query_gap(struct journal_query *q, char *buf, size_t size);
 /* A part of the journal is there that this user may not read: to be told instead of showing
  * nothing. */
-bool journal_query_is_forbidden(const char *directory);
+bool journal_query_is_forbidden(const struct journal_source *source);
 /* What to tell a person about a failure; static. */
 const char *journal_query_error(int error);
 

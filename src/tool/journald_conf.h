@@ -5,7 +5,8 @@
  * one of an earlier folder hides those of its name in later ones. A line that journald does not
  * understand is passed over, as journald does. Of a namespace it is journald@NAME.conf instead.
  *
- * It is what journald reads when it starts next: one that runs may have read something else.
+ * It is what journald reads when it starts next: one that runs may have read something else. Older
+ * ones take the main file of /etc alone; the few sites that have another one are told too much.
  */
 #ifndef TOCSIN_TOOL_JOURNALD_CONF_H
 #define TOCSIN_TOOL_JOURNALD_CONF_H

@@ -18,7 +18,7 @@
 #include "base/text.h"
 #include "deliver/journal_target.h"
 #include "deliver/syslog_target.h"
-#include "tool/journal_query.h"
+#include "tool/journal_files.h"
 #include "tool/journald_conf.h"
 #include "tool/tool.h"
 

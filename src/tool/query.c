@@ -37,7 +37,11 @@ static const struct row {
 	  offsetof(struct query, state_dir) },
 	{ QUERY_DIRECTORY, "directory", "DIR",
 	  "read the journal files in DIR, and no engine's snapshot",
-	  offsetof(struct query, directory) },
+	  offsetof(struct query, journal.directory) },
+	{ QUERY_NAMESPACE, "namespace", "NAME",
+	  "read the journal of this namespace; \"\" is the default one, +NAME\n"
+	  "both, and * all, as without it",
+	  offsetof(struct query, journal.name_space) },
 	{ QUERY_EVIDENCE, "evidence", "DIR",
 	  "write all of it as files into DIR, which must be empty or new",
 	  offsetof(struct query, evidence) },
@@ -119,6 +123,15 @@ static int parse_values(struct query *q)
 			return tool_wrong_use(q->verb->name, "--priority %s: expected P1, P2 or P3",
 					      q->priority_text);
 	}
+	if (q->journal.name_space && !journal_namespace_is_known_form(q->journal.name_space))
+		return tool_wrong_use(q->verb->name,
+				      "--namespace %s: expected a journal namespace's name, +NAME "
+				      "or *",
+				      q->journal.name_space);
+	if (q->journal.name_space && q->journal.directory)
+		return tool_wrong_use(q->verb->name,
+				      "--namespace is of the system's journal, and --directory "
+				      "names other files: expected one of them");
 	return -1;
 }
 

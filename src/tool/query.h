@@ -27,6 +27,7 @@ enum {
 	QUERY_HELP = 1 << 13, /* always taken */
 	QUERY_ALL = 1 << 14,
 	QUERY_REASON = 1 << 15,
+	QUERY_NAMESPACE = 1 << 16,
 };
 
 /* A verb that asks. */
@@ -45,7 +46,8 @@ struct query {
 	uint64_t since_ns, until_ns; /* 0 and UINT64_MAX when not given */
 	const char *priority_text;
 	unsigned priority; /* 1..3; 0: not given */
-	const char *code, *session, *status, *engine, *directory, *state_dir, *evidence;
+	const char *code, *session, *status, *engine, *state_dir, *evidence;
+	struct journal_source journal;
 	const char *reason;
 	bool all, check, json, utc, help;
 	char **arguments;

@@ -126,7 +126,7 @@ int query_explain_nothing(const struct query *q, struct journal_query *j)
 {
 	int status;
 
-	if (journal_query_is_forbidden(q->directory))
+	if (journal_query_is_forbidden(&q->journal))
 		return tool_failed(q->verb->name, "%s", journal_query_error(-EACCES));
 	status = explain(q, j, q->engine, "TOCSIN_ENGINE", "engine");
 	if (status == TOOL_FINE)
@@ -150,13 +150,14 @@ void query_tell_foreign(const struct query *q, struct journal_query *j)
 
 int query_open(const struct query *q, struct journal_query **ret)
 {
-	int r = journal_query_open(q->directory, ret);
+	int r = journal_query_open(&q->journal, ret);
 
-	if (r == -EACCES || r == -ENODATA)
+	if (r == -EACCES || r == -ENODATA || r == -ENXIO)
 		return tool_failed(q->verb->name, "%s", journal_query_error(r));
 	if (r < 0)
 		return tool_failed(q->verb->name, "cannot read the journal%s%s: %s",
-				   q->directory ? " in " : "", q->directory ? q->directory : "",
+				   q->journal.directory ? " in " : "",
+				   q->journal.directory ? q->journal.directory : "",
 				   journal_query_error(r));
 	query_tell_gap(q, *ret);
 	return TOOL_FINE;

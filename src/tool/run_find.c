@@ -21,7 +21,7 @@ DEFINE_CLEANUP(struct journal_query *, journal_query_free, cleanup_query)
 int run_find_snapshots(const struct query *q, struct engine_snapshots **ret)
 {
 	/* Other machines' journals say nothing of the engines here. */
-	if (q->directory)
+	if (q->journal.directory)
 		return (*ret = calloc(1, sizeof(**ret))) ? 0 : -ENOMEM;
 	return engine_snapshots_read(q->engine, q->state_dir, ret);
 }
@@ -40,11 +40,13 @@ static int read_living(const struct engine_snapshot *s, struct run_picture **ret
 {
 	const char *name = engine_snapshot_name(s);
 	_cleanup_(cleanup_picture) struct run_picture *p = NULL;
+	/* Wherever it logs: that it lives is known here. */
+	const struct journal_source all = { 0 };
 	char machine[SD_ID128_STRING_MAX];
 	int error, r;
 
 	own_machine(machine);
-	error = run_picture_read(NULL, name, machine[0] ? machine : NULL, &p);
+	error = run_picture_read(&all, name, machine[0] ? machine : NULL, &p);
 	if (error == -ENOMEM)
 		return error;
 	if (error < 0) {
@@ -84,7 +86,7 @@ int run_find(const struct query *q, const struct engine_snapshots *s, const char
 		snapshot = NULL;
 	if (snapshot && snapshot->alive)
 		return read_living(snapshot, ret);
-	r = run_picture_read(q->directory, engine, machine, &p);
+	r = run_picture_read(&q->journal, engine, machine, &p);
 	if (r < 0)
 		return r;
 	/* A process can outlive its plugin, or another has its number: the snapshot's lock knows.
@@ -185,7 +187,7 @@ static int split_by_machine(struct search *x, struct journal_query *j)
 static int ask_journal(struct search *x)
 {
 	_cleanup_(cleanup_query) struct journal_query *j = NULL;
-	int r = journal_query_open(x->query->directory, &j);
+	int r = journal_query_open(&x->query->journal, &j);
 
 	if (r >= 0)
 		r = journal_query_values(j, "TOCSIN_ENGINE", add_name, x);

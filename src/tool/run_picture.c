@@ -330,7 +330,7 @@ static int fold(struct run_picture *p, struct journal_query *q)
 }
 
 /* Does its process live? Only its own machine and boot can tell. */
-static enum run_state living_state(const struct run_picture *p, const char *directory)
+static enum run_state living_state(const struct run_picture *p, bool elsewhere)
 {
 	char machine[SD_ID128_STRING_MAX] = "", boot[SD_ID128_STRING_MAX] = "";
 	sd_id128_t id;
@@ -339,7 +339,7 @@ static enum run_state living_state(const struct run_picture *p, const char *dire
 		sd_id128_to_string(id, machine);
 	if (sd_id128_get_boot(&id) >= 0)
 		sd_id128_to_string(id, boot);
-	if (directory || strcmp(p->machine, machine) != 0 || p->pid == 0)
+	if (elsewhere || strcmp(p->machine, machine) != 0 || p->pid == 0)
 		return RUN_UNKNOWN;
 	if (strcmp(p->boot, boot) != 0 || (kill((pid_t)p->pid, 0) < 0 && errno == ESRCH))
 		return RUN_ENDED;
@@ -393,14 +393,14 @@ struct run_picture *run_picture_new(const char *engine)
 	return TAKE(p);
 }
 
-static int read_newest(const char *directory, const char *engine, const char *machine,
+static int read_newest(const struct journal_source *source, const char *engine, const char *machine,
 		       bool recordings, struct run_picture **ret)
 {
 	_cleanup_(cleanup_picture) struct run_picture *p = NULL;
 	_cleanup_(cleanup_query) struct journal_query *q = NULL;
 	_cleanup_free_ char *name = NULL;
 	size_t entries = 0;
-	int r = journal_query_open(directory, &q);
+	int r = journal_query_open(source, &q);
 
 	if (r < 0)
 		return r;
@@ -420,17 +420,17 @@ static int read_newest(const char *directory, const char *engine, const char *ma
 	if (entries == 0)
 		return -ENOENT;
 	if (p->state == RUN_RUNNING)
-		p->state = living_state(p, directory);
+		p->state = living_state(p, source->directory != NULL);
 	p->removed = is_removed(p);
 	*ret = TAKE(p);
 	return 0;
 }
 
-int run_picture_read(const char *directory, const char *engine, const char *machine,
+int run_picture_read(const struct journal_source *source, const char *engine, const char *machine,
 		     struct run_picture **ret)
 {
-	int r = read_newest(directory, engine, machine, false, ret);
+	int r = read_newest(source, engine, machine, false, ret);
 
 	/* A recording that was played under the engine's name tells nothing of the engine. */
-	return r == -ENOENT ? read_newest(directory, engine, machine, true, ret) : r;
+	return r == -ENOENT ? read_newest(source, engine, machine, true, ret) : r;
 }

@@ -76,7 +76,7 @@ struct run_picture {
 
 /* The newest run of `engine`, or of any when NULL, by the journal; of that machine, unless NULL; of
  * a recording that was played only where nothing else is known. -ENOENT: it tells of none. */
-int run_picture_read(const char *directory, const char *engine, const char *machine,
+int run_picture_read(const struct journal_source *source, const char *engine, const char *machine,
 		     struct run_picture **ret);
 /* How many are open of that priority, and how many sessions run: with those that the journal no
  * longer tells of. */

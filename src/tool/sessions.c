@@ -24,7 +24,7 @@ static const struct query_verb verb = {
 		 "happened\n"
 		 "in one, at or after a time.\n",
 	.options = QUERY_SINCE | QUERY_UNTIL | QUERY_STATUS | QUERY_ENGINE | QUERY_DIRECTORY |
-		   QUERY_JSON | QUERY_UTC,
+		   QUERY_NAMESPACE | QUERY_JSON | QUERY_UTC,
 	.arguments_max = 1,
 };
 

@@ -23,7 +23,8 @@ static const struct query_verb verb = {
 		 "own snapshot comes first, else it is made of what the journal tells of the "
 		 "newest\n"
 		 "run; which of them it was is said on stderr and by the member \"source\".\n",
-	.options = QUERY_ENGINE | QUERY_STATE_DIR | QUERY_DIRECTORY | QUERY_EVIDENCE | QUERY_UTC,
+	.options = QUERY_ENGINE | QUERY_STATE_DIR | QUERY_DIRECTORY | QUERY_NAMESPACE |
+		   QUERY_EVIDENCE | QUERY_UTC,
 };
 
 DEFINE_CLEANUP(struct engine_snapshots *, engine_snapshots_free, cleanup_snapshots)

@@ -26,8 +26,8 @@ static const struct query_verb verb = {
 		 "of the\n"
 		 "newest run. With --check, --since leaves out engines that died or stopped "
 		 "before.\n",
-	.options = QUERY_SINCE | QUERY_ENGINE | QUERY_STATE_DIR | QUERY_DIRECTORY | QUERY_CHECK |
-		   QUERY_JSON | QUERY_UTC,
+	.options = QUERY_SINCE | QUERY_ENGINE | QUERY_STATE_DIR | QUERY_DIRECTORY |
+		   QUERY_NAMESPACE | QUERY_CHECK | QUERY_JSON | QUERY_UTC,
 };
 
 static const char *source_name(const struct run_picture *p)

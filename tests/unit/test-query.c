@@ -77,12 +77,12 @@ static void wrong_use_is_told(void **state)
 static void a_folder_without_a_journal_is_no_empty_journal(void **state)
 {
 	const struct test_folder *f = *state;
-	struct query q = { .verb = &verb, .directory = f->path };
+	struct query q = { .verb = &verb, .journal.directory = f->path };
 	struct journal_query *j;
 
-	assert_int_equal(journal_query_open(f->path, &j), -ENODATA);
+	assert_int_equal(journal_query_open(&q.journal, &j), -ENODATA);
 	assert_int_equal(query_open(&q, &j), TOOL_FAILED);
-	assert_false(journal_query_is_forbidden(f->path));
+	assert_false(journal_query_is_forbidden(&q.journal));
 }
 
 int main(void)
