@@ -24,13 +24,16 @@
 
 static struct {
 	uintptr_t begin, end, base;
-	char name[32];
+	const char *name;
 } ranges[RANGES_MAX];
 static unsigned n_ranges;
 
 static atomic_int armed; /* enum fault_kind, or 0 */
 static atomic_ulong calls, nth;
-static char report[256] = "none";
+/* What failed; the text is made for whoever asks. */
+static _Atomic(const char *) failed_call;
+static _Atomic(const char *) failed_in;
+static atomic_uintptr_t failed_at;
 
 /* What is asked of us before the real allocator is found. */
 static _Alignas(16) char early[EARLY_BYTES];
@@ -57,7 +60,7 @@ static int range_note(struct dl_phdr_info *info, size_t size __attribute__((unus
 			ranges[n_ranges].base = info->dlpi_addr;
 			ranges[n_ranges].begin = info->dlpi_addr + p->p_vaddr;
 			ranges[n_ranges].end = ranges[n_ranges].begin + p->p_memsz;
-			snprintf(ranges[n_ranges++].name, sizeof ranges->name, "%s", names[n]);
+			ranges[n_ranges++].name = names[n];
 		}
 	}
 	return 0;
@@ -75,8 +78,9 @@ static int fails(int kind, const char *name, const void *caller)
 		i++;
 	if (i == n_ranges || atomic_fetch_add(&calls, 1) + 1 != atomic_load(&nth))
 		return 0;
-	snprintf(report, sizeof report, "%s %s+0x%lx", name, ranges[i].name,
-		 (unsigned long)(at - ranges[i].base));
+	atomic_store(&failed_in, ranges[i].name);
+	atomic_store(&failed_at, at - ranges[i].base);
+	atomic_store(&failed_call, name);
 	return 1;
 }
 
@@ -90,6 +94,12 @@ __attribute__((visibility("default"))) void fault_arm(int kind, unsigned long n)
 
 __attribute__((visibility("default"))) unsigned long fault_calls(const char **ret_report)
 {
+	static char report[256] = "none";
+	const char *name = atomic_load(&failed_call);
+
+	if (name)
+		snprintf(report, sizeof report, "%s %s+0x%lx", name, atomic_load(&failed_in),
+			 (unsigned long)atomic_load(&failed_at));
 	*ret_report = report;
 	return atomic_load(&calls);
 }

@@ -29,7 +29,7 @@ script() {
 }
 
 # run EVENTS [OPTION]...: an engine that tells them to $url and then waits up to $drain, in a new
-# state folder unless $keep_state; $as is put before the command.
+# state folder unless $keep_state; $as is put before the command, $park_retry is 100ms unless set.
 run() {
 	events=$1
 	shift
@@ -37,7 +37,7 @@ run() {
 	# shellcheck disable=SC2086
 	${as:-} "$TOCSIN" play --drain "${drain:-20s}" -o log.target=stderr -o engine.name=answers \
 		-o paths.state_dir="$work/state" -o paths.runtime_dir="$work/run" \
-		-o pages.park_retry=100ms -o webhook.timeout=2s -o webhook.url="$url" "$@" \
+		-o pages.park_retry="${park_retry:-100ms}" -o webhook.timeout=2s -o webhook.url="$url" "$@" \
 		"$events" >"$work/out" 2>"$work/err"
 }
 
