@@ -24,6 +24,8 @@ for again in 1 2 3 4 5; do
 		server {
 			listen 127.0.0.1:$tls ssl;
 			server_name good.localhost;
+			# Each page then goes its whole way through TLS, where an exit must not meet it.
+			keepalive_timeout 0;
 			ssl_certificate $work/good.pem;
 			ssl_certificate_key $work/good.key;
 			location / { proxy_pass http://127.0.0.1:$port; }

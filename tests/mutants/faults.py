@@ -569,7 +569,7 @@ GUEST = [
           "atomic_load(&l->gate.inside) == 0 && l->host->log", "l->host->log",
           abi("fork")),
     fault("a process's exit does not wait for threads in TLS", "src/base/exit_gate.c",
-          "	if (atexit(shut_at_exit) == 0)", "	if (atexit(exit_gate_leave) == 0)",
+          "		gate_shut(&gate, EXIT_GATE_WAIT_NS);\n", "		(void)gate;\n",
           script("test-exit"), script("test-wrappers")),
     fault("a stop waits for ever for a pager whose process exits", "src/deliver/pager.c",
           "		finished_tell(p, true);\n", "",
