@@ -132,12 +132,10 @@ static json_t *registry_to_json(const struct sessions *sessions)
 static json_t *feed_to_json(const struct feed *f, struct moment now)
 {
 	struct object o = object_new();
-	/* One that is silent for too long is not up, whatever it said last. */
-	bool up = f->up && !f->alarmed;
 
 	object_add(&o, "source", text_to_json((tocsin_str){ f->source, f->source_len }));
-	object_add(&o, "up", json_boolean(up));
-	object_add(&o, "uptime_s", json_of_seconds(up ? feed_uptime(f, now) : 0));
+	object_add(&o, "up", json_boolean(feed_is_up(f)));
+	object_add(&o, "uptime_s", json_of_seconds(feed_uptime(f, now)));
 	object_add(&o, "last_pulse_ts", json_of_time(f->last_pulse));
 	return object_finish(&o);
 }

@@ -206,7 +206,12 @@ double status_system_uptime(const struct status *s, struct moment now)
 
 double feed_uptime(const struct feed *f, struct moment now)
 {
-	return f->up ? seconds_between(f->up_since, now) : 0;
+	return feed_is_up(f) ? seconds_between(f->up_since, now) : 0;
+}
+
+bool feed_is_up(const struct feed *f)
+{
+	return f->up && !f->alarmed;
 }
 
 double status_feed_uptime(const struct status *s, struct moment now)
@@ -216,7 +221,7 @@ double status_feed_uptime(const struct status *s, struct moment now)
 	for (size_t i = 0; i < s->n_feeds; i++) {
 		const struct feed *f = &s->feeds[i];
 
-		if (f->up && (!last || f->up_since.clock_ns > last->up_since.clock_ns))
+		if (feed_is_up(f) && (!last || f->up_since.clock_ns > last->up_since.clock_ns))
 			last = f;
 	}
 	return last ? feed_uptime(last, now) : 0;

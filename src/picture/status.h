@@ -62,7 +62,9 @@ struct feed *status_feed(struct status *s, tocsin_str source);
 /* Seconds with milliseconds, 0 before the start or while no feed is up. */
 double status_system_uptime(const struct status *s, struct moment now);
 double feed_uptime(const struct feed *f, struct moment now);
-/* Of the feed that came up last. */
+/* One that is silent for too long is not up, whatever it said last. */
+bool feed_is_up(const struct feed *f);
+/* Of the feed that came up last, of those that are up. */
 double status_feed_uptime(const struct status *s, struct moment now);
 
 #endif

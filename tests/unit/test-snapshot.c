@@ -146,6 +146,32 @@ static void status_tells_of_the_system_and_each_feed(void **state)
 	json_decref(json);
 }
 
+/* Until it gives a sign again. */
+static void a_feed_that_is_silent_for_a_minute_is_not_up(void **state)
+{
+	static const struct {
+		double s;
+		bool pulse, up;
+		json_int_t uptime;
+	} rows[] = { { 10, true, true, 0 },   { 14, false, true, 4 }, { 15.5, false, false, 0 },
+		     { 70, false, false, 0 }, { 71, true, true, 61 }, { 131, false, false, 0 } };
+	struct fixture *f = *state;
+
+	apply(f, 10, health_of(TOCSIN_HEALTH_FEED_UP, "x"));
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		json_t *json;
+
+		if (rows[i].pulse)
+			apply(f, rows[i].s, health_of(TOCSIN_HEALTH_FEED_PULSE, "x"));
+		picture_advance(f->picture, at_s(rows[i].s));
+		json = take(f, rows[i].s);
+		assert_true(json_is_true(member(json, "status/feeds/0/up")) == rows[i].up);
+		assert_number(json, "status/feeds/0/uptime_s", rows[i].uptime);
+		assert_number(json, "status/data_feed_uptime_s", rows[i].uptime);
+		json_decref(json);
+	}
+}
+
 static void alerts_come_newest_first_with_their_runbook(void **state)
 {
 	apply(*state, 1, alert_of(TOCSIN_ALERT_RAISE, 1, "MY_CODE", "s", "i", "oh"));
@@ -234,6 +260,7 @@ int main(void)
 		with(an_empty_picture_has_every_member),
 		with(sessions_come_newest_first_with_their_summary),
 		with(status_tells_of_the_system_and_each_feed),
+		with(a_feed_that_is_silent_for_a_minute_is_not_up),
 		with(alerts_come_newest_first_with_their_runbook),
 		with(figures_that_are_no_numbers_are_null),
 		with(hostile_text_leaves_it_valid),

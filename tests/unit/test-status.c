@@ -26,6 +26,9 @@ static void told(double s, uint32_t kind, const char *source)
 	struct record r = health_of(kind, source);
 
 	status_apply(&status, &r, ++position, at_s(s));
+	/* The rules do that with each sign of a feed. */
+	for (size_t i = 0; i < status.n_feeds; i++)
+		status.feeds[i].alarmed = false;
 }
 
 static void after_the_start_the_system_uptime_counts(void **state)
@@ -98,6 +101,18 @@ static void a_feed_that_is_down_has_no_uptime(void **state)
 	told(2, TOCSIN_HEALTH_FEED_DOWN, "a");
 	assert_int_equal(status_feed_uptime(&status, at_s(9)), 0);
 	assert_false(status_find_feed(&status, STR("a"))->up);
+}
+
+static void a_feed_that_is_silent_has_no_uptime(void **state)
+{
+	(void)state;
+	told(1, TOCSIN_HEALTH_FEED_UP, "a");
+	told(5, TOCSIN_HEALTH_FEED_UP, "b");
+	status_feed(&status, STR("b"))->alarmed = true;
+	assert_true(feed_is_up(status_find_feed(&status, STR("a"))));
+	assert_false(feed_is_up(status_find_feed(&status, STR("b"))));
+	assert_int_equal(feed_uptime(status_find_feed(&status, STR("b")), at_s(11)), 0);
+	assert_int_equal(status_feed_uptime(&status, at_s(11)), 10);
 }
 
 static void the_overall_feed_uptime_is_that_of_the_last_to_come_up(void **state)
@@ -190,6 +205,7 @@ int main(void)
 		with(before_the_start_every_uptime_is_zero),
 		with(without_a_start_event_the_uptime_counts_from_our_own_start),
 		with(a_feed_that_is_down_has_no_uptime),
+		with(a_feed_that_is_silent_has_no_uptime),
 		with(the_overall_feed_uptime_is_that_of_the_last_to_come_up),
 		with(a_pulse_means_that_the_feed_is_up),
 		with(a_heartbeat_is_kept_with_its_position),
