@@ -80,9 +80,11 @@ static void discard(struct dispatcher *d, const char *page_id, unsigned endpoint
 	struct posting *p = posting_new(page, endpoint, 0);
 	/* A waiting one's file goes with the pager's word: here only dead ones are meant. */
 	if (p && outbox_is_dead(d->outbox, page_id, name) &&
-	    outbox_discard(d->outbox, page_id, name) == 0)
+	    outbox_discard(d->outbox, page_id, name) == 0) {
+		atomic_fetch_add(&d->dead_discarded, 1);
 		journal_submit(d->journal, entry_of_discard(&d->entry_context, p, name, reason,
 							    clock_realtime_ns()));
+	}
 	posting_unref(p);
 	page_unref(page);
 }
@@ -229,7 +231,8 @@ static void revived_take(struct dispatcher *d)
 /* Anything that a reader of pages.json would see differently changes it. */
 static uint64_t listing_sum(struct dispatcher *d)
 {
-	uint64_t sum = pager_dead(d->pager) * 3 + d->ledger.n + dispatcher_orphans_sum(d) * 5;
+	uint64_t sum = pager_dead(d->pager) * 3 + d->ledger.n + dispatcher_orphans_sum(d) * 5 +
+		       atomic_load(&d->dead_discarded) * 7;
 
 	for (size_t i = 0; i < d->ledger.n; i++) {
 		const struct posting *p = d->ledger.postings[i];

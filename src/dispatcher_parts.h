@@ -205,6 +205,7 @@ struct dispatcher {
 	atomic_bool owing, owe_failed;     /* the keeper is at it; its last try was in vain */
 	atomic_uint health_changes;
 	_Atomic(struct page_listing *) to_list; /* owned; what pages.json is to show, or NULL */
+	_Atomic uint64_t dead_discarded;        /* dead pages that operators have discarded */
 	atomic_bool looking;                    /* the keeper is at control/ and pages.json */
 	struct control *control;                /* the keeper's */
 	/* While STATE/running or STATE/picture is written or removed. */

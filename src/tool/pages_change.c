@@ -48,6 +48,32 @@ static bool wait_taken(const char *state_dir, const char *name)
 	return r != 0;
 }
 
+/* Has the engine listed its pages without that one? Where we may not look, nothing is known. */
+static bool is_unlisted(const char *state_dir, const struct control_request *want)
+{
+	struct pages_list list;
+	bool listed = false;
+
+	if (pages_file_read(state_dir, &list) < 0)
+		return true;
+	for (size_t i = 0; i < list.n && !listed; i++)
+		listed = pages_wanted(want, &list.rows[i]);
+	pages_list_done(&list);
+	return !listed;
+}
+
+/* What was discarded is not to be found by whoever looks next. */
+static bool wait_unlisted(const char *state_dir, const struct control_request *want)
+{
+	static const struct timespec pause = { .tv_nsec = TAKEN_LOOK_NS };
+	uint64_t until_ns = clock_monotonic_ns() + TAKEN_NS;
+	bool unlisted;
+
+	while (!(unlisted = is_unlisted(state_dir, want)) && clock_monotonic_ns() < until_ns)
+		nanosleep(&pause, NULL);
+	return unlisted;
+}
+
 static int refused(const struct pages_engine *e, int error)
 {
 	_cleanup_(text_buffer_done) struct text_buffer path = { 0 };
@@ -75,6 +101,11 @@ static int ask(const struct pages_engine *e, const struct control_request *want)
 				   "engine %s was asked, and has not looked yet; it will, "
 				   "unless it hangs or has died",
 				   e->name);
+	if (want->verb == CONTROL_DISCARD && !wait_unlisted(e->state_dir, want))
+		return tool_failed("pages",
+				   "engine %s has taken the request, and still lists page %s: see "
+				   "the journal, and look again in a moment",
+				   e->name, want->page_id);
 	printf("engine %s: asked to %s ", e->name, control_verb_name(want->verb));
 	tool_print_text(stdout, want->page_id ? str(want->page_id) : STR("all its pages"));
 	puts("; the journal tells what comes of it");

@@ -213,9 +213,10 @@ static void print_totals_json(const struct player *p, const tocsin_stats *s)
 	       p->events[EVENT_LINE_ALERT], p->refused, p->waits, (double)p->took_ns / 1e9);
 	printf(",\"applied\":%" PRIu64 ",\"entries_written\":%" PRIu64 ",\"entries_lost\":%" PRIu64
 	       ",\"pages_delivered\":%" PRIu64 ",\"pages_pending\":%" PRIu64
-	       ",\"post_attempts\":%" PRIu64 ",\"post_failures\":%" PRIu64 "}\n",
+	       ",\"pages_dead\":%" PRIu64 ",\"post_attempts\":%" PRIu64
+	       ",\"post_failures\":%" PRIu64 "}\n",
 	       s->accepted, s->journaled, s->journal_lost, s->pages_delivered, s->pages_pending,
-	       s->post_attempts, s->post_failures);
+	       s->pages_dead, s->post_attempts, s->post_failures);
 }
 
 static void print_totals(const struct player *p, const tocsin_stats *s)
@@ -231,11 +232,15 @@ static void print_totals(const struct player *p, const tocsin_stats *s)
 		       duration_to_text(p->last_ns - p->first_ns, span));
 	printf("log entries: %" PRIu64 " written, %" PRIu64 " lost\n", s->journaled,
 	       s->journal_lost);
-	printf("pages: %" PRIu64 " delivered, %" PRIu64 " pending\n", s->pages_delivered,
+	printf("pages: %" PRIu64 " delivered, %" PRIu64 " pending", s->pages_delivered,
 	       s->pages_pending);
+	if (s->pages_dead > 0)
+		printf(", %" PRIu64 " dead: refused for good", s->pages_dead);
+	putchar('\n');
 }
 
-/* After the stop, when the counts stand still. *ret_keep: pages are left in the folder. */
+/* After the stop, when the counts stand still. *ret_keep: pages are left in the folder, which wait
+ * or are dead. */
 static int report(const struct play *p, const struct player *player, bool *ret_keep)
 {
 	tocsin_stats stats = { .size = sizeof(stats) };
@@ -246,7 +251,9 @@ static int report(const struct play *p, const struct player *player, bool *ret_k
 	else
 		print_totals(player, &stats);
 	fflush(stdout);
-	*ret_keep = stats.pages_pending > 0;
+	/* An operator may have sent or discarded dead ones meanwhile. */
+	*ret_keep = stats.pages_pending > 0 ||
+		    (stats.pages_dead > 0 && play_folder_has_dead(&p->options));
 	return *ret_keep ? TOOL_FAILED : TOOL_FINE;
 }
 

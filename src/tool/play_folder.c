@@ -11,7 +11,11 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#include "base/cleanup.h"
 #include "base/text.h"
+#include "deliver/outbox.h"
+
+DEFINE_CLEANUP(struct outbox *, outbox_free, cleanup_outbox)
 
 /* Folders deep that removing goes. */
 #define DEPTH_MAX 16
@@ -85,6 +89,30 @@ int play_folder_make(struct play_folder *f, struct tool_options *options)
 	if (r < 0)
 		play_folder_done(f);
 	return r;
+}
+
+static void count_page(void *userdata, struct page *page, const char *endpoint)
+{
+	size_t *n = userdata;
+
+	(void)endpoint;
+	(*n)++;
+	page_unref(page);
+}
+
+bool play_folder_has_dead(const struct tool_options *options)
+{
+	_cleanup_(cleanup_outbox) struct outbox *o = NULL;
+	_cleanup_free_ char *path = NULL;
+	struct outbox_cursor cursor = { 0 };
+	size_t n = 0;
+
+	for (size_t i = options->n; i-- > 0 && !path;)
+		if (str_is(options->kv[i].key, "paths.state_dir"))
+			path = str_dup(options->kv[i].value);
+	if (!path || outbox_open_existing(path, &o) < 0)
+		return true;
+	return outbox_scan_dead(o, &cursor, count_page, NULL, &n) < 0 || n > 0;
 }
 
 void play_folder_keep(struct play_folder *f)

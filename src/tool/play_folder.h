@@ -19,6 +19,9 @@ struct play_folder {
 
 /* Makes what the options do not name and adds it to them. -errno. */
 int play_folder_make(struct play_folder *f, struct tool_options *options);
+/* Are there dead pages in the state folder that the options name? Where it cannot be looked into,
+ * those that died are taken to be there. */
+bool play_folder_has_dead(const struct tool_options *options);
 /* Says where undelivered pages are, and leaves them there. */
 void play_folder_keep(struct play_folder *f);
 void play_folder_done(struct play_folder *f);

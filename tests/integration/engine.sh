@@ -57,11 +57,11 @@ kill_engine() {
 	exec 9>&-
 }
 
-# A clean stop.
+# A clean stop. stop_engine [STATUS]
 stop_engine() {
 	exec 9>&-
 	wait "$engine"
-	is 0 $? "the engine's exit status"
+	is "${1:-0}" $? "the engine's exit status"
 	engine=
 }
 

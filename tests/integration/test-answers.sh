@@ -185,6 +185,9 @@ for n in 1 2 3 4 5 6 7 8 9; do
 done >"$work/nine"
 script refuse:poison
 run "$work/nine" -o pages.park_retry=1h
+is 1 $? "the exit status of a play four of whose pages are refused for good"
+tells out "pages: 5 delivered, 0 pending, 4 dead: refused for good"
+tells err "pages that were not delivered are kept in paths.state_dir"
 stop_receiver
 is 4 "$(dead)" "files in dead/ of nine pages, four of which are refused"
 is 0 "$(waiting)" "files that wait of nine pages"
@@ -193,6 +196,12 @@ is 4 "$(grep -c 'result="dead"' "$work/err")" "dead of nine pages"
 tells err "given up: it lies in dead/"
 tells err "nobody there has seen it"
 grep -q PAGER_DEGRADED "$work/err" && fail "the endpoint was blamed for four pages"
+# Those of an earlier play are none of a later one's.
+script 200
+keep_state=yes run "$work/nothing" --json || fail "a play fails because of dead pages of the one before"
+stop_receiver
+tells out '"pages_dead":0,'
+is 4 "$(dead)" "files in dead/ after a later play"
 
 # A page that comes later shows it too, at once; and the endpoint's trouble is told, and its end.
 script 400,400,200,400,400
@@ -212,7 +221,8 @@ await degraded firing
 alert SECOND
 await degraded resolved
 await is_dead
-stop_engine
+stop_engine 1
+tells engine.out "0 pending, 1 dead: refused for good"
 stop_receiver
 is 5 "$(came)" "requests for two pages of which one is refused"
 

@@ -122,6 +122,8 @@ await listed DATA_FEED_DOWN
 code=DATA_FEED_DOWN && feed=$(page_of --engine lives)
 status 0 "$TOCSIN" pages --engine lives discard --reason "seen by everybody" "$feed"
 tells out "engine lives: asked to discard $feed"
+status 0 "$TOCSIN" pages --engine lives
+tells out "no page waits, and none is dead"
 gone() { [ ! -e "$state/outbox/$feed@webhook" ]; }
 await gone
 await grep -q "seen by everybody" "$work/engine.err"
@@ -138,6 +140,31 @@ status 1 "$TOCSIN" pages --state-dir "$state" resend --all
 tells err "somebody posts its pages just now"
 mv "$work/snapshot.json" "$state/snapshot.json"
 kill_engine
+
+# --- a dead page of an engine that lives is discarded, and is listed no more
+
+script 400,400,200,400
+begin_engine refused
+start_engine -o webhook.url="$url" -o pages.park_retry=1h
+tell_engine "$(raise DATA_FEED_DOWN "never taken")"
+await listed '"state":"parked"'
+tell_engine "$(raise RISK_LIMIT_BREACH "taken")"
+await listed '"state":"dead"'
+code=DATA_FEED_DOWN && feed=$(page_of --engine refused)
+status 0 "$TOCSIN" pages --engine refused
+is 1 "$(grep -c ' DATA_FEED_DOWN .* dead ' "$work/out")" "pages that are called dead"
+grep -q waiting "$work/out" && fail "a dead page is called waiting"
+status 0 "$TOCSIN" pages --engine refused --json
+is 1 "$(grep -c '"code":"DATA_FEED_DOWN".*"state":"dead"' "$work/out")" "dead pages as JSON"
+grep -q waiting "$work/out" && fail "a dead page is called waiting in JSON"
+status 0 "$TOCSIN" pages --engine refused discard --reason "told by phone" "$feed@webhook"
+status 0 "$TOCSIN" pages --engine refused
+tells out "no page waits, and none is dead"
+status 0 "$TOCSIN" pages --engine refused --json
+is "" "$(cat "$work/out")" "pages as JSON once it is discarded"
+status 1 "$TOCSIN" pages --engine refused show "$feed"
+kill_engine
+stop_receiver
 
 # --- a dead page of an engine that lives is sent again, and is dead no more
 
