@@ -160,7 +160,7 @@ int marker_end(const struct marker_file *f)
 {
 	if (!descriptor_is(f->fd, f->identity))
 		return -EBADF;
-	return pwrite(f->fd, "1", 1, f->clean_at) != 1 || fsync(f->fd) < 0 ? -errno : 0;
+	return pwrite(f->fd, "1", 1, f->clean_at) != 1 ? -errno : file_sync(f->fd);
 }
 
 int marker_remove(int folder)

@@ -43,7 +43,7 @@ int places_find(const struct settings *s, struct places *ret);
 void places_share(struct places *p, const char *group);
 /* Said of a state folder for which folder_can_sync is false. */
 #define FOLDER_CANNOT_SYNC                                                                         \
-	"is on a file system that cannot sync a folder: pages survive a crash of the engine, but " \
+	"is on a file system that cannot sync (fsync): pages survive a crash of the engine, but "  \
 	"a power cut may lose the newest; set paths.state_dir to a local disk if that matters"
 void places_done(struct places *p);
 

@@ -44,9 +44,11 @@ int folder_sync(int folder)
 	return is_unable(r) ? 0 : r;
 }
 
-bool folder_can_sync(int folder)
+int file_sync(int fd)
 {
-	return !is_unable(folder_fsync(folder));
+	int r = fsync(fd) < 0 ? -errno : 0;
+
+	return is_unable(r) ? 0 : r;
 }
 
 #define LINKS_MAX 40
@@ -223,6 +225,19 @@ static int temporary_create(int folder, char name[static TEMPORARY_SIZE], int *r
 	return -EEXIST;
 }
 
+bool folder_can_sync(int folder)
+{
+	_cleanup_close_ int fd = -1;
+	char temporary[TEMPORARY_SIZE];
+	bool able = !is_unable(folder_fsync(folder));
+
+	if (!able || temporary_create(folder, temporary, &fd) < 0)
+		return able;
+	able = fsync(fd) == 0 || !is_unable(-errno);
+	unlinkat(folder, temporary, 0);
+	return able;
+}
+
 static int write_whole(int fd, const void *bytes, size_t len)
 {
 	const char *p = bytes;
@@ -269,8 +284,8 @@ static int replace(int folder, const char *name, const void *bytes, size_t len, 
 		r = -errno;
 	if (r == 0 && mode != OWN_MODE && fchmod(fd, mode) < 0)
 		r = -errno;
-	if (r == 0 && durable && fsync(fd) < 0)
-		r = -errno;
+	if (r == 0 && durable)
+		r = file_sync(fd);
 	if (r == 0 && renameat(folder, temporary, folder, name) < 0)
 		r = -errno;
 	if (r < 0) {

@@ -37,10 +37,12 @@ bool folder_is_foreign(const char *path);
 bool folder_is_tmpfs(int fd);
 
 /*
- * fsync of a folder, so that names in it are on disk. 0 also where its file system cannot do that
- * (EINVAL, EOPNOTSUPP: some network and FUSE file systems): trying again would not help, and the
- * file itself is synced. folder_can_sync says whether it can, for whoever reports that.
+ * fsync of a file, so that its content is on disk, and of a folder, so that names in it are. 0 also
+ * where the file system cannot do that (EINVAL, EOPNOTSUPP: some network and FUSE file systems):
+ * trying again would not help, and refusing the file would lose it. folder_can_sync says whether
+ * it can do both, for whoever reports that; it makes a temporary file for as long as it looks.
  */
+int file_sync(int fd);
 int folder_sync(int folder);
 bool folder_can_sync(int folder);
 

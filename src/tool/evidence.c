@@ -188,8 +188,8 @@ static int write_file(const struct evidence *e, const struct file *file)
 		return r;
 	}
 	r = file->write(e, f);
-	if (r == 0 && (fflush(f) != 0 || fsync(fileno(f)) < 0))
-		r = -errno;
+	if (r == 0)
+		r = fflush(f) != 0 ? -errno : file_sync(fileno(f));
 	if (fclose(f) != 0 && r == 0)
 		r = -errno;
 	return r;

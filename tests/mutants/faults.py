@@ -29,14 +29,14 @@ def script(name):
 
 FILES = [
     fault("a file's content is not synced", "src/base/files.c",
-          "durable && fsync(fd) < 0", "durable && fd < 0",
+          "	if (r == 0 && durable)\n		r = file_sync(fd);\n", "",
           unit("files")),
     fault("a file gets its name before its content is synced", "src/base/files.c",
-          "	if (r == 0 && durable && fsync(fd) < 0)\n		r = -errno;\n", "",
+          "	if (r == 0 && durable)\n		r = file_sync(fd);\n", "",
           unit("files"),
           also=(("		unlinkat(folder, temporary, 0);\n		return r;\n	}\n	return durable",
                  "		unlinkat(folder, temporary, 0);\n		return r;\n	}\n"
-                 "	if (durable && fsync(fd) < 0)\n		return -errno;\n	return durable"),)),
+                 "	if (durable)\n		(void)file_sync(fd);\n	return durable"),)),
     fault("a file's folder is not synced", "src/base/files.c",
           "return durable ? folder_sync(folder) : 0;", "return 0;",
           unit("files")),
@@ -795,7 +795,13 @@ LOST = [
           "	else if (uid > SYSTEM_UID_MAX &&", "	else if (uid < SYSTEM_UID_MAX &&",
           unit("clearing")),
     fault("a file system that cannot sync folders fails each page", "src/base/files.c",
-          "	return is_unable(r) ? 0 : r;", "	return r;",
+          "	int r = folder_fsync(folder);\n\n	return is_unable(r) ? 0 : r;", "	return folder_fsync(folder);",
+          unit("files")),
+    fault("a file system that cannot sync files fails each page", "src/base/files.c",
+          "	int r = fsync(fd) < 0 ? -errno : 0;\n\n	return is_unable(r) ? 0 : r;", "	return fsync(fd) < 0 ? -errno : 0;",
+          unit("files"), abi("limits")),
+    fault("that files cannot be synced is not said", "src/base/files.c",
+          "	able = fsync(fd) == 0 || !is_unable(-errno);\n", "	(void)fd;\n",
           unit("files")),
 ]
 

@@ -19,7 +19,7 @@ static void asked_add(char what)
 		asked[len] = what;
 }
 
-static int folder_error; /* what syncing a folder gives; 0: it is done */
+static int folder_error, file_error; /* what syncing one gives; 0: it is done */
 
 int __wrap_fsync(int fd);
 int __real_fsync(int fd);
@@ -33,7 +33,7 @@ int __wrap_fsync(int fd)
 	bool folder = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 
 	asked_add(folder ? 'd' : 's');
-	errno = folder ? folder_error : 0;
+	errno = folder ? folder_error : file_error;
 	return errno ? -1 : __real_fsync(fd);
 }
 
@@ -43,7 +43,7 @@ int __wrap_renameat(int from, const char *old, int to, const char *new)
 	return __real_renameat(from, old, to, new);
 }
 
-static void a_file_system_that_cannot_sync_folders_is_no_failure(void **state)
+static void a_file_system_that_cannot_sync_is_no_failure(void **state)
 {
 	static const struct {
 		int error, result;
@@ -54,13 +54,21 @@ static void a_file_system_that_cannot_sync_folders_is_no_failure(void **state)
 		{ EROFS, -EROFS, true },  { EDQUOT, -EDQUOT, true },
 	};
 	struct test_folder *p = *state;
+	_cleanup_close_ int file = openat(p->fd, "f", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 
+	assert_true(file >= 0);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		folder_error = rows[i].error;
 		assert_int_equal(folder_sync(p->fd), rows[i].result);
 		assert_int_equal(folder_can_sync(p->fd), rows[i].can);
 		assert_int_equal(file_replace(p->fd, "f", "x", 1, true), rows[i].result);
 		folder_error = 0;
+		file_error = rows[i].error;
+		assert_int_equal(file_sync(file), rows[i].result);
+		assert_int_equal(folder_can_sync(p->fd), rows[i].can);
+		assert_int_equal(file_replace(p->fd, "f", "y", 1, true), rows[i].result);
+		file_error = 0;
+		assert_int_equal(test_folder_count(p->fd), 1);
 	}
 }
 
@@ -356,7 +364,7 @@ static void what_is_readable_is_so_whatever_the_umask(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_file_system_that_cannot_sync_folders_is_no_failure),
+		TEST(a_file_system_that_cannot_sync_is_no_failure),
 		TEST(missing_parents_are_made_private),
 		TEST(a_link_is_not_taken_for_the_folder),
 		TEST(links_in_parents_are_followed_only_when_trusted),
