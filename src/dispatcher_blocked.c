@@ -168,8 +168,10 @@ static size_t message_make(struct dispatcher *d, struct text_buffer *m)
 	if (b->waiting > 0)
 		text_buffer_printf(m, " and before about %s",
 				   time_to_rfc3339(b->behind_wall_ns, to));
-	text_buffer_printf(m, "); behind it wait %" PRIu64 " events, %" PRIu64 " of them P1 alerts",
-			   b->waiting, b->p1);
+	/* Behind so many that are not written either nobody has looked. */
+	text_buffer_printf(m,
+			   "); behind it wait %s%" PRIu64 " events, %" PRIu64 " of them P1 alerts",
+			   b->n_gaps == BLOCKAGE_GAPS_MAX ? "at least " : "", b->waiting, b->p1);
 	while (n < b->n_unquoted && m->len < QUOTES_ROOM && !m->failed)
 		quote(d, b->unquoted[n++], m);
 	text_buffer_add(m, STR("; until that call goes on, no event is applied, no rule is judged "

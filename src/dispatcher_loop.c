@@ -133,8 +133,10 @@ static void record_apply(struct dispatcher *d, const uint8_t *bytes, size_t len,
 			picture_note_loss(d->picture, at.clock_ns, at.clock_ns);
 		return;
 	}
-	if (picture_begin(d, at))
+	if (picture_begin(d, at)) {
 		picture_apply(d->picture, &r, position, at);
+		dispatcher_look_at_names(d, at);
+	}
 	if (at.wall_ns > d->last_event_wall_ns)
 		d->last_event_wall_ns = at.wall_ns;
 	d->changes++;

@@ -75,17 +75,23 @@ void dispatcher_tell_refusal(struct dispatcher *d, const struct settings *s,
 		dispatcher_note_alone(s, host_log, LOG_ERR, text);
 }
 
-/* Once a run. */
-static void left_out_names_tell(struct dispatcher *d)
+void dispatcher_look_at_names(struct dispatcher *d, struct moment at)
 {
-	if (!d->meta_names.left_out || d->meta_names_told)
+	char text[256];
+
+	if (!d->meta_names.left_out)
 		return;
+	snprintf(text, sizeof text,
+		 "the metadata has more than %d different keys: the log has no TOCSIN_META_ field "
+		 "for a new key, only TOCSIN_METADATA has all of them; use few keys, and put what "
+		 "varies into the values",
+		 ENTRY_META_NAMES_MAX);
+	if (!d->meta_names_told)
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING, "%s", text);
 	d->meta_names_told = true;
-	dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
-			"the metadata has more than %d different keys: from now on the log has no "
-			"TOCSIN_META_ field for a new key, only TOCSIN_METADATA has all of them; "
-			"use few keys, and put what varies into the values",
-			ENTRY_META_NAMES_MAX);
+	/* Without memory it is tried again behind the next event. */
+	if (picture_raise_capacity(d->picture, "names", 3, text, at) == 0)
+		d->meta_names.left_out = false;
 }
 
 static void news_log(struct dispatcher *d, const struct news *news)
@@ -99,7 +105,6 @@ static void news_log(struct dispatcher *d, const struct news *news)
 		e = entry_of_news(c, news);
 	while (!e && dispatcher_memory_wait(d));
 	d->journal_sequence = journal_submit(d->journal, e);
-	left_out_names_tell(d);
 }
 
 void dispatcher_tell(void *userdata, const struct news *news)

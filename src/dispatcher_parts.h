@@ -431,6 +431,9 @@ void dispatcher_tell_life(struct dispatcher *d, uint64_t now_ns);
 /* dispatcher_news.c. dispatcher_note tells a trouble (level: syslog's) to the log and to the host.
  */
 void dispatcher_tell(void *userdata, const struct news *news);
+/* Has a metadata key found no field of its own in the log since the last look? Then it is told. The
+ * picture is there. */
+void dispatcher_look_at_names(struct dispatcher *d, struct moment at);
 void dispatcher_note(struct dispatcher *d, enum entry_kind kind, int level, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* The same on another thread than the dispatcher's. */

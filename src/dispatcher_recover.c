@@ -78,6 +78,11 @@ static bool runs_claim(struct dispatcher *d)
 			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
 					"%s cannot be searched for former runs: %s",
 					d->places.runtime_path, strerror(-r));
+		if (r == 0 && runs->busy == 0 && runs->left > 0)
+			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+					"%s has %zu more recorders of former runs than are taken "
+					"over at a time; they wait for the next start",
+					d->places.runtime_path, runs->left);
 		if (r < 0 || runs->busy == 0)
 			return true;
 		if (dispatcher_is_over(d) || (d->rescue && dispatcher_engine_lives(d))) {

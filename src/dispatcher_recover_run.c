@@ -122,6 +122,7 @@ static void records_apply(struct reading *x, struct death *death)
 
 		later(&death->last_event_wall_ns, then.wall_ns);
 		picture_apply(x->d->picture, &r, position, then);
+		dispatcher_look_at_names(x->d, then);
 		death->recovered++;
 	}
 	death->position = at;

@@ -51,7 +51,7 @@ struct entry {
 #define ENTRY_NAME_MAX 64 /* journald takes none longer */
 struct entry_meta_names {
 	size_t n;
-	bool left_out; /* a name found no room */
+	bool left_out; /* a name found no room; whoever has told it resets it */
 	char list[ENTRY_META_NAMES_MAX][ENTRY_NAME_MAX + 1];
 };
 

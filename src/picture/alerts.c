@@ -60,7 +60,8 @@ static bool make_room(struct alerts *a, const struct incident *i)
 	uint32_t priority = i->priority;
 	struct incident_node *least;
 
-	if (a->incidents.n_open < ALERTS_OPEN_MAX || incident_is_reserved(i))
+	if (a->incidents.n_open - a->incidents.n_reserved < ALERTS_OPEN_MAX ||
+	    incident_is_reserved(i))
 		return true;
 	a->forgotten++;
 	least = incidents_least_open(&a->incidents);

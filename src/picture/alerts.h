@@ -23,8 +23,9 @@
 #include "record/recorder.h"
 
 #define ALERTS_OPEN_MAX 256
-/* Places beyond those, for what says that there are no others. */
-#define ALERTS_OPEN_RESERVED 3
+/* Places beyond those, for what says that a limit was hit: feeds, sessions, incidents, events,
+ * metadata, names, summary. */
+#define ALERTS_OPEN_RESERVED 7
 #define ALERTS_CAPACITY "CAPACITY_REACHED"
 #define ALERTS_RECENT_MAX 512
 #define ALERTS_RECENT_NS (UINT64_C(86400) * NS_PER_S)

@@ -47,6 +47,11 @@ static void list_add_oldest(struct incidents *all, struct incident_node *n)
 	all->oldest = n;
 }
 
+bool incident_is_reserved(const struct incident *i)
+{
+	return i->by_rule && strcmp(i->code, ALERTS_CAPACITY) == 0;
+}
+
 static void open_add(struct incidents *all, struct incident_node *n)
 {
 	struct incident_node **bucket = &all->buckets[n->hash % INCIDENTS_BUCKETS];
@@ -55,6 +60,7 @@ static void open_add(struct incidents *all, struct incident_node *n)
 	*bucket = n;
 	n->incident.open = true;
 	all->n_open++;
+	all->n_reserved += incident_is_reserved(&n->incident);
 }
 
 uint64_t incident_due_ns(const struct incident *i)
@@ -103,6 +109,7 @@ static void open_remove(struct incidents *all, struct incident_node *n)
 	n->chain = NULL;
 	n->incident.open = false;
 	all->n_open--;
+	all->n_reserved -= incident_is_reserved(&n->incident);
 	n->incident.page_at_ns = n->incident.expires_at_ns = 0;
 	incidents_note_due(all, n);
 }
@@ -131,11 +138,6 @@ void incidents_forget_resolved(struct incidents *all)
 	all->n_resolved--;
 	list_remove(all, n);
 	incident_free(n);
-}
-
-bool incident_is_reserved(const struct incident *i)
-{
-	return i->by_rule && strcmp(i->code, ALERTS_CAPACITY) == 0;
 }
 
 struct incident_node *incidents_least_open(const struct incidents *all)

@@ -17,6 +17,7 @@ struct incidents {
 	struct incident_node *first_resolved, *last_resolved;
 	struct incident_node *due; /* the open one whose deadline is next, or NULL */
 	size_t n_open, n_resolved;
+	size_t n_reserved; /* open ones that need no place: see incident_is_reserved */
 };
 
 /* Frees them all. */

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/hash.h"
 #include "base/text.h"
+#include "picture/capacity.h"
 #include "picture/state.h"
 
 DEFINE_CLEANUP(struct picture *, picture_free, cleanup_picture)
@@ -80,6 +81,7 @@ static void tell_summary(struct picture *p, struct moment at)
 {
 	struct storm_summary *summary = &p->storm.held;
 
+	p->unlisted += summary->unlisted;
 	storm_arrange(summary);
 	picture_tell_news(p, &(struct news){ .kind = NEWS_SUMMARY, .at = at, .summary = summary });
 	alerts_note_summary(p->alerts, p->storm.last_position, summary->endpoints);
@@ -131,6 +133,13 @@ static void tell_trouble(const struct picture *p, struct moment at, const char *
 static void tell_no_memory(const struct picture *p, struct moment at)
 {
 	tell_trouble(p, at, "no memory: the picture misses an event", (tocsin_str){ NULL, 0 });
+}
+
+/* Nothing that has no place goes without a word. */
+static void limits_look(struct picture *p, const struct record *r, struct moment at)
+{
+	if (capacity_look(p, r, at) < 0)
+		tell_no_memory(p, at);
 }
 
 int picture_new(const struct picture_settings *settings, struct moment at, picture_tell *tell,
@@ -228,6 +237,7 @@ void picture_advance(struct picture *p, struct moment now)
 		;
 	if (now.clock_ns > p->now.clock_ns)
 		p->now = now;
+	limits_look(p, NULL, p->now);
 }
 
 uint64_t picture_next_deadline(const struct picture *p)
@@ -293,8 +303,11 @@ static void tell_vain_clear(struct picture *p, tocsin_str code, struct moment at
 	p->vain_clears[p->n_vain_clears++] = hash;
 	tell_line(
 		p, NEWS_NOTE, at,
-		"a CLEAR met no open incident of its code, session and instance; a CLEAR ends what "
-		"was raised with the same three (reported once a code)",
+		p->n_vain_clears < VAIN_CLEARS_MAX
+			? "a CLEAR met no open incident of its code, session and instance; a CLEAR "
+			  "ends what was raised with the same three (reported once a code)"
+			: "a CLEAR met no open incident of its code, session and instance; this is "
+			  "reported of no further code",
 		code);
 }
 
@@ -332,74 +345,6 @@ static void apply_alert(struct picture *p, const struct record *r, struct moment
 		tell_no_memory(p, at);
 }
 
-/* How often it is said that a limit is still being hit. */
-#define CAPACITY_AGAIN_NS (60 * NS_PER_S)
-
-static void capacity_raise(struct picture *p, const char *limit, const char *text,
-			   uint32_t priority, struct moment at)
-{
-	static const tocsin_str none;
-	char rule[32];
-	const struct incident *open =
-		alerts_find(p->alerts, true, STR(ALERTS_CAPACITY), none, none, str(limit));
-	struct raise raise = {
-		.rule = rule,
-		.by_rule = true,
-		.at_once = true,
-		.expires = true,
-		.code = STR(ALERTS_CAPACITY),
-		.priority = priority,
-		.message = str(text),
-		.instance = str(limit),
-		.cause = p->position,
-	};
-
-	if (open && open->priority <= priority &&
-	    at.clock_ns - open->raised.clock_ns < CAPACITY_AGAIN_NS)
-		return;
-	snprintf(rule, sizeof rule, "capacity-%s", limit);
-	if (alerts_raise(p->alerts, &raise, at) < 0)
-		tell_no_memory(p, at);
-}
-
-/* Nothing that is not kept any more goes without a word. */
-static void capacity_look(struct picture *p, const struct record *r, struct moment at)
-{
-	uint64_t running, sessions = sessions_forgotten(p->sessions, &running);
-	struct capacity_seen *seen = &p->capacity;
-	struct capacity_seen now = { p->status.forgotten, sessions, running,
-				     alerts_forgotten(p->alerts) };
-	_cleanup_free_ char *source = NULL;
-	char text[512];
-
-	if (now.feeds > seen->feeds) {
-		source = r->source.len > 0 ? text_to_line(r->source) : NULL;
-		snprintf(text, sizeof text,
-			 "more than %d feeds report: for %.255s another one is not watched any "
-			 "more, and its silence would raise no alert",
-			 STATUS_FEEDS_MAX, source ? source : "one without a name");
-		capacity_raise(p, "feeds", text, 1, at);
-	}
-	if (now.sessions > seen->sessions) {
-		bool runs = now.running > seen->running;
-
-		snprintf(text, sizeof text,
-			 "more than %d sessions are known: one that %s is not shown any more%s",
-			 SESSIONS_MAX, runs ? "runs" : "has ended",
-			 runs ? ", and no rule watches it" : "; the log still has it");
-		capacity_raise(p, "sessions", text, runs ? 2 : 3, at);
-	}
-	if (now.incidents > seen->incidents) {
-		snprintf(text, sizeof text,
-			 "more than %d incidents are open: one of the least priority is not kept "
-			 "any more, and its end will not be paged",
-			 ALERTS_OPEN_MAX);
-		capacity_raise(p, "incidents", text, 1, at);
-		now.incidents = alerts_forgotten(p->alerts);
-	}
-	*seen = now;
-}
-
 void picture_apply(struct picture *p, const struct record *r, uint64_t position, struct moment at)
 {
 	static void (*const apply[])(struct picture *, const struct record *, struct moment) = {
@@ -416,7 +361,7 @@ void picture_apply(struct picture *p, const struct record *r, uint64_t position,
 	apply[r->type](p, r, at);
 	if (rules_judge(&p->rules, r, position, at) < 0)
 		tell_no_memory(p, at);
-	capacity_look(p, r, at);
+	limits_look(p, r, at);
 	p->record = NULL;
 }
 
@@ -477,7 +422,14 @@ int picture_raise(struct picture *p, const struct raise *raise, struct moment at
 	do
 		r = alerts_raise(p->alerts, raise, picture_not_before(p, at));
 	while (picture_tries_again(&p->settings, r));
+	limits_look(p, NULL, picture_not_before(p, at));
 	return r;
+}
+
+int picture_raise_capacity(struct picture *p, const char *limit, uint32_t priority,
+			   const char *text, struct moment at)
+{
+	return capacity_raise(p, limit, priority, text, picture_not_before(p, at));
 }
 
 int picture_clear(struct picture *p, tocsin_str code, tocsin_str instance, struct moment at)
@@ -489,8 +441,10 @@ int picture_clear(struct picture *p, tocsin_str code, tocsin_str instance, struc
 
 void picture_tell_summary(struct picture *p, struct moment at)
 {
+	at = picture_not_before(p, at);
 	if (storm_waits(&p->storm))
-		tell_summary(p, picture_not_before(p, at));
+		tell_summary(p, at);
+	limits_look(p, NULL, at);
 }
 
 void picture_page_waiting(struct picture *p, struct moment at)

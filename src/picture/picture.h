@@ -115,6 +115,9 @@ void picture_stop(struct picture *p, struct moment at);
  */
 int picture_raise(struct picture *p, const struct raise *raise, struct moment at);
 int picture_clear(struct picture *p, tocsin_str code, tocsin_str instance, struct moment at);
+/* Raises CAPACITY_REACHED of a limit beside the picture: see capacity.h. */
+int picture_raise_capacity(struct picture *p, const char *limit, uint32_t priority,
+			   const char *text, struct moment at);
 /* Tells a summary that is due later, because the engine stops. */
 void picture_tell_summary(struct picture *p, struct moment at);
 /* Pages at once what still waits for its page_after, and tells a summary that is due later: nobody

@@ -19,7 +19,7 @@ struct node {
 struct sessions {
 	struct session *newest;
 	size_t n, n_running;
-	uint64_t forgotten, forgotten_running;
+	uint64_t forgotten, forgotten_running, metadata_cut;
 	struct moment running_since; /* while n_running > 0 */
 };
 
@@ -153,6 +153,11 @@ uint64_t sessions_forgotten(const struct sessions *s, uint64_t *ret_running)
 	return s->forgotten;
 }
 
+uint64_t sessions_metadata_cut(const struct sessions *s)
+{
+	return s->metadata_cut;
+}
+
 int sessions_create(struct sessions *s, tocsin_str id, tocsin_str status, const tocsin_kv *kv,
 		    size_t n_kv, struct moment at, const struct session **ret)
 {
@@ -171,8 +176,10 @@ int sessions_create(struct sessions *s, tocsin_str id, tocsin_str status, const 
 	r = session_new(id, word, &new);
 	if (r < 0)
 		return r;
-	if (metadata_merge(&new->metadata, kv, n_kv) == -ENOMEM)
+	r = metadata_merge(&new->metadata, kv, n_kv);
+	if (r == -ENOMEM)
 		return -ENOMEM;
+	s->metadata_cut += r == -E2BIG;
 	new->started = new->updated = at;
 
 	if (known)
@@ -194,6 +201,7 @@ int sessions_update(struct sessions *s, tocsin_str id, tocsin_str status, const 
 {
 	struct session *known = sessions_find(s, text_cut(id, TOCSIN_ID_MAX));
 	bool ran;
+	int r;
 
 	if (!known)
 		return -ENOENT;
@@ -211,8 +219,10 @@ int sessions_update(struct sessions *s, tocsin_str id, tocsin_str status, const 
 	known->former = false;
 	sessions_note_running(s, ran, session_runs(known), at);
 	known->updated = at;
-	if (metadata_merge(&known->metadata, kv, n_kv) == -ENOMEM)
+	r = metadata_merge(&known->metadata, kv, n_kv);
+	if (r == -ENOMEM)
 		return -ENOMEM;
+	s->metadata_cut += r == -E2BIG;
 	if (ret)
 		*ret = known;
 	return 0;

@@ -56,6 +56,8 @@ const struct session *sessions_lose_one(struct sessions *s, struct moment at);
 
 /* How many of this run made room for another one: all, and those that ran. */
 uint64_t sessions_forgotten(const struct sessions *s, uint64_t *ret_running);
+/* How many events had metadata that did not all fit into their session's. */
+uint64_t sessions_metadata_cut(const struct sessions *s);
 
 /* Is it this run's, and its status `started` or `running`? */
 bool session_runs(const struct session *session);

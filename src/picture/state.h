@@ -10,9 +10,11 @@
 /* Codes of which it is said that a CLEAR met nothing. */
 #define VAIN_CLEARS_MAX 256
 
-/* What had been forgotten at the last look. */
+/* What had found no place at the last look. */
 struct capacity_seen {
-	uint64_t feeds, sessions, running, incidents;
+	uint64_t feeds, sessions, running, incidents; /* forgotten */
+	uint64_t metadata;                            /* merges that left something out */
+	uint64_t unlisted;                            /* pages that a summary does not name */
 };
 
 struct picture {
@@ -29,6 +31,7 @@ struct picture {
 	struct rules rules;
 	struct storm storm;
 	struct capacity_seen capacity;
+	uint64_t unlisted; /* pages of incidents that a summary told has not named */
 	uint32_t vain_clears[VAIN_CLEARS_MAX]; /* hashes of codes that were cleared in vain */
 	size_t n_vain_clears;
 };

@@ -182,9 +182,13 @@ int status_apply(struct status *s, const struct record *r, uint64_t position, st
 	case TOCSIN_HEALTH_DRIFT:
 		s->last_drift_report = at;
 		break;
-	case TOCSIN_HEALTH_METADATA:
+	case TOCSIN_HEALTH_METADATA: {
 		/* Merged again, it becomes the same. */
-		return metadata_merge(&s->metadata, r->kv, r->n_kv) == -ENOMEM ? -ENOMEM : 0;
+		int error = metadata_merge(&s->metadata, r->kv, r->n_kv);
+
+		s->metadata_cut += error == -E2BIG;
+		return error == -ENOMEM ? -ENOMEM : 0;
+	}
 	default:
 		break;
 	}

@@ -39,7 +39,8 @@ struct status {
 	struct moment last_heartbeat;
 	uint64_t last_heartbeat_position;
 	struct metadata metadata;
-	struct feed *feeds; /* STATUS_FEEDS_MAX of room, heap */
+	uint64_t metadata_cut; /* events whose metadata did not all fit */
+	struct feed *feeds;    /* STATUS_FEEDS_MAX of room, heap */
 	size_t n_feeds;
 	struct feed *last_used; /* the feed asked for last: most events name the same one again */
 	uint64_t forgotten;     /* feeds that made room for another, since the picture was made */

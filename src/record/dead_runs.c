@@ -85,6 +85,7 @@ struct found_run {
 };
 
 struct found_runs {
+	size_t left;            /* that were not looked at */
 	struct found_run *runs; /* heap */
 	size_t n, size;
 };
@@ -109,8 +110,10 @@ static int runs_add(struct found_runs *f, int folder, const char *name)
 {
 	struct found_run run = { .first_position = 0 };
 
-	if (f->n == FOUND_MAX)
+	if (f->n == FOUND_MAX) {
+		f->left++;
 		return 0;
+	}
 	if (f->n == f->size) {
 		size_t size = f->size > 0 ? 2 * f->size : 16;
 		struct found_run *grown = reallocarray(f->runs, size, sizeof *grown);
@@ -155,11 +158,17 @@ int dead_runs_claim(int folder, const char *own,
 	_cleanup_(found_runs_done) struct found_runs found = { 0 };
 	int r = runs_find(folder, own, &found);
 
-	ret->n = ret->busy = 0;
+	ret->n = ret->busy = ret->left = 0;
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < found.n && ret->n < DEAD_RUNS_MAX; i++) {
+	ret->left = found.left;
+	for (size_t i = 0; i < found.n; i++) {
 		struct dead_run *run = &ret->runs[ret->n];
+
+		if (ret->n == DEAD_RUNS_MAX) {
+			ret->left += found.n - i;
+			break;
+		}
 
 		*run = (struct dead_run){
 			.first_position = found.runs[i].first_position,

@@ -12,7 +12,7 @@
 #include "base/lockfile.h"
 #include "record/recorder.h"
 
-/* Runs claimed at a time, the oldest; more wait for the next start. */
+/* Runs claimed at a time, the oldest; more are counted, and wait for the next start. */
 #define DEAD_RUNS_MAX 512
 
 struct dead_run {
@@ -28,6 +28,7 @@ struct dead_runs {
 	struct dead_run runs[DEAD_RUNS_MAX]; /* in the order in which they began */
 	size_t n;
 	size_t busy; /* held by somebody alive, who may be at work on them */
+	size_t left; /* past DEAD_RUNS_MAX: not looked at */
 };
 
 /*

@@ -76,6 +76,7 @@ struct fixture {
 	struct text_buffer told;
 	struct moment last;
 	size_t notes;
+	char note[512];      /* the last one */
 	size_t out_of_order; /* news that came with an earlier time than one before */
 	uint32_t endpoints;  /* given to each incident that is paged */
 };
@@ -141,6 +142,7 @@ _unused_ static void fixture_tell(void *userdata, const struct news *n)
 		text_buffer_printf(&f->told, "%.3f trouble %s\n", s, n->text);
 	} else if (n->kind == NEWS_NOTE) {
 		f->notes++;
+		snprintf(f->note, sizeof f->note, "%s", n->text);
 	} else if (n->kind == NEWS_SESSION && !f->alerts_only) {
 		text_buffer_printf(&f->told, "%.3f session %s %s\n", s, n->session->id,
 				   n->session->status);

@@ -2,6 +2,8 @@
 #include "config.h"
 #include "picture_fixture.h"
 
+#include "picture/state.h"
+
 static int make(void **state)
 {
 	struct picture_settings settings = fixture_settings();
@@ -85,19 +87,126 @@ static void a_clear_that_meets_nothing_is_noted_once_a_code(void **state)
 	}
 }
 
-/* Each limit that is hit is an alert, once a minute while that goes on. */
-static void what_is_not_kept_any_more_is_an_alert(void **state)
+/* --- Limits that are hit --- */
+
+static void say_feed(struct fixture *f, const char *name)
+{
+	apply(f, 1, health_of(TOCSIN_HEALTH_FEED_PULSE, name));
+}
+static void say_ended_session(struct fixture *f, const char *name)
+{
+	apply(f, 1, session_of(TOCSIN_SESSION_CREATED, name, "completed"));
+}
+static void say_running_session(struct fixture *f, const char *name)
+{
+	apply(f, 1, session_of(TOCSIN_SESSION_CREATED, name, "running"));
+}
+static void say_alert(struct fixture *f, const char *name)
+{
+	apply(f, 1, alert_of(TOCSIN_ALERT_RAISE, 1, "A", NULL, name, "m"));
+}
+static void say_rule(struct fixture *f, const char *name)
+{
+	const struct raise raise = { .rule = "pager",
+				     .by_rule = true,
+				     .code = STR("A"),
+				     .priority = 1,
+				     .instance = str(name) };
+
+	assert_int_equal(picture_raise(f->picture, &raise, at_s(1)), 0);
+}
+/* What is said of limits takes no place from others. */
+static void say_alert_after_a_limit(struct fixture *f, const char *name)
+{
+	struct record r = health_of(TOCSIN_HEALTH_HEARTBEAT, NULL);
+
+	r.truncated = strcmp(name, "n0") == 0;
+	apply(f, 1, r);
+	say_alert(f, name);
+}
+/* Its incident is opened by a deadline: no event comes that could show that it has no place. */
+static void say_silence(struct fixture *f, const char *name)
+{
+	if (strcmp(name, "n0") == 0)
+		apply(f, 1, health_of(TOCSIN_HEALTH_FEED_PULSE, "silent"));
+	if (alerts_open(picture_alerts(f->picture)) < ALERTS_OPEN_MAX)
+		say_alert(f, name);
+	else
+		advance_to(f, 30);
+}
+static void say_key_of(struct fixture *f, struct record r, const char *name)
+{
+	const tocsin_kv kv = { str(name), STR("value") };
+
+	r.kv[0] = kv;
+	r.n_kv = 1;
+	apply(f, 1, r);
+}
+static void say_key_of_session(struct fixture *f, const char *name)
+{
+	if (strcmp(name, "n0") == 0)
+		say_key_of(f, session_of(TOCSIN_SESSION_CREATED, "s", NULL), name);
+	else
+		say_key_of(f, session_of(TOCSIN_SESSION_STATUS, "s", NULL), name);
+}
+static void say_key_of_engine(struct fixture *f, const char *name)
+{
+	say_key_of(f, health_of(TOCSIN_HEALTH_METADATA, NULL), name);
+}
+static void say_long_value(struct fixture *f, const char *name)
+{
+	static char value[TOCSIN_TEXT_MAX];
+	const tocsin_kv kv = { str(name), { value, strcmp(name, "n0") == 0 ? 8 : sizeof value } };
+	struct record r = session_of(TOCSIN_SESSION_CREATED, name, NULL);
+
+	r.kv[0] = kv;
+	r.n_kv = 1;
+	apply(f, 1, r);
+}
+static void say_cut(struct fixture *f, struct record r, const char *name)
+{
+	r.truncated = strcmp(name, "n0") != 0;
+	apply(f, 1, r);
+}
+static void say_cut_alert(struct fixture *f, const char *name)
+{
+	struct record r = alert_of(TOCSIN_ALERT_RAISE, 3, "A", NULL, NULL, "m");
+
+	for (r.n_kv = 0; r.n_kv < RECORD_KV_MAX; r.n_kv++)
+		r.kv[r.n_kv] = (tocsin_kv){ STR("k"), STR("v") };
+	say_cut(f, r, name);
+}
+static void say_cut_session(struct fixture *f, const char *name)
+{
+	say_cut(f, session_of(TOCSIN_SESSION_CREATED, name, NULL), name);
+}
+static void say_cut_health(struct fixture *f, const char *name)
+{
+	say_cut(f, health_of(TOCSIN_HEALTH_METADATA, NULL), name);
+}
+
+/* Each limit that is hit is an alert, at once, and once a minute while that goes on. */
+static void what_has_no_place_is_an_alert(void **state)
 {
 	static const struct {
-		unsigned of; /* 0 feeds, 1 ended sessions, 2 running ones, 3 incidents */
+		void (*say)(struct fixture *f, const char *name);
 		unsigned max;
 		const char *instance;
 		uint32_t priority;
 	} rows[] = {
-		{ 0, STATUS_FEEDS_MAX, "feeds", 1 },
-		{ 1, SESSIONS_MAX, "sessions", 3 },
-		{ 2, SESSIONS_MAX, "sessions", 2 },
-		{ 3, ALERTS_OPEN_MAX, "incidents", 1 },
+		{ say_feed, STATUS_FEEDS_MAX, "feeds", 1 },
+		{ say_ended_session, SESSIONS_MAX, "sessions", 3 },
+		{ say_running_session, SESSIONS_MAX, "sessions", 2 },
+		{ say_alert, ALERTS_OPEN_MAX, "incidents", 1 },
+		{ say_rule, ALERTS_OPEN_MAX, "incidents", 1 },
+		{ say_alert_after_a_limit, ALERTS_OPEN_MAX, "incidents", 1 },
+		{ say_silence, ALERTS_OPEN_MAX, "incidents", 1 },
+		{ say_key_of_session, METADATA_MAX, "metadata", 3 },
+		{ say_key_of_engine, METADATA_MAX, "metadata", 3 },
+		{ say_long_value, 1, "metadata", 3 },
+		{ say_cut_alert, 1, "events", 3 },
+		{ say_cut_session, 1, "events", 3 },
+		{ say_cut_health, 1, "events", 3 },
 	};
 	struct picture_settings settings = fixture_settings();
 	tocsin_str none = { NULL, 0 };
@@ -109,17 +218,13 @@ static void what_is_not_kept_any_more_is_an_alert(void **state)
 		char name[16];
 
 		fixture_start(&f, &settings);
-		for (unsigned j = 0; j < 3 * rows[i].max; j++) {
+		for (unsigned j = 0; j < rows[i].max + 40; j++) {
 			snprintf(name, sizeof name, "n%u", j);
-			apply(&f, 1,
-			      rows[i].of == 0 ? health_of(TOCSIN_HEALTH_FEED_PULSE, name)
-			      : rows[i].of == 3
-				      ? alert_of(TOCSIN_ALERT_RAISE, 1, "A", NULL, name, "m")
-				      : session_of(TOCSIN_SESSION_CREATED, name,
-						   rows[i].of == 1 ? "completed" : "running"));
+			rows[i].say(&f, name);
 			n = alerts_find(picture_alerts(f.picture), true, STR("CAPACITY_REACHED"),
 					none, none, str(rows[i].instance));
-			assert_int_equal(n != NULL, j >= rows[i].max);
+			if ((n != NULL) != (j >= rows[i].max))
+				fail_msg("row %zu, number %u", i, j);
 		}
 		if (!n) /* as asserted above; for the compiler */
 			break;
@@ -127,6 +232,31 @@ static void what_is_not_kept_any_more_is_an_alert(void **state)
 		assert_int_equal(n->count, 1);
 		fixture_done(&f);
 	}
+}
+
+/* It says so itself, and one more alert for each long text would be noise. */
+static void an_alert_whose_text_is_cut_raises_no_other(void **state)
+{
+	struct fixture *f = *state;
+	struct record r = alert_of(TOCSIN_ALERT_RAISE, 3, "A", NULL, NULL, "m");
+
+	r.truncated = true;
+	apply(f, 1, r);
+	assert_int_equal(alerts_open(picture_alerts(f->picture)), 1);
+	assert_true(alerts_newest(picture_alerts(f->picture))->truncated);
+}
+
+static void codes_cleared_in_vain_are_noted_up_to_a_maximum_that_is_noted(void **state)
+{
+	struct fixture *f = *state;
+	char code[16];
+
+	for (unsigned i = 0; i < VAIN_CLEARS_MAX + 10; i++) {
+		snprintf(code, sizeof code, "C%u", i);
+		apply(f, 1, alert_of(TOCSIN_ALERT_CLEAR, 0, code, NULL, NULL, NULL));
+	}
+	assert_int_equal(f->notes, VAIN_CLEARS_MAX);
+	assert_non_null(strstr(f->note, "this is reported of no further code: C255"));
 }
 
 static void an_event_out_of_order_is_applied_at_the_latest_time_seen(void **state)
@@ -303,7 +433,9 @@ int main(void)
 		with(what_cannot_be_right_is_told_as_trouble),
 		with(clearing_what_is_not_open_is_no_trouble),
 		with(a_clear_that_meets_nothing_is_noted_once_a_code),
-		with(what_is_not_kept_any_more_is_an_alert),
+		with(what_has_no_place_is_an_alert),
+		with(an_alert_whose_text_is_cut_raises_no_other),
+		with(codes_cleared_in_vain_are_noted_up_to_a_maximum_that_is_noted),
 		with(an_event_out_of_order_is_applied_at_the_latest_time_seen),
 		with(deadlines_have_their_own_time_and_the_position_applied_last),
 		with(pages_and_rules_fire_in_one_order_of_time_and_key),
