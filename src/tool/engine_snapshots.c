@@ -55,8 +55,10 @@ static int add_folder(struct engine_snapshots *s, const char *folder, const char
 	struct engine_snapshot *new = &s->list[s->n];
 	int r;
 
-	if (s->n == ENGINE_SNAPSHOTS_MAX)
+	if (s->n == ENGINE_SNAPSHOTS_MAX) {
+		s->left_out++;
 		return 0;
+	}
 	*new = (struct engine_snapshot){ 0 };
 	r = snapshot_file_read(folder, &new->json, &new->alive);
 	if (r == -ENOMEM)

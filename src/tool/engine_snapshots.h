@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* More are not looked at. */
+/* More are not looked at, and counted. */
 #define ENGINE_SNAPSHOTS_MAX 256
 
 struct engine_snapshot {
@@ -26,6 +26,7 @@ struct engine_snapshots {
 	struct engine_snapshot list[ENGINE_SNAPSHOTS_MAX]; /* the living first, then the newest */
 	size_t n, n_alive;
 	size_t unreadable; /* there, and not to be read by us or damaged */
+	size_t left_out;   /* folders that were not looked at */
 };
 
 /* Of `engine` or all; state_dir: look in this folder alone, whatever the engine; either may be

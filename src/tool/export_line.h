@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include "tool/history.h"
 
-/* Sources of health events that are remembered at most; the alerts of more become calls. */
+/* Sources of health events that are remembered at most; the alerts of more become calls, which
+ * are counted. */
 #define EXPORT_SOURCES_MAX 1024
 
 /* What must be known of one session's entries to turn them into lines. */

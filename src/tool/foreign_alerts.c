@@ -3,6 +3,7 @@
 #include "tool/foreign_alerts.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,15 +32,18 @@ static tocsin_str foreign_field(void *entry, const char *name)
 	return journal_query_get(f->journal, name);
 }
 
-static int add_entry(struct history *h, struct journal_query *j)
+/* *left_out: entries of alerts that are shown no more. */
+static int add_entry(struct history *h, struct journal_query *j, uint64_t *left_out)
 {
 	struct foreign f = { .journal = j };
 	tocsin_str uid = journal_query_get(j, "_UID");
 	struct history_incident *const *list;
 	int r = 0;
 
-	if (history_sorted(h, &list) >= FOREIGN_ALERTS_MAX)
+	if (history_sorted(h, &list) >= FOREIGN_ALERTS_MAX) {
+		++*left_out;
 		return 0;
+	}
 	text_buffer_add(&f.message, STR("foreign, user "));
 	text_buffer_add(&f.message, uid.len > 0 ? uid : STR("unknown"));
 	text_buffer_add(&f.message, STR(" wrote: "));
@@ -57,7 +61,8 @@ static int add_entry(struct history *h, struct journal_query *j)
 	return r;
 }
 
-static int read_entries(const struct query *q, struct journal_query *j, struct history *h)
+static int read_entries(const struct query *q, struct journal_query *j, struct history *h,
+			uint64_t *left_out)
 {
 	const char *const matches[][2] = { { "TOCSIN_EVENT", "alert" },
 					   { "TOCSIN_CODE", q->code },
@@ -71,7 +76,7 @@ static int read_entries(const struct query *q, struct journal_query *j, struct h
 	journal_query_show_foreign(j, true);
 	while (r >= 0 && (r = journal_query_next(j)) > 0)
 		if (journal_query_is_foreign(j))
-			r = add_entry(h, j);
+			r = add_entry(h, j, left_out);
 	journal_query_show_foreign(j, false);
 	return r;
 }
@@ -80,6 +85,7 @@ int foreign_alerts_show(const struct query *q, struct journal_query *j)
 {
 	_cleanup_(cleanup_history) struct history *h = NULL;
 	struct history_incident *const *list;
+	uint64_t left_out = 0;
 
 	if (journal_query_foreign(j) == 0)
 		return 0;
@@ -87,10 +93,13 @@ int foreign_alerts_show(const struct query *q, struct journal_query *j)
 	if (q->json)
 		return 0;
 	h = history_new();
-	int r = h ? read_entries(q, j, h) : -ENOMEM;
+	int r = h ? read_entries(q, j, h, &left_out) : -ENOMEM;
 	size_t n = r < 0 ? 0 : history_sorted(h, &list);
 	if (n == 0)
 		return r;
 	fputs("\nforeign, and not believed:\n", stdout);
-	return incident_view_table(stdout, (const struct history_incident *const *)list, n, q->utc);
+	r = incident_view_table(stdout, (const struct history_incident *const *)list, n, q->utc);
+	if (left_out > 0)
+		printf("%" PRIu64 " more of their entries are not shown\n", left_out);
+	return r;
 }

@@ -38,18 +38,20 @@ DEFINE_CLEANUP(struct page *, page_unref, cleanup_page)
 
 /* --- Showing --- */
 
+/* not_listed: how many pages the engine has beside those that it lists. */
 static json_t *row_object(const struct pages_engine *e, const struct page_row *row)
 {
 	char priority[4] = { 'P', (char)('0' + row->priority % 10), 0 };
 
 	return json_pack(
-		"{s:o*, s:o*, s:s, s:o*, s:o*, s:s, s:o, s:o, s:o}", "engine", view_text(e->name),
-		"page_id", view_text(row->id), "priority", priority, "code", view_text(row->code),
-		"endpoint", view_text(row->endpoint), "state", row->state, "attempts",
+		"{s:o*, s:o*, s:s, s:o*, s:o*, s:s, s:o, s:o, s:o, s:I}", "engine",
+		view_text(e->name), "page_id", view_text(row->id), "priority", priority, "code",
+		view_text(row->code), "endpoint", view_text(row->endpoint), "state", row->state,
+		"attempts",
 		row->attempts > 0 ? json_integer((json_int_t)row->attempts) : json_null(),
 		"http_status",
 		row->http_status > 0 ? json_integer((json_int_t)row->http_status) : json_null(),
-		"since", view_time(row->due_wall_ns));
+		"since", view_time(row->due_wall_ns), "not_listed", (json_int_t)e->pages.left_out);
 }
 
 static tocsin_str figure(uint32_t n, char *buf, size_t size)
@@ -364,5 +366,12 @@ int pages_main(int argc, char **argv)
 	if (all->n == 0)
 		return tool_failed("pages", "there is no engine%s%s here", q.engine ? " " : "",
 				   q.engine ? q.engine : "");
-	return do_word(all, &q, word);
+	status = do_word(all, &q, word);
+	/* A page that was not found may be theirs. */
+	if (all->left_out > 0)
+		status = tool_failed("pages",
+				     "%zu folders of engines past the first %d were not looked at: "
+				     "name an engine",
+				     all->left_out, PAGES_ENGINES_MAX);
+	return status;
 }

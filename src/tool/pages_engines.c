@@ -222,8 +222,10 @@ static int add_engine(struct pages_engines *all, const char *name, const char *s
 	struct pages_engine *e = &all->list[all->n];
 	int known, r;
 
-	if (all->n == PAGES_ENGINES_MAX)
+	if (all->n == PAGES_ENGINES_MAX) {
+		all->left_out++;
 		return 0;
+	}
 	*e = (struct pages_engine){ .name = strdup(name), .state_dir = strdup(state_dir) };
 	known = e->name && e->state_dir ? ask_life(e) : -ENOMEM;
 	r = known < 0 ? known : read_pages(e);

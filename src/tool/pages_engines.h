@@ -13,7 +13,7 @@
 #include "deliver/outbox.h"
 #include "pages_file.h"
 
-/* More are not looked at. */
+/* More are not looked at, and counted. */
 #define PAGES_ENGINES_MAX 256
 
 struct pages_engine {
@@ -28,6 +28,7 @@ struct pages_engines {
 	struct pages_engine list[PAGES_ENGINES_MAX];
 	size_t n;
 	size_t unreadable; /* there, and not to be read by us: told on stderr */
+	size_t left_out;   /* folders that were not looked at */
 };
 
 /* Of `engine` or all; state_dir: this folder alone. Either may be NULL. -ENOMEM. */

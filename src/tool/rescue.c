@@ -236,18 +236,19 @@ static int rescue_names(const struct rescue *v, char *const *names, size_t n)
 
 static int rescue_all(const struct rescue *v)
 {
-	char **names;
-	size_t n;
+	_cleanup_(rescue_names_done) struct rescue_names names;
 	int status;
 
-	if (rescue_engine_names(&names, &n) < 0)
+	if (rescue_engine_names(&names) < 0)
 		return tool_failed("rescue", "no memory");
-	if (n == 0)
+	if (names.n == 0)
 		puts("there are no engines here");
-	status = rescue_names(v, names, n);
-	while (n > 0)
-		free(names[--n]);
-	free(names);
+	status = rescue_names(v, names.list, names.n);
+	if (names.left_out > 0)
+		status = tool_failed("rescue",
+				     "%zu folders of engines past the first %d were not looked at: "
+				     "name their engines",
+				     names.left_out, RESCUE_ENGINES_MAX);
 	return status;
 }
 

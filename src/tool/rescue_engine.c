@@ -211,17 +211,19 @@ int rescue_engine_of_options(const struct tool_options *o, struct rescue_engine 
 	return 0;
 }
 
-static int names_add(char **names, size_t *n, const char *name)
+static int names_add(struct rescue_names *names, const char *name)
 {
-	for (size_t i = 0; i < *n; i++)
-		if (strcmp(names[i], name) == 0)
+	for (size_t i = 0; i < names->n; i++)
+		if (strcmp(names->list[i], name) == 0)
 			return 0;
-	if (*n == RESCUE_ENGINES_MAX)
+	if (names->n == RESCUE_ENGINES_MAX) {
+		names->left_out++;
 		return 0;
-	names[*n] = strdup(name);
-	if (!names[*n])
+	}
+	names->list[names->n] = strdup(name);
+	if (!names->list[names->n])
 		return -ENOMEM;
-	(*n)++;
+	names->n++;
 	return 0;
 }
 
@@ -238,7 +240,7 @@ DIR *rescue_root_list(const char *path)
 	return dir;
 }
 
-static int names_add_root(char **names, size_t *n, const char *root)
+static int names_add_root(struct rescue_names *names, const char *root)
 {
 	_cleanup_(cleanup_dir) DIR *dir = rescue_root_list(root);
 	struct dirent *entry;
@@ -250,35 +252,34 @@ static int names_add_root(char **names, size_t *n, const char *root)
 		if (!clean)
 			return -ENOMEM;
 		if (entry->d_type != DT_REG && strcmp(clean, entry->d_name) == 0)
-			r = names_add(names, n, entry->d_name);
+			r = names_add(names, entry->d_name);
 	}
 	return r;
 }
 
-int rescue_engine_names(char ***ret_names, size_t *ret_n)
+void rescue_names_done(struct rescue_names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->list[i]);
+	*names = (struct rescue_names){ 0 };
+}
+
+int rescue_engine_names(struct rescue_names *ret)
 {
 	_cleanup_(roots_done) struct roots runtime = { 0 };
 	_cleanup_(roots_done) struct roots state = { 0 };
-	char **names = calloc(RESCUE_ENGINES_MAX, sizeof(*names));
-	size_t n = 0;
 	int r = 0;
 
-	if (!names)
-		return -ENOMEM;
+	*ret = (struct rescue_names){ 0 };
 	roots_of_runtime(&runtime);
 	roots_of_state(&state);
 	for (size_t i = 0; i < runtime.n && r == 0; i++)
-		r = names_add_root(names, &n, runtime.path[i]);
+		r = names_add_root(ret, runtime.path[i]);
 	for (size_t i = 0; i < state.n && r == 0; i++)
-		r = names_add_root(names, &n, state.path[i]);
-	if (r == 0 && !runtime.failed && !state.failed) {
-		*ret_names = names;
-		*ret_n = n;
+		r = names_add_root(ret, state.path[i]);
+	if (r == 0 && !runtime.failed && !state.failed)
 		return 0;
-	}
-	while (n > 0)
-		free(names[--n]);
-	free(names);
+	rescue_names_done(ret);
 	return -ENOMEM;
 }
 

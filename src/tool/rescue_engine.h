@@ -40,11 +40,16 @@ int rescue_state_roots(char **roots, size_t size, size_t *ret_n);
 int rescue_root_open(const char *path, int *ret_fd);
 DIR *rescue_root_list(const char *path);
 
-/* More are not looked at. */
+/* More are counted alone. */
 #define RESCUE_ENGINES_MAX 256
-/* Every engine that has a folder where src/places.c puts them. The caller frees *ret_names and each
- * of them. -ENOMEM. */
-int rescue_engine_names(char ***ret_names, size_t *ret_n);
+struct rescue_names {
+	char *list[RESCUE_ENGINES_MAX]; /* heap */
+	size_t n;
+	size_t left_out; /* folders, one engine's twice where it has two */
+};
+/* Every engine that has a folder where src/places.c puts them. -ENOMEM leaves nothing to free. */
+int rescue_engine_names(struct rescue_names *ret);
+void rescue_names_done(struct rescue_names *names);
 
 /*
  * In a child process, which ends when its parent does: root becomes the user whose recorders they

@@ -71,6 +71,7 @@ int run_list_read(const struct query *q, bool replays, struct run_list *ret)
 	ret->journal_error = engines.journal_error;
 	memcpy(ret->journal_gap, engines.journal_gap, sizeof(ret->journal_gap));
 	ret->unreadable = s->unreadable;
+	ret->left_out = s->left_out;
 	ret->list = calloc(engines.n + 1, sizeof(struct run_picture *));
 	if (!ret->list)
 		return -ENOMEM;
@@ -109,6 +110,13 @@ void run_list_gaps(const struct run_list *l, void (*tell)(void *userdata, const 
 	if (l->unreadable > 0) {
 		snprintf(text, sizeof(text), "%zu state folder%s or snapshot%s cannot be read",
 			 l->unreadable, l->unreadable > 1 ? "s" : "", l->unreadable > 1 ? "s" : "");
+		tell(userdata, text);
+	}
+	if (l->left_out > 0) {
+		snprintf(text, sizeof(text),
+			 "%zu state folder%s past the first %d %s not looked at: name an engine",
+			 l->left_out, l->left_out > 1 ? "s" : "", ENGINE_SNAPSHOTS_MAX,
+			 l->left_out > 1 ? "were" : "was");
 		tell(userdata, text);
 	}
 }

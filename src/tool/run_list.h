@@ -13,6 +13,7 @@ struct run_list {
 	int journal_error;
 	char journal_gap[JOURNAL_QUERY_GAP_SIZE];
 	size_t unreadable; /* state folders */
+	size_t left_out;   /* state folders past ENGINE_SNAPSHOTS_MAX */
 };
 
 /* Of the query's engine or all; only engines, unless replays. -ENOMEM; what run_find gives but

@@ -139,6 +139,7 @@ static int add_note(struct run_picture *p, struct journal_query *q, uint64_t tim
 		return -ENOMEM;
 	if (p->n_notes == RUN_PICTURE_NOTES_MAX) {
 		free(p->notes[0].text);
+		p->notes_left_out++;
 		memmove(p->notes, p->notes + 1, --p->n_notes * sizeof(p->notes[0]));
 	}
 	p->notes[p->n_notes++] = (struct run_note){ text, time_ns };
@@ -192,6 +193,7 @@ static void forget_notes(struct run_picture *p)
 {
 	while (p->n_notes > 0)
 		free(p->notes[--p->n_notes].text);
+	p->notes_left_out = 0;
 }
 
 /* What does not outlive a run goes. */

@@ -66,6 +66,7 @@ struct run_picture {
 	uint64_t delivered;
 	struct run_note notes[RUN_PICTURE_NOTES_MAX]; /* oldest first */
 	size_t n_notes;
+	uint64_t notes_left_out; /* older ones */
 	/* The living engine's own snapshot, from which sessions and incidents are then; else NULL.
 	 */
 	json_t *snapshot;

@@ -76,11 +76,15 @@ static int note_alert(struct reading *r)
 {
 	tocsin_str id = journal_query_get(r->journal, "TOCSIN_ALERT_ID");
 
-	if (id.len == 0 || r->n_alerts == SESSION_STORY_ALERTS_MAX)
+	if (id.len == 0)
 		return 0;
 	for (size_t i = 0; i < r->n_alerts; i++)
 		if (str_is(id, r->alerts[i]))
 			return 0;
+	if (r->n_alerts == SESSION_STORY_ALERTS_MAX) {
+		r->story->pages_left_out = true;
+		return 0;
+	}
 	r->alerts[r->n_alerts] = str_dup(id);
 	return r->alerts[r->n_alerts++] ? 0 : -ENOMEM;
 }
@@ -259,8 +263,6 @@ int session_story_print(FILE *f, const struct session_story *s, bool utc)
 	if (r == 0)
 		table_print(t, f, tool_columns(f), tool_colours(f));
 	table_free(t);
-	if (s->left_out)
-		fprintf(f, "%zu more are not shown: narrow the query\n", s->left_out);
 	return r;
 }
 

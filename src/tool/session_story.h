@@ -29,6 +29,7 @@ struct session_story {
 	size_t others;                 /* sessions of the same id that it is not about */
 	struct happening *list;
 	size_t n, size, left_out;
+	bool pages_left_out; /* there are more alerts, whose pages were not looked for */
 };
 
 /*

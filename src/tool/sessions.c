@@ -93,6 +93,15 @@ static int tell_story(const struct query *q, struct journal_query *j)
 	if ((q->json ? session_story_json(stdout, story)
 		     : session_story_print(stdout, story, q->utc)) < 0)
 		status = tool_failed("sessions", "no memory");
+	if (story->left_out)
+		fprintf(stderr, "tocsin sessions: %zu more are not shown: narrow the query\n",
+			story->left_out);
+	if (story->pages_left_out)
+		fprintf(stderr,
+			"tocsin sessions: the pages of more than %u alerts are not shown: narrow "
+			"the "
+			"query\n",
+			SESSION_STORY_ALERTS_MAX);
 	session_story_free(story);
 	return status;
 }

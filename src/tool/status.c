@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "picture/alerts.h"
 #include "tool/incident_view.h"
 #include "tool/query.h"
 #include "tool/run_list.h"
@@ -29,6 +30,8 @@ static const struct query_verb verb = {
 	.options = QUERY_SINCE | QUERY_ENGINE | QUERY_STATE_DIR | QUERY_DIRECTORY |
 		   QUERY_NAMESPACE | QUERY_CHECK | QUERY_JSON | QUERY_UTC,
 };
+
+#define WAITING_SHOWN 5 /* pages */
 
 static const char *source_name(const struct run_picture *p)
 {
@@ -204,6 +207,32 @@ static int print_alerts(const struct run_picture *p, bool utc)
 	return r;
 }
 
+static bool is_of_a_maximum(const struct history_incident *i)
+{
+	return i->firing && strcmp(i->code, ALERTS_CAPACITY) == 0;
+}
+
+/* Each maximum that was reached: what it was reached by is shown, watched or kept no more. */
+static void print_capacity(const struct run_picture *p, bool utc)
+{
+	struct history_incident *const *list;
+	size_t n = history_sorted(p->history, &list);
+	const char *title = "reached";
+
+	for (size_t i = 0; i < n; i++) {
+		char last[TIME_TEXT_SIZE];
+
+		if (!is_of_a_maximum(list[i]))
+			continue;
+		printf("%-9s ", title);
+		tool_print_text(stdout, str(list[i]->instance));
+		fputs(": ", stdout);
+		tool_print_text(stdout, str(list[i]->message));
+		printf(" (last at %s)\n", time_to_local(list[i]->changed_ns, utc, last));
+		title = "";
+	}
+}
+
 static void print_pages(const struct run_picture *p, bool utc)
 {
 	char time[TIME_TEXT_SIZE];
@@ -215,15 +244,21 @@ static void print_pages(const struct run_picture *p, bool utc)
 	else
 		printf("pages     %" PRIu64 " delivered, %zu tried and waiting, %zu dead\n",
 		       p->delivered, run_picture_pages(p, false), run_picture_pages(p, true));
-	for (size_t i = 0; i < p->n_waiting && i < 5; i++) {
+	for (size_t i = 0; i < p->n_waiting && i < WAITING_SHOWN; i++) {
 		fputs(p->waiting[i].dead ? "  dead: " : "  waiting: ", stdout);
 		tool_print_text(stdout, str(p->waiting[i].id));
 		fputs(" for endpoint ", stdout);
 		tool_print_text(stdout, str(p->waiting[i].endpoint));
 		printf(", %" PRIu64 " attempts\n", p->waiting[i].attempts);
 	}
+	if (p->n_waiting + p->waiting_left_out > WAITING_SHOWN)
+		printf("  and %zu more: tocsin pages lists them\n",
+		       p->n_waiting + p->waiting_left_out - WAITING_SHOWN);
+	if (p->notes_left_out > 0)
+		printf("troubles  %" PRIu64 " before these; the journal has them\n",
+		       p->notes_left_out);
 	for (size_t i = 0; i < p->n_notes; i++) {
-		printf("%s%s  ", i == 0 ? "troubles\n  " : "  ",
+		printf("%s%s  ", i == 0 && p->notes_left_out == 0 ? "troubles\n  " : "  ",
 		       time_to_local(p->notes[i].time_ns, utc, time));
 		tool_print_text(stdout, str(p->notes[i].text));
 		putchar('\n');
@@ -253,6 +288,18 @@ static json_t *open_json(const struct run_picture *p)
 	return array;
 }
 
+static json_t *capacity_json(const struct run_picture *p)
+{
+	struct history_incident *const *list;
+	size_t n = history_sorted(p->history, &list);
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		if (is_of_a_maximum(list[i]))
+			json_array_append_new(array, view_text(list[i]->instance));
+	return array;
+}
+
 static json_t *notes_json(const struct run_picture *p)
 {
 	json_t *array = json_array();
@@ -277,20 +324,22 @@ static int print_json(const struct run_picture *p)
 	json_t *o;
 
 	count_incidents(p, all, open);
-	o = json_pack("{s:o, s:o, s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:o, s:o, s:o, s:o, "
-		      "s:{s:{s:I,s:I,s:I}, s:{s:I,s:I,s:I}}, s:o, s:{s:I, s:I, s:I}, s:o}",
-		      "engine", view_text(p->engine), "host", view_text(p->host), "state",
-		      run_state_name(p->state), "source", source_name(p), "stale",
-		      p->snapshot_is_stale, "last_event_at", view_time(p->last_event_ns),
-		      "last_sign_at", view_time(p->last_sign_ns), "replay", p->replay, "pid",
-		      (json_int_t)p->pid, "started_at", view_time(p->started_ns), "stopped_at",
-		      view_time(p->stopped_ns), "sessions", sessions_json(p), "open", open_json(p),
-		      "alerts", "total", "P1", (json_int_t)all[1], "P2", (json_int_t)all[2], "P3",
-		      (json_int_t)all[3], "open", "P1", (json_int_t)open[1], "P2",
-		      (json_int_t)open[2], "P3", (json_int_t)open[3], "not_in_journal",
-		      missing_json(p), "pages", "delivered", (json_int_t)p->delivered, "waiting",
-		      (json_int_t)run_picture_pages(p, false), "dead",
-		      (json_int_t)run_picture_pages(p, true), "troubles", notes_json(p));
+	o = json_pack(
+		"{s:o, s:o, s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:o, s:o, s:o, s:o, "
+		"s:{s:{s:I,s:I,s:I}, s:{s:I,s:I,s:I}}, s:o, s:o, s:{s:I, s:I, s:I}, s:o, s:I}",
+		"engine", view_text(p->engine), "host", view_text(p->host), "state",
+		run_state_name(p->state), "source", source_name(p), "stale", p->snapshot_is_stale,
+		"last_event_at", view_time(p->last_event_ns), "last_sign_at",
+		view_time(p->last_sign_ns), "replay", p->replay, "pid", (json_int_t)p->pid,
+		"started_at", view_time(p->started_ns), "stopped_at", view_time(p->stopped_ns),
+		"sessions", sessions_json(p), "open", open_json(p), "alerts", "total", "P1",
+		(json_int_t)all[1], "P2", (json_int_t)all[2], "P3", (json_int_t)all[3], "open",
+		"P1", (json_int_t)open[1], "P2", (json_int_t)open[2], "P3", (json_int_t)open[3],
+		"not_in_journal", missing_json(p), "capacity_reached", capacity_json(p), "pages",
+		"delivered", (json_int_t)p->delivered, "waiting",
+		(json_int_t)run_picture_pages(p, false), "dead",
+		(json_int_t)run_picture_pages(p, true), "troubles", notes_json(p),
+		"troubles_left_out", (json_int_t)p->notes_left_out);
 	return view_json_line(stdout, o);
 }
 
@@ -310,8 +359,10 @@ static int print_picture(const struct run_picture *p, const char *name, bool utc
 	r = print_sessions(p, utc);
 	if (r == 0)
 		r = print_alerts(p, utc);
-	if (r == 0)
+	if (r == 0) {
+		print_capacity(p, utc);
 		print_pages(p, utc);
+	}
 	return r;
 }
 
@@ -354,11 +405,12 @@ int status_main(int argc, char **argv)
 	if (q.since_text)
 		return tool_wrong_use("status", "--since is for --check");
 	r = run_list_read(&q, true, &list);
+	if (r == 0 && (list.n > 0 || !list.journal_error))
+		run_list_gaps(&list, tell_gap, NULL);
 	if (r == 0 && list.n == 0)
 		r = list.journal_error ? list.journal_error : -ENOENT;
 	if (r < 0)
 		return run_find_failed(&q, r);
-	run_list_gaps(&list, tell_gap, NULL);
 	r = print_all(&list, &q);
 	return r < 0 ? tool_failed("status", "cannot show it: %s", strerror(-r)) : TOOL_FINE;
 }

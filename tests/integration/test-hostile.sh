@@ -107,3 +107,7 @@ is 200 "$(grep -c '"TOCSIN_METADATA":' "$work/json")" "entries with all their me
 is 64 "$(grep -o '"TOCSIN_META_KEY[0-9]*"' "$work/json" | sort -u | wc -l)" "names of fields"
 is 1 "$(journalctl -q TOCSIN_ENGINE=keys TOCSIN_EVENT=tocsin -o cat --output-fields=MESSAGE |
 	grep -c 'more than 64 different keys')" "notes that later keys have no field"
+status 0 "$TOCSIN" alerts --engine keys --code CAPACITY_REACHED --json
+is names "$(jq -r .instance "$work/out" | sort -u)" "limits that are told as an alert"
+status 0 "$TOCSIN" status --engine keys
+tells out 'reached   names: ' "the maxima that were reached"
