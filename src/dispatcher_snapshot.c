@@ -114,7 +114,9 @@ static void share(struct dispatcher *d, uint64_t now_ns, uint64_t stopped_ns)
 	/* Whether it lives is then told by its process: the lock is gone with the recorder. */
 	const char *recorder = d->lost ? NULL : recorder_name(d->recorder);
 
-	if (!json || snapshot_file_sign(json, d->places.runtime_path, recorder, stopped_ns) < 0) {
+	if (!json || snapshot_file_sign(json, d->places.runtime_path, recorder, stopped_ns) < 0 ||
+	    /* A rescue's word is no sign of the engine's life. */
+	    (d->rescue && json_object_set_new(json, "engine_signed_at", json_null()) < 0)) {
 		json_decref(json);
 		return;
 	}

@@ -4,7 +4,7 @@
  * the picture it says whose it is: engine_pid and engine_start_ticks (the process's start, as
  * /proc tells it), runtime_dir and recorder (the run's file there, null: in memory alone) and
  * stopped_at (null: not stopped, or not cleanly). engine_signed_at is the time of day at which it
- * was made, once a minute at least while the engine lives.
+ * was made, once a minute at least while the engine lives; null: a rescue has made it.
  */
 #ifndef TOCSIN_SNAPSHOT_FILE_H
 #define TOCSIN_SNAPSHOT_FILE_H

@@ -13,6 +13,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "deliver/entry.h"
+#include "picture/sessions.h"
 #include "tool/tool.h"
 
 void run_picture_free(struct run_picture *p)
@@ -297,12 +298,14 @@ static int fold_own(struct run_picture *p, struct journal_query *q, uint64_t tim
 	return number_field(q, "PRIORITY") <= 4 ? add_note(p, q, time_ns) : 0;
 }
 
-/* What a rescue tells of the death itself is no sign of life. */
+/* What a rescue or the next run tells of the death itself, its sessions' end too, is no sign of
+ * life. */
 static void note_time(struct run_picture *p, struct journal_query *q, uint64_t time_ns)
 {
 	tocsin_str event = journal_query_get(q, "TOCSIN_EVENT");
 	bool own = p->pid > 0 && p->pid == number_field(q, "_PID");
-	bool told = str_is(event, "session") || (own && str_is(event, "alert"));
+	bool lost = !own && str_is(journal_query_get(q, "TOCSIN_STATUS"), SESSION_LOST);
+	bool told = (str_is(event, "session") && !lost) || (own && str_is(event, "alert"));
 	uint64_t written_ns = journal_query_written(q);
 
 	if (told && time_ns > p->last_event_ns)

@@ -92,9 +92,11 @@ static void judge_life(struct status_verdict *v, const struct run_picture *p, co
 		return;
 	if (p->state == RUN_ENDED && running > 0)
 		add_problem(v, CHECK_CRITICAL,
-			    "%s is dead with %" PRIu64 " session%s running, last event %s", name,
+			    "%s is dead with %" PRIu64 " session%s running, last %s %s", name,
 			    running, running > 1 ? "s" : "",
-			    time_to_local(p->last_event_ns, false, last));
+			    p->last_event_ns > 0 ? "event" : "sign of life",
+			    time_to_local(p->last_event_ns > 0 ? p->last_event_ns : p->last_sign_ns,
+					  false, last));
 	else if (p->state == RUN_ENDED)
 		add_problem(v, CHECK_WARNING,
 			    is_old(v, p->last_sign_ns) ? "%s is down since %s"

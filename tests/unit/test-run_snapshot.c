@@ -199,7 +199,8 @@ static void what_is_not_known_is_unknown_at_least(void **state)
 		{ PAGES, CHECK_UNKNOWN, "e: its pages are not known: you may not read" },
 		{ P1, CHECK_CRITICAL, "e: 2 open P1, of which the journal no longer tells" },
 		{ P2, CHECK_WARNING, "e: 1 open P2, of which the journal no longer tells" },
-		{ SESSIONS, CHECK_CRITICAL, "e is dead with 3 sessions running" },
+		{ SESSIONS, CHECK_CRITICAL,
+		  "e is dead with 3 sessions running, last sign of life 20" },
 	};
 
 	(void)state;
@@ -217,6 +218,7 @@ static void what_is_not_known_is_unknown_at_least(void **state)
 		p->missing.open[1] = what == P1 ? 2 : 0;
 		p->missing.open[2] = what == P2 ? 1 : 0;
 		p->missing.sessions = what == SESSIONS ? 3 : 0;
+		p->last_sign_ns = NOW_NS;
 		status_verdict_add(&v, p);
 		assert_int_equal(v.level, rows[i].level);
 		assert_non_null(strstr(v.problems.ptr, rows[i].text));
