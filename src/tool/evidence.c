@@ -26,7 +26,8 @@ struct evidence {
 	const char *engine, *source;
 	const json_t *snapshot;
 	int folder;
-	int journal_error; /* why the lists are empty, or 0 */
+	int journal_error;                /* why the lists are empty, or 0 */
+	char gap[JOURNAL_QUERY_GAP_SIZE]; /* what of the journal was not read; "" */
 	struct history *history;
 	struct session_list *sessions;
 };
@@ -164,6 +165,8 @@ static int write_readme(const struct evidence *e, FILE *f)
 		fprintf(f,
 			"The journal could not be read (%s): the alerts and sessions are empty.\n",
 			journal_query_error(e->journal_error));
+	if (e->gap[0])
+		fprintf(f, "Not all of the journal was read: %s.\n", e->gap);
 	if (history_left_out(e->history) || session_list_left_out(e->sessions))
 		fputs("There was more than fits: the oldest alerts or sessions that are over are "
 		      "left out.\n",
@@ -210,6 +213,8 @@ static int match_and_read(struct evidence *e)
 		r = journal_query_match(j, "TOCSIN_ENGINE", e->engine);
 	while (r >= 0 && (r = journal_query_next(j)) > 0)
 		r = history_add(e->history, journal_query_field, j, journal_query_time(j));
+	if (j)
+		(void)journal_query_gap(j, e->gap, sizeof(e->gap));
 	return r;
 }
 
@@ -270,5 +275,7 @@ int evidence_write(const struct query *q, const char *engine, const json_t *snap
 	if (e.journal_error)
 		return tool_failed("snapshot", "alerts and sessions are missing: %s",
 				   journal_query_error(e.journal_error));
+	if (e.gap[0])
+		return tool_failed("snapshot", "%s; the evidence is not all", e.gap);
 	return TOOL_FINE;
 }

@@ -141,15 +141,21 @@ static void look_below(const char *folder, const char *pattern, const struct ope
 	}
 }
 
-static void look_for_forbidden(const char *pattern, struct journal_files *ret)
+/* Folders that may not be entered: what lies in them is not known. */
+static void look_for_forbidden(const char *folder, const char *pattern, struct journal_files *ret)
 {
+	struct text_buffer b = { 0 };
 	glob_t found;
 
-	if (glob(pattern, GLOB_NOSORT | GLOB_NOESCAPE, NULL, &found) != 0)
-		return;
-	for (size_t i = 0; i < found.gl_pathc; i++)
-		ret->forbidden += access(found.gl_pathv[i], R_OK | X_OK) < 0 && errno == EACCES;
-	globfree(&found);
+	/* Only folders match with a slash at the end. */
+	text_buffer_printf(&b, "%s%s/", folder, pattern);
+	if (!b.failed && glob(b.ptr, GLOB_NOSORT | GLOB_NOESCAPE, NULL, &found) == 0) {
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			ret->forbidden +=
+				access(found.gl_pathv[i], R_OK | X_OK) < 0 && errno == EACCES;
+		globfree(&found);
+	}
+	text_buffer_done(&b);
 }
 
 void journal_files_look(const struct journal_source *source, struct journal_files *ret)
@@ -162,11 +168,13 @@ void journal_files_look(const struct journal_source *source, struct journal_file
 	journal_files_folders(source, &folders);
 	for (size_t i = 0; i < folders.n; i++) {
 		look_below(folders.patterns[i], "/*", &o, ret);
-		look_for_forbidden(folders.patterns[i], ret);
+		look_for_forbidden(folders.patterns[i], "", ret);
 	}
 	/* Folders named by a machine's id, and by a namespace behind it. */
-	if (source->directory)
+	if (source->directory) {
 		look_below(source->directory, "/[0-9a-f]*/*", &o, ret);
+		look_for_forbidden(source->directory, "/[0-9a-f]*", ret);
+	}
 	free(o.list);
 }
 

@@ -44,6 +44,7 @@ void journal_files_look(const struct journal_source *source, struct journal_file
  * gives SIGBUS ends the process as before.
  */
 void journal_files_survive(void);
+#define JOURNAL_FILE_CUT "a journal file was shortened while it was read"
 /* Has that happened since the last call? Then what was read is not all there is. */
 int journal_files_were_cut(void);
 

@@ -331,7 +331,7 @@ const char *journal_query_gap(struct journal_query *q, char *buf, size_t size)
 
 	q->files = (struct journal_files){ 0 };
 	if (journal_files_were_cut())
-		snprintf(buf, size, "a journal file was shortened while it was read");
+		snprintf(buf, size, JOURNAL_FILE_CUT);
 	else if (skipped > 0)
 		snprintf(buf, size,
 			 "%zu journal file%s passed over: damaged, or too few file descriptors; "

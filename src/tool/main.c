@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "tool/clean_output.h"
+#include "tool/journal_files.h"
 #include "tool/tool.h"
 
 const struct verb verb_table[] = {
@@ -89,6 +90,9 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 		argv[0] = name.ptr;
 	status = verb->main(argc, argv);
 	text_buffer_done(&name);
+	/* Whichever verb has read it, and not told so itself. */
+	if (journal_files_were_cut())
+		tool_failed(verb->name, JOURNAL_FILE_CUT "; this is not all");
 	if (fflush(stdout) != 0 && status == TOOL_FINE) {
 		perror("tocsin: cannot write the output");
 		return TOOL_FAILED;

@@ -78,8 +78,7 @@ int run_list_read(const struct query *q, bool replays, struct run_list *ret)
 	for (size_t i = 0; i < engines.n && r == 0; i++)
 		r = add_run(q, s, &engines.list[i], replays, ret);
 	if (journal_files_were_cut() && !ret->journal_gap[0])
-		snprintf(ret->journal_gap, sizeof(ret->journal_gap),
-			 "a journal file was shortened while it was read");
+		snprintf(ret->journal_gap, sizeof(ret->journal_gap), JOURNAL_FILE_CUT);
 	if (r == 0)
 		qsort(ret->list, ret->n, sizeof(struct run_picture *), compare_runs);
 	else

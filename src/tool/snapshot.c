@@ -63,6 +63,17 @@ static const char *source_text(const struct run_picture *p, char *buf, size_t si
 	return buf;
 }
 
+/* A living engine's own is whole without any journal. */
+static void tell_gap(const struct query *q, const struct run_picture *p)
+{
+	struct journal_query *j;
+
+	if (p->snapshot || q->evidence || journal_query_open(&q->journal, &j) < 0)
+		return;
+	query_tell_gap(q, j);
+	journal_query_free(j);
+}
+
 int snapshot_main(int argc, char **argv)
 {
 	struct query q;
@@ -80,6 +91,7 @@ int snapshot_main(int argc, char **argv)
 	if (r < 0)
 		return run_find_failed(&q, r);
 	assert(p);
+	tell_gap(&q, p);
 	json = picture_json(p, clock_realtime_ns());
 	if (!json)
 		return tool_failed("snapshot", "no memory");
