@@ -98,4 +98,22 @@ journalctl --sync
 check 2 "shadow: 1 open P1, ENGINE_DOWN" --since now
 rm -r "$XDG_STATE_HOME/tocsin/shadow"
 check 3 "TOCSIN UNKNOWN" --since now
+
+# A page that its receiver has refused for good does not wait: nothing more is tried.
+play refused "$created"
+tried() {
+	printf '%s\n' SYSLOG_IDENTIFIER=tocsin PRIORITY=3 TOCSIN_EVENT=page TOCSIN_ENGINE=refused \
+		TOCSIN_PAGE_ID=a-1-call.raised TOCSIN_ENDPOINT=webhook TOCSIN_ATTEMPT=2 \
+		TOCSIN_RESULT="$1" MESSAGE=page | logger --journald
+	journalctl --sync
+}
+tried retry
+check 1 "refused: 1 page waiting" --engine refused
+tried dead
+check 1 "refused: 1 page dead" --engine refused
+tells out "pages_waiting=0 pages_dead=1"
+status 0 "$TOCSIN" status --engine refused
+tells out "0 tried and waiting, 1 dead"
+tried delivered
+check 0 "TOCSIN OK" --engine refused
 status 2 "$TOCSIN" status --since now
