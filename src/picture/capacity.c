@@ -88,8 +88,8 @@ static int look_at_event(struct picture *p, const char *subject, struct moment a
 	char text[640];
 
 	snprintf(text, sizeof text,
-		 "event #%" PRIu64 " (%.255s) did not fit: of an event at most %d bytes of text, "
-		 "%d bytes of each id and %d keys are kept; the rest of it is in no log and on no "
+		 "event #%" PRIu64 " (%.255s) did not fit: of an event at most %u bytes of text, "
+		 "%u bytes of each id and %d keys are kept; the rest of it is in no log and on no "
 		 "page",
 		 p->position, subject ? subject : "health of the engine", TOCSIN_TEXT_MAX,
 		 TOCSIN_ID_MAX, RECORD_KV_MAX);
@@ -101,7 +101,7 @@ static int look_at_metadata(struct picture *p, const char *subject, struct momen
 	char text[512];
 
 	snprintf(text, sizeof text,
-		 "the metadata of %.255s has no more room: at most %d keys and %d bytes are kept; "
+		 "the metadata of %.255s has no more room: at most %d keys and %u bytes are kept; "
 		 "the log has what was left out, the picture has not",
 		 subject ? subject : "the engine", METADATA_MAX, TOCSIN_TEXT_MAX);
 	return capacity_raise(p, "metadata", 3, text, at);
