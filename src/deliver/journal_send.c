@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -87,12 +88,15 @@ int journal_send(struct journal *j, const struct entry *e)
 
 void journal_send_at_once(struct journal *j, const struct entry *e)
 {
+	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
 	size_t len = 0;
 	_cleanup_free_ char *line = NULL;
 
 	switch (j->target) {
 	case LOG_TARGET_STDERR:
-		entry_write(e, STDERR_FILENO);
+		/* A pipe that is full would hold the caller for as long as nobody reads it. */
+		if (poll(&out, 1, 0) > 0)
+			entry_write(e, STDERR_FILENO);
 		break;
 	case LOG_TARGET_SYSLOG:
 		line = entry_to_syslog(e, (long)getpid(), &len);
