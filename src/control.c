@@ -186,6 +186,11 @@ int control_open(int state, gid_t operators, struct control **ret)
 	return 0;
 }
 
+void control_moved(struct control *c, int state)
+{
+	c->state = state;
+}
+
 void control_free(struct control *c)
 {
 	if (!c)

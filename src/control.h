@@ -47,6 +47,8 @@ struct control;
 int control_open(int state, gid_t operators, struct control **ret);
 /* Takes NULL. */
 void control_free(struct control *c);
+/* The state folder has another descriptor now. */
+void control_moved(struct control *c, int state);
 
 /*
  * Calls `request` for each request, oldest first, and removes its file before; `bad` for each file

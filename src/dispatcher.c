@@ -296,7 +296,7 @@ static void stopped_tell(struct dispatcher *d)
 	if (used == d->first_position)
 		used++;
 	if (d->places.state >= 0 && d->clean && !d->rescue &&
-	    numbers_reserve(d->places.state, used) < 0)
+	    numbers_reserve(places_state(&d->places), used) < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
 				"%s/numbers cannot be written: the next numbers will leave a gap",
 				d->places.state_path);
@@ -385,6 +385,8 @@ void dispatcher_free(struct dispatcher *d)
 	dispatcher_control_done(d);
 	dispatcher_orphans_done(d);
 	free(d->request.text);
+	if (d->recorder)
+		dispatcher_reopen_recorder(d);
 	/* What is not safe elsewhere stays for the next start to find. */
 	recorder_free(d->recorder, (d->clean && !d->recorder_stays) || !d->held);
 	lockfile_free(d->engine_lock);

@@ -18,7 +18,7 @@ static void numbers_extend(void *userdata)
 {
 	struct dispatcher *d = userdata;
 	uint64_t end = recorder_head(d->recorder) + recorder_slots(d->recorder) + NUMBERS_AHEAD;
-	int r = numbers_reserve(d->places.state, end);
+	int r = numbers_reserve(places_state(&d->places), end);
 
 	if (r < 0)
 		journal_submit(
@@ -112,7 +112,7 @@ static int carried_leave(struct dispatcher *d, const struct candidate *c)
 	};
 
 	memcpy(carried.epoch, d->recovery.last_epoch, sizeof carried.epoch);
-	return d->places.state < 0 ? 0 : carried_write(d->places.state, &carried);
+	return d->places.state < 0 ? 0 : carried_write(places_state(&d->places), &carried);
 }
 
 /* Passes events whose pages are safe and whose entries are written. */

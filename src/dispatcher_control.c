@@ -185,7 +185,7 @@ static void listing_write(struct dispatcher *d, const struct page_listing *l)
 			atomic_load(&p->attempts), atomic_load(&p->http_status));
 	}
 	rows->n += dispatcher_orphans_list(d, rows->row + rows->n, PAGES_FILE_ROWS_MAX - rows->n);
-	pages_file_write(d->places.state, d->places.operators, rows->row, rows->n,
+	pages_file_write(places_state(&d->places), d->places.operators, rows->row, rows->n,
 			 clock_realtime_ns());
 	for (size_t i = 0; i < rows->n_dead; i++) {
 		page_unref(rows->dead[i]);
@@ -199,8 +199,11 @@ static void look(void *userdata)
 	struct dispatcher *d = userdata;
 	struct page_listing *l = atomic_exchange(&d->to_list, NULL);
 
-	if (!d->control && control_open(d->places.state, d->places.operators, &d->control) < 0)
+	int state = dispatcher_places_look(d);
+	if (!d->control && control_open(state, d->places.operators, &d->control) < 0)
 		d->control = NULL;
+	if (d->control)
+		control_moved(d->control, state);
 	if (d->control)
 		control_take(d->control, request_do, request_bad, d);
 	if (l)

@@ -455,6 +455,7 @@ void *dispatcher_main(void *arg)
 	d->recorder_stays = !d->clean || !dispatcher_save_last(d);
 	if (d->clean && !d->rescue)
 		dispatcher_unmark(d);
+	dispatcher_reopen_recorder(d);
 	recorder_release_hold(d->recorder, !d->recorder_stays);
 	name_release(d);
 	return NULL;

@@ -42,6 +42,29 @@ static void lost_raise(struct dispatcher *d)
 	d->lost_told = true;
 }
 
+void dispatcher_reopen_recorder(struct dispatcher *d)
+{
+	recorder_reopen(d->recorder, places_runtime(&d->places));
+}
+
+int dispatcher_places_look(struct dispatcher *d)
+{
+	int state = places_state(&d->places);
+
+	(void)places_runtime(&d->places);
+	if (!atomic_load(&d->places.reopened))
+		return state;
+	journal_state_moved(d->journal, state);
+	if (!atomic_exchange(&d->reopened_told, true))
+		dispatcher_note_from_afar(
+			d, LOG_WARNING,
+			"somebody in this process has closed descriptors of tocsin's, that of its "
+			"folder %s among them, and they were opened again: let the engine close "
+			"only what it has opened, or start tocsin after it has become a daemon",
+			d->places.state_path ? d->places.state_path : d->places.runtime_path);
+	return state;
+}
+
 void dispatcher_watch_recorder(struct dispatcher *d, uint64_t now_ns)
 {
 	if (d->rescue || now_ns - d->recorder_seen_ns < LOOK_EVERY_NS)
@@ -49,6 +72,10 @@ void dispatcher_watch_recorder(struct dispatcher *d, uint64_t now_ns)
 	d->recorder_seen_ns = now_ns;
 	/* On this thread: whatever could make this wait would make the pushes wait too. */
 	int r = recorder_is_there(d->recorder);
+	if (r == -EBADF) {
+		dispatcher_reopen_recorder(d);
+		r = recorder_is_there(d->recorder);
+	}
 	if (r == -ENOENT)
 		d->lost = true;
 	else if (r < 0 && !d->unseen_told)

@@ -22,9 +22,10 @@ static void mark_write(void *userdata)
 
 	pthread_mutex_lock(&d->mark_lock);
 	_cleanup_free_ struct marker *m = atomic_exchange(&d->to_mark, NULL);
-	int r = m ? marker_write(d->places.state, m) : 0;
+	int r = m ? marker_write(places_state(&d->places), m) : 0;
 	if (m && r == 0)
-		marker_keep(d->places.state, &d->mark_file); /* else a stop can only remove it */
+		marker_keep(places_state(&d->places),
+			    &d->mark_file); /* else a stop can only remove it */
 	pthread_mutex_unlock(&d->mark_lock);
 	if (r < 0 && !atomic_exchange(&d->unmarked_told, true))
 		dispatcher_note_from_afar(
@@ -99,7 +100,7 @@ void dispatcher_unmark(struct dispatcher *d)
 	/* One that was asked for and is not yet written is not wanted any more. */
 	pthread_mutex_lock(&d->mark_lock);
 	free(atomic_exchange(&d->to_mark, NULL));
-	int r = marker_remove(d->places.state);
+	int r = marker_remove(places_state(&d->places));
 	bool said = r < 0 && marker_end(&d->mark_file) == 0;
 	marker_file_done(&d->mark_file);
 	pthread_mutex_unlock(&d->mark_lock);

@@ -196,7 +196,7 @@ struct dispatcher {
 	_Atomic uint64_t applied;                        /* events, for the stats */
 	_Atomic uint64_t passed_over[RECORDER_N_LOSSES]; /* events, for want of memory */
 	_Atomic uint64_t behind; /* likewise: pages that are unread or held */
-	atomic_bool unkept_told, unshared_told, unmarked_told, unsaved_told;
+	atomic_bool unkept_told, unshared_told, unmarked_told, unsaved_told, reopened_told;
 	_Atomic(json_t *) to_share;        /* owned; what the keeper is to write next, or NULL */
 	_Atomic(struct marker *) to_mark;  /* likewise */
 	_Atomic(struct carried *) to_save; /* likewise */
@@ -343,6 +343,10 @@ void dispatcher_memory_done(struct dispatcher *d);
 
 /* dispatcher_lost.c. Each turn: is the recorder's file still there? RECORDER_LOST. */
 void dispatcher_watch_recorder(struct dispatcher *d, uint64_t now_ns);
+/* Opens its folder again where somebody has closed the descriptor. */
+void dispatcher_reopen_recorder(struct dispatcher *d);
+/* On the keeper's thread: reports once that somebody closed a folder's descriptor. The state's. */
+int dispatcher_places_look(struct dispatcher *d);
 /* At an orderly stop, when all is applied: nothing depends on the file any more. */
 void dispatcher_end_lost(struct dispatcher *d);
 

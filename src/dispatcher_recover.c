@@ -71,8 +71,8 @@ static bool runs_claim(struct dispatcher *d)
 	struct dead_runs *runs = &d->recovery.runs;
 
 	while (d->places.runtime >= 0) {
-		int r = dead_runs_claim(d->places.runtime, recorder_name(d->recorder), run_bad, d,
-					runs);
+		int r = dead_runs_claim(places_runtime(&d->places), recorder_name(d->recorder),
+					run_bad, d, runs);
 
 		if (r < 0)
 			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
@@ -104,7 +104,7 @@ static bool runs_claim(struct dispatcher *d)
 /* A picture that a former run or a rescue has left. */
 static void carried_find(struct dispatcher *d, struct carried *ret)
 {
-	int r = d->places.state >= 0 ? carried_read(d->places.state, ret) : -ENOENT;
+	int r = d->places.state >= 0 ? carried_read(places_state(&d->places), ret) : -ENOENT;
 
 	d->recovery.carried = r == 0;
 	if (r < 0 && r != -ENOENT)
@@ -276,7 +276,9 @@ static void marker_take(struct dispatcher *d, const struct carried *carried)
 {
 	_cleanup_free_ struct marker *m = calloc(1, sizeof *m);
 	struct death death = { 0 };
-	int r = !m ? -ENOMEM : d->places.state >= 0 ? marker_read(d->places.state, m) : -ENOENT;
+	int r = !m                     ? -ENOMEM
+		: d->places.state >= 0 ? marker_read(places_state(&d->places), m)
+				       : -ENOENT;
 
 	if (r == -ENOENT)
 		return;
@@ -308,11 +310,11 @@ static void marker_take(struct dispatcher *d, const struct carried *carried)
 static void folders_tidy(struct dispatcher *d)
 {
 	if (d->places.runtime >= 0 && *recorder_name(d->recorder))
-		dead_runs_tidy(d->places.runtime, recorder_name(d->recorder));
+		dead_runs_tidy(places_runtime(&d->places), recorder_name(d->recorder));
 	if (d->places.runtime >= 0)
-		folder_tidy(d->places.runtime);
+		folder_tidy(places_runtime(&d->places));
 	if (d->places.state >= 0)
-		folder_tidy(d->places.state);
+		folder_tidy(places_state(&d->places));
 }
 
 static void recovery_tell(struct dispatcher *d)
@@ -371,9 +373,9 @@ void dispatcher_recovered(struct dispatcher *d)
 	recovery->pending = false;
 	/* In this order: a run that is found again is told again, one that is not is not missed. */
 	if (recovery->marker)
-		marker_remove(d->places.state);
+		marker_remove(places_state(&d->places));
 	for (size_t i = 0; i < recovery->runs.n; i++)
-		dead_run_finish(d->places.runtime, &recovery->runs.runs[i]);
+		dead_run_finish(places_runtime(&d->places), &recovery->runs.runs[i]);
 	recovery->runs.n = 0;
 	/* What came of it is saved again; until then it stays for a crash of the host. */
 	if (!d->rescue && recovery->carried)

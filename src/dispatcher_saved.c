@@ -51,9 +51,10 @@ static struct carried *saved_new(const struct dispatcher *d, enum carried_kind k
 	return c;
 }
 
-static int saved_write(const struct dispatcher *d, const struct carried *c)
+static int saved_write(struct dispatcher *d, const struct carried *c)
 {
-	return c->state ? carried_write(d->places.state, c) : carried_remove(d->places.state);
+	return c->state ? carried_write(places_state(&d->places), c)
+			: carried_remove(places_state(&d->places));
 }
 
 /* On the keeper's thread. */

@@ -91,7 +91,7 @@ static void share_write(void *userdata)
 
 	if (!json)
 		return;
-	int r = snapshot_file_write(d->places.state, d->places.operators, json);
+	int r = snapshot_file_write(places_state(&d->places), d->places.operators, json);
 	json_decref(json);
 	if (r == 0 || atomic_exchange(&d->unshared_told, true))
 		return;

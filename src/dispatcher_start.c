@@ -97,12 +97,12 @@ static uint64_t first_position(struct dispatcher *d, uint64_t slots, int *ret_er
 	atomic_store(&d->reserved, UINT64_MAX);
 	if (d->rescue)
 		return 1; /* nothing will be pushed */
-	int r = d->places.state < 0 ? 0 : numbers_first(d->places.state, &first);
+	int r = d->places.state < 0 ? 0 : numbers_first(places_state(&d->places), &first);
 
 	*ret_error = r;
 	if (d->places.state < 0 || r < 0)
 		return clock_realtime_ns() / NS_PER_MS;
-	r = numbers_reserve(d->places.state, first + slots + NUMBERS_AHEAD);
+	r = numbers_reserve(places_state(&d->places), first + slots + NUMBERS_AHEAD);
 	*ret_error = r;
 	if (r == 0)
 		atomic_store(&d->reserved, first + slots + NUMBERS_AHEAD);
@@ -115,7 +115,7 @@ static int recorder_start(struct dispatcher *d, int *ret_numbers_error, struct f
 	/* As many slots as the size can give: what may be in use before anything is released. */
 	uint64_t slots = 2 * (d->settings->recorder_size / RECORDER_SLOT_SIZE + 64);
 	struct recorder_options o = {
-		.folder = d->rescue ? -1 : d->places.runtime,
+		.folder = d->rescue ? -1 : places_runtime(&d->places),
 		.size = d->settings->recorder_size,
 		.first_position = first_position(d, slots, ret_numbers_error),
 		.engine = d->settings->engine_name,
@@ -162,7 +162,7 @@ static void sync_probe(void *userdata)
 {
 	struct dispatcher *d = userdata;
 
-	if (!folder_can_sync(d->places.state))
+	if (!folder_can_sync(places_state(&d->places)))
 		dispatcher_note_from_afar(d, LOG_WARNING, "state folder %s " FOLDER_CANNOT_SYNC,
 					  d->places.state_path);
 }
@@ -458,7 +458,7 @@ static int journal_start(struct dispatcher *d)
 {
 	struct journal_options journal = {
 		.target = d->settings->log_target,
-		.state = d->places.state,
+		.state = places_state(&d->places),
 		.cpus = d->settings->engine_cpus,
 		.context = &d->entry_context,
 		.failure = &d->failure,

@@ -122,6 +122,7 @@ static void runtime_take(struct places *p, int fd, const char *path, bool tmpfs)
 		close(p->runtime);
 	free(p->runtime_path);
 	p->runtime = fd;
+	p->runtime_identity = descriptor_identify(fd);
 	p->runtime_path = strdup(path);
 	p->runtime_is_tmpfs = tmpfs;
 }
@@ -188,12 +189,16 @@ static void state_find(const struct candidates *c, struct places *p)
 	int error = -ENOENT;
 
 	for (size_t i = 0; i < c->n && p->state < 0; i++) {
-		int r = place_open(c->path[i], c->trust[i], &p->state);
+		int fd;
+		int r = place_open(c->path[i], c->trust[i], &fd);
 
-		if (r < 0)
+		if (r < 0) {
 			error = r;
-		else
-			p->state_path = strdup(c->path[i]);
+			continue;
+		}
+		p->state = fd;
+		p->state_identity = descriptor_identify(fd);
+		p->state_path = strdup(c->path[i]);
 	}
 	if (p->state < 0)
 		p->state_trouble = trouble(
@@ -280,11 +285,42 @@ void places_share(struct places *p, const char *group)
 	p->operators_trouble = b.ptr;
 }
 
+static int place_kept(struct places *p, _Atomic int *place, struct descriptor_identity identity,
+		      const char *path)
+{
+	int before = atomic_load(place);
+
+	if (before < 0 || descriptor_is(before, identity))
+		return before;
+	int fd = descriptor_open(path, O_RDONLY | O_DIRECTORY);
+	if (!descriptor_is(fd, identity)) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	atomic_store(&p->reopened, true);
+	if (atomic_compare_exchange_strong(place, &before, fd))
+		return fd;
+	/* Another thread was first. */
+	close(fd);
+	return before;
+}
+
+int places_runtime(struct places *p)
+{
+	return place_kept(p, &p->runtime, p->runtime_identity, p->runtime_path);
+}
+
+int places_state(struct places *p)
+{
+	return place_kept(p, &p->state, p->state_identity, p->state_path);
+}
+
 void places_done(struct places *p)
 {
-	if (p->runtime >= 0)
+	if (descriptor_is(p->runtime, p->runtime_identity))
 		close(p->runtime);
-	if (p->state >= 0)
+	if (descriptor_is(p->state, p->state_identity))
 		close(p->state);
 	free(p->runtime_path);
 	free(p->state_path);

@@ -6,20 +6,26 @@
 #ifndef TOCSIN_PLACES_H
 #define TOCSIN_PLACES_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include "base/descriptor.h"
 #include "settings.h"
 
 struct places {
-	int runtime; /* folder of the recorders, -1: none, the recorder is in memory alone */
+	/* Folder of the recorders, -1: none, the recorder is in memory alone. To use one of the
+	 * two, ask places_runtime and places_state for it. */
+	_Atomic int runtime;
 	char *runtime_path;
 	bool runtime_is_tmpfs;
-	int state; /* folder of outbox and numbers, -1: none, pages are in memory alone */
+	_Atomic int state; /* folder of outbox and numbers, -1: none, pages are in memory alone */
 	char *state_path;
 	gid_t operators; /* the group that may read what is shared, (gid_t)-1: none */
 	/* Why a folder is missing or not as it should be, each a line for a person; NULL: it is. */
 	char *runtime_trouble, *state_trouble, *operators_trouble;
+	struct descriptor_identity runtime_identity, state_identity;
+	atomic_bool reopened; /* somebody had closed one of the two */
 };
 
 /*
@@ -45,6 +51,13 @@ void places_share(struct places *p, const char *group);
 #define FOLDER_CANNOT_SYNC                                                                         \
 	"is on a file system that cannot sync (fsync): pages survive a crash of the engine, but "  \
 	"a power cut may lose the newest; set paths.state_dir to a local disk if that matters"
+/*
+ * The folder's descriptor, for one use. Where somebody in this process has closed it, and its
+ * number may be another file's, it is opened again. -1: none, or not possible, or another folder is
+ * there now. Any thread.
+ */
+int places_runtime(struct places *p);
+int places_state(struct places *p);
 void places_done(struct places *p);
 
 #endif

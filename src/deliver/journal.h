@@ -66,6 +66,8 @@ uint64_t journal_lost(const struct journal *j);
 /* Called on the journal's thread whenever journal_settled has moved; set it before submitting. */
 void journal_on_progress(struct journal *j, void (*progress)(void *userdata), void *userdata);
 
+/* The state folder has another descriptor now. Any thread. */
+void journal_state_moved(struct journal *j, int state);
 /* Writes what waits, at most for timeout_ns, keeps of the rest what is of ENTRY_CLASS_FIRST as
  * owed, counts the others as lost, ends the thread. -ETIMEDOUT: the thread still hangs in a send,
  * and what it holds is kept too; call again. Past its time it waits for the disk alone. */

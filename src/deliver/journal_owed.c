@@ -31,6 +31,12 @@ void journal_owed_init(struct journal *j, int state)
 	j->adopting = r == 0;
 }
 
+void journal_state_moved(struct journal *j, int state)
+{
+	if (j->owed)
+		owed_moved(j->owed, state);
+}
+
 void journal_owed_done(struct journal *j)
 {
 	owed_free(j->owed);

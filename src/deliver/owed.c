@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +38,8 @@
 DEFINE_CLEANUP(DIR *, closedir, cleanup_closedir)
 
 struct owed {
-	int state, folder;
+	_Atomic int state;
+	int folder;
 	struct descriptor_identity state_identity, folder_identity;
 	uint64_t tag;
 	struct lockfile *lock;
@@ -121,6 +123,11 @@ int owed_open(int state, struct owed **ret)
 		return r;
 	*ret = TAKE(o);
 	return 0;
+}
+
+void owed_moved(struct owed *o, int state)
+{
+	atomic_store(&o->state, state);
 }
 
 void owed_free(struct owed *o)

@@ -42,6 +42,8 @@ char *owed_name_text(const struct owed_name *n, char buf[static OWED_NAME_SIZE])
 
 /* Makes the folder in the state folder, which must outlive this. */
 int owed_open(int state, struct owed **ret);
+/* The state folder has another descriptor now. Any thread. */
+void owed_moved(struct owed *o, int state);
 void owed_free(struct owed *o);
 
 /* The right to tell what former runs have left, for the calling thread, as lockfile_try: 0, 1,

@@ -34,7 +34,9 @@ struct command {
 struct pager {
 	struct pager_options options;
 	CURLM *multi;
-	int wake; /* an eventfd: libcurl's own way to be woken may be missing without a word */
+	struct descriptor_identity wake_identity;
+	_Atomic int
+		wake; /* an eventfd: libcurl's own way to be woken may be missing without a word */
 	struct pager_lane *lanes;
 	pthread_t thread;
 
@@ -204,23 +206,41 @@ static int wait_ms(uint64_t now_ns, uint64_t until_ns)
 
 static void pager_wake(struct pager *p)
 {
-	/* Full it is readable, which is all that is wanted. */
-	(void)eventfd_write(p->wake, 1);
+	/* Full it is readable, which is all that is wanted. Where somebody has closed it, its
+	 * number may be another file's: the pager's next turn makes a new one. */
+	int wake = atomic_load(&p->wake);
+
+	if (descriptor_is(wake, p->wake_identity))
+		(void)eventfd_write(wake, 1);
+}
+
+/* All eventfds are one inode, so the identity stays. -1: closed, and none can be had now. */
+static int wake_of(struct pager *p)
+{
+	int fd = atomic_load(&p->wake);
+
+	if (descriptor_is(fd, p->wake_identity))
+		return fd;
+	fd = descriptor_above(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	atomic_store(&p->wake, fd);
+	return fd;
 }
 
 /* A submission while we are not in the poll ends the next one. */
 static void pager_sleep(struct pager *p, int ms)
 {
-	struct curl_waitfd wake = { .fd = p->wake, .events = CURL_WAIT_POLLIN };
+	int fd = wake_of(p);
+	struct curl_waitfd wake = { .fd = fd, .events = CURL_WAIT_POLLIN };
 	eventfd_t n;
 
 	/* Without memory for the poll it goes on without libcurl's descriptors for a moment. */
 	if (curl_multi_poll(p->multi, &wake, 1, ms, NULL) != CURLM_OK) {
-		struct pollfd alone = { .fd = p->wake, .events = POLLIN };
+		struct pollfd alone = { .fd = fd, .events = POLLIN };
 
 		(void)poll(&alone, 1, ms < POLL_AGAIN_MS ? ms : POLL_AGAIN_MS);
 	}
-	(void)eventfd_read(p->wake, &n);
+	if (descriptor_is(fd, p->wake_identity))
+		(void)eventfd_read(fd, &n);
 }
 
 /* One round; false when it is over, or the process exits. */
@@ -296,7 +316,7 @@ static void *pager_main(void *arg)
 /* Once nobody is left who would wake the thread. */
 static void pager_destroy(struct pager *p)
 {
-	if (p->wake >= 0)
+	if (descriptor_is(p->wake, p->wake_identity))
 		close(p->wake);
 	free(p->lanes);
 	pthread_cond_destroy(&p->parted);
@@ -360,6 +380,7 @@ int pager_new(const struct pager_options *o, struct pager **ret)
 	p->wake = descriptor_above(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 	if (p->wake < 0)
 		return -errno;
+	p->wake_identity = descriptor_identify(p->wake);
 	p->lanes = calloc(o->n_endpoints + 1, sizeof *p->lanes);
 	descriptor_low_fill(&low);
 	p->multi = curl_multi_init();

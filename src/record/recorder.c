@@ -37,8 +37,8 @@ struct recorder {
 	size_t size;
 	int folder; /* -1: in memory */
 	bool published;
-	dev_t folder_device;
-	ino_t folder_inode, inode; /* the folder's, the file's */
+	struct descriptor_identity folder_identity;
+	ino_t inode; /* the file's */
 	char name[NAME_SIZE], temporary[NAME_SIZE], lock_name[NAME_SIZE];
 	struct lockfile *lock;
 };
@@ -90,16 +90,32 @@ const char *recorder_name(const struct recorder *r)
 	return r->name;
 }
 
+/* Not closed by somebody, and its number given to something else. */
+static bool folder_is_ours(const struct recorder *r)
+{
+	return descriptor_is(r->folder, r->folder_identity);
+}
+
+bool recorder_reopen(struct recorder *r, int folder)
+{
+	if (r->folder < 0 || folder_is_ours(r))
+		return true;
+	if (!descriptor_is(folder, r->folder_identity))
+		return false;
+	int fd = fcntl(folder, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return false;
+	r->folder = fd;
+	return true;
+}
+
 int recorder_is_there(const struct recorder *r)
 {
 	struct stat st;
 
 	if (!r->published)
 		return 0;
-	if (fstat(r->folder, &st) < 0)
-		return -errno;
-	/* Closed, and its number given to something else. */
-	if (st.st_dev != r->folder_device || st.st_ino != r->folder_inode)
+	if (!folder_is_ours(r))
 		return -EBADF;
 	if (fstatat(r->folder, r->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
@@ -241,6 +257,7 @@ int recorder_create(const struct recorder_options *o, struct recorder **ret)
 		r->folder = fcntl(o->folder, F_DUPFD_CLOEXEC, 3);
 		if (r->folder < 0)
 			return failure_set(o->failure, -errno, "fcntl(F_DUPFD_CLOEXEC)");
+		r->folder_identity = descriptor_identify(r->folder);
 		names_fill(r, epoch);
 	}
 	header_fill(&shape, o, slots, epoch);
@@ -272,7 +289,7 @@ int recorder_create(const struct recorder_options *o, struct recorder **ret)
 
 void recorder_remove(struct recorder *r)
 {
-	if (!r || r->folder < 0)
+	if (!r || !folder_is_ours(r))
 		return;
 	unlinkat(r->folder, r->published ? r->name : r->temporary, 0);
 	unlinkat(r->folder, r->lock_name, 0);
@@ -287,7 +304,7 @@ void recorder_free(struct recorder *r, bool remove)
 	lockfile_free(r->lock);
 	if (remove)
 		recorder_remove(r);
-	if (r->folder >= 0)
+	if (folder_is_ours(r))
 		close(r->folder);
 	free(r);
 }
@@ -304,13 +321,10 @@ int recorder_hold(struct recorder *r)
 	/* Only now may others see the file: one without a living holder is a dead run. */
 	if (renameat(r->folder, r->temporary, r->folder, r->name) < 0)
 		return -errno;
-	struct stat file, folder;
-	if (fstatat(r->folder, r->name, &file, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    fstat(r->folder, &folder) < 0)
+	struct stat file;
+	if (fstatat(r->folder, r->name, &file, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	r->inode = file.st_ino;
-	r->folder_inode = folder.st_ino;
-	r->folder_device = folder.st_dev;
 	r->published = true;
 	return 0;
 }
@@ -322,7 +336,7 @@ void recorder_release_hold(struct recorder *r, bool remove)
 	/* Also when it goes: whoever may not remove it any more, after a setuid, says it so. */
 	atomic_store_explicit(&r->producer.counters->stopped_wall_ns, clock_realtime_ns(),
 			      memory_order_relaxed);
-	if (remove)
+	if (remove && folder_is_ours(r))
 		unlinkat(r->folder, r->name, 0);
 	lockfile_release(r->lock);
 }

@@ -115,6 +115,9 @@ uint64_t recorder_used(const struct recorder *r);
  * errors: the folder cannot be asked; -EBADF: its descriptor was closed by somebody. [any]
  */
 int recorder_is_there(const struct recorder *r);
+/* After -EBADF, and before the file is removed: goes on with a copy of `folder`, if that is the
+ * same folder. False: it is not. [reader] */
+bool recorder_reopen(struct recorder *r, int folder);
 
 /* --- the reader: one thread, which holds the lock --- */
 

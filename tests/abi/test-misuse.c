@@ -360,6 +360,68 @@ static void a_host_without_a_name_or_a_log_is_served(void **state)
 	p->destroy(i);
 }
 
+/* Is a folder of ours open again? */
+static bool is_open(const char *path)
+{
+	char link[64], target[256];
+
+	for (int fd = 3; fd < 256; fd++) {
+		snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+		ssize_t len = readlink(link, target, sizeof target - 1);
+
+		target[len < 0 ? 0 : len] = 0;
+		if (len >= 0 && strcmp(target, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* As a daemon does that closes what it has not opened, and then opens its own. */
+static void a_host_that_closes_our_folders_is_served_and_told_once(void **state)
+{
+	static const char *const folders[] = { "state", "run" };
+	struct world *w = *state;
+	const tocsin_plugin *p = w->plugin;
+	tocsin_alert_event a = alert_event(TOCSIN_ALERT_RAISE, "DATA_FEED_DOWN");
+	tocsin_session_event s = session_event(TOCSIN_SESSION_CREATED, "s", "");
+	char path[192];
+	struct stat st;
+
+	option(w, "webhook.url", "http://127.0.0.1:9/");
+	tocsin_instance *i = start(w);
+	assert_int_equal(p->flush(i, TOCSIN_FLUSH_DURABLE, UINT64_MAX), TOCSIN_OK);
+	/* What is being written at that moment may fail; so nothing is. */
+	snprintf(path, sizeof path, "%s/snapshot.json", w->state);
+	while (stat(path, &st) < 0)
+		usleep(1000);
+	for (unsigned again = 0; again < 2; again++) {
+		for (size_t n = 0; n < 2; n++)
+			(void)test_descriptor_reuse(w->folder, folders[n]);
+		assert_int_equal(p->on_session(i, &s), TOCSIN_OK);
+		assert_int_equal(p->on_alert(i, &a, NULL), TOCSIN_OK);
+		assert_int_equal(p->flush(i, TOCSIN_FLUSH_DURABLE, UINT64_MAX), TOCSIN_OK);
+		for (size_t n = 0; n < 2; n++) {
+			snprintf(path, sizeof path, "%s/%s", w->folder->path, folders[n]);
+			while (!is_open(path))
+				usleep(1000);
+		}
+	}
+	(void)p->stop(i, UINT64_C(5000000000));
+	p->destroy(i);
+	assert_int_equal(times_in(w->log, "somebody in this process has closed descriptors"), 1);
+	/* A clean stop: neither its file nor its recorder is left, and the host's has nothing. */
+	snprintf(path, sizeof path, "%s/running", w->state);
+	assert_int_equal(stat(path, &st), -1);
+	int run = open(w->runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fdopendir(run);
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d));)
+		assert_null(strstr(e->d_name, "ring-"));
+	closedir(d);
+	int host = openat(w->folder->fd, "host", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	test_descriptor_is_untouched(host, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +436,7 @@ int main(void)
 		in_world(a_start_or_stop_too_many_changes_nothing),
 		in_world(two_engines_of_one_name_in_one_process_both_raise),
 		in_world(a_host_without_a_name_or_a_log_is_served),
+		in_world(a_host_that_closes_our_folders_is_served_and_told_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

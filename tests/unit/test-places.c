@@ -146,6 +146,49 @@ static void rights_that_somebody_has_given_are_left_alone(void **state)
 	places_done(&p);
 }
 
+/* As a daemon does, which closes what it has not opened. */
+static void a_folder_whose_descriptor_was_closed_is_opened_again(void **state)
+{
+	const struct test_folder *f = *state;
+	struct settings s = settings_in(f);
+	struct places p;
+
+	assert_int_equal(places_find(&s, &p), 0);
+	assert_int_equal(places_state(&p), p.state);
+	assert_int_equal(places_runtime(&p), p.runtime);
+	assert_false(p.reopened);
+	int host = test_descriptor_reuse(f, "state"), before = p.state;
+	assert_int_equal(host, before);
+	assert_int_not_equal(places_state(&p), host);
+	assert_int_equal(places_state(&p), p.state);
+	assert_true(p.reopened);
+	assert_int_equal(mkdirat(places_state(&p), "x", 0700), 0);
+	test_descriptor_is_untouched(host, 0);
+
+	host = test_descriptor_reuse(f, "run/deep/er");
+	int again = places_runtime(&p);
+	assert_true(again >= 0 && again != host);
+	test_descriptor_is_untouched(host, 0);
+	places_done(&p);
+}
+
+static void another_folder_in_its_place_is_not_used(void **state)
+{
+	const struct test_folder *f = *state;
+	struct settings s = settings_in(f);
+	struct places p;
+
+	assert_int_equal(places_find(&s, &p), 0);
+	int host = test_descriptor_reuse(f, "state");
+	assert_int_equal(renameat(f->fd, "state", f->fd, "elsewhere"), 0);
+	assert_int_equal(places_state(&p), -1);
+	assert_int_equal(mkdirat(f->fd, "state", 0700), 0);
+	assert_int_equal(places_state(&p), -1);
+	/* Nor is what has the number closed. */
+	places_done(&p);
+	test_descriptor_is_untouched(host, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +199,8 @@ int main(void)
 		test_in_folder(operators_are_let_into_the_state_folder_alone),
 		test_in_folder(without_the_group_everything_stays_private),
 		test_in_folder(rights_that_somebody_has_given_are_left_alone),
+		test_in_folder(a_folder_whose_descriptor_was_closed_is_opened_again),
+		test_in_folder(another_folder_in_its_place_is_not_used),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

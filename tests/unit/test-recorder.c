@@ -413,6 +413,32 @@ static void a_ring_that_the_control_group_has_no_room_for_is_refused_with_the_re
 	}
 }
 
+static void a_folder_whose_descriptor_was_closed_is_neither_used_nor_closed(void **state)
+{
+	const struct test_folder *f = *state;
+
+	assert_int_equal(mkdirat(f->fd, "run", 0700), 0);
+	int folder = openat(f->fd, "run", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	struct test_folder run = { .fd = folder };
+	struct recorder *r = make(&run, SMALL, 1), *other = make(&run, SMALL, 1);
+
+	close(folder);
+	close(test_descriptor_reuse(f, "run"));
+	/* One of the two is somebody's now, the other nobody's. */
+	assert_int_equal(recorder_is_there(r), -EBADF);
+	assert_int_equal(recorder_is_there(other), -EBADF);
+	assert_false(recorder_reopen(r, -1));
+	assert_false(recorder_reopen(r, f->fd));
+	folder = openat(f->fd, "run", O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+	assert_true(recorder_reopen(r, folder));
+	assert_int_equal(recorder_is_there(r), 0);
+	end(r, true);
+	end(other, true);
+	/* Its ring and its lock are all that is left. */
+	assert_int_equal(test_folder_count(folder), 2);
+	close(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -429,6 +455,7 @@ int main(void)
 		test_in_folder(without_room_for_the_file_it_is_an_error_and_leaves_nothing),
 		test_in_folder(
 			a_ring_that_the_control_group_has_no_room_for_is_refused_with_the_reason),
+		test_in_folder(a_folder_whose_descriptor_was_closed_is_neither_used_nor_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
