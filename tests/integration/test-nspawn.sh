@@ -3,7 +3,8 @@
 #
 # Under a real systemd, in a container of its own: engines run as services with the drop-in and are
 # killed, and the page arrives, with what systemd knows of the end. Once by the drop-in's
-# ExecStopPost=, once by OnFailure=, once by the sentinel, shut in as their units have it.
+# ExecStopPost=, once by OnFailure=, once by the sentinel, shut in as their units have it; and once
+# with the engine shut in too.
 . "$top_srcdir/tests/integration/common.sh"
 . "$top_srcdir/tests/integration/servers.sh"
 skip() {
@@ -51,6 +52,12 @@ engine() {
 engine live-1
 engine live-2
 engine live-3
+# Shut in as the example is, and further: no @resources, and a call that is filtered kills.
+engine live-4
+sed -n '/^# --- what it may see/,/^\[Install\]/p' "$top_srcdir/plugin/systemd/engine.service" |
+	sed '/^\[Install\]/d; /^SystemCallErrorNumber=/d; /^SystemCallFilter=@chown/d
+		s/^SystemCallFilter=~@privileged$/& @resources/' >>"$units/live-4.service"
+grep -q '^SystemCallFilter=~@privileged @resources$' "$units/live-4.service" || fail "no filter"
 # These are rescued otherwise.
 sed -i '/^ExecStopPost=/d' "$units"/live-[23].service.d/tocsin-engine.conf
 printf '[Unit]\nOnFailure=tocsin-rescue@%%N.service\n' >"$units/live-2.service.d/rescue.conf"
@@ -114,6 +121,7 @@ await grep -q listening /test/pages
 mkdir -p -m 755 /run/tocsin /var/lib/tocsin
 killed live-1
 killed live-2
+killed live-4
 systemctl start tocsin-sentinel || finish 1
 killed live-3
 systemctl stop tocsin-sentinel || finish 1
@@ -146,15 +154,15 @@ page() {
 distinct() {
 	grep -o '"webhook-id": *"[^"]*"' | sort -u | wc -l
 }
-for name in live-1 live-2 live-3; do
+for name in live-1 live-2 live-3 live-4; do
 	is 1 "$(page DATA_FEED_DOWN $name | distinct)" "pages of $name's alert"
 	is 1 "$(page ENGINE_DOWN $name | distinct)" "pages of $name's death"
 	page ENGINE_DOWN $name | grep -q shadow_001 || fail "$name's session is not told"
 done
-for name in live-1 live-2; do
+for name in live-1 live-2 live-4; do
 	for fact in '"service_result": *"signal"' '"exit_code": *"killed"' '"exit_status": *"KILL"'; do
 		page ENGINE_DOWN $name | grep -q "$fact" || fail "$name's page does not say $fact"
 	done
 done
-is 3 "$(grep -A40 '^MESSAGE=.P1. ENGINE_DOWN' "$share/entries" | grep '^TOCSIN_ALERT_ID=' | sort -u | wc -l)" \
+is 4 "$(grep -A40 '^MESSAGE=.P1. ENGINE_DOWN' "$share/entries" | grep '^TOCSIN_ALERT_ID=' | sort -u | wc -l)" \
 	"deaths in the journal"
