@@ -62,7 +62,7 @@ expected() {
 	tocsin\ page-test) echo "taken\\|delivered\\|ok" ;;
 	tocsin\ pages) echo "no page waits" ;;
 	tocsin\ runbook\ *) echo "First minutes" ;;
-	tocsin\ sessions\ *SESSION* | "tocsin sessions SESSION") echo "mode = shadow" ;;
+	"tocsin sessions SESSION") echo "mode = shadow" ;;
 	tocsin\ sessions*) echo "shadow_001.*mode.*shadow" ;;
 	tocsin\ snapshot\ --evidence\ *) echo "alerts.json" ;;
 	tocsin\ snapshot\ \|*source*) echo "okx:ETH-USD" ;;
