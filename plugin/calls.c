@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/tick_clock.h"
 #include "record/recorder_layout.h"
-#include "runbooks.h"
+#include "codes/runbooks.h"
 
 /* What is done in each call is one piece; what hardly ever happens lies elsewhere. */
 #define INLINE static inline __attribute__((always_inline))

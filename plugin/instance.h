@@ -9,11 +9,11 @@
 #include <stdbool.h>
 
 #include "base/tick_clock.h"
-#include "dispatcher.h"
-#include "host_log.h"
+#include "dispatch/dispatcher.h"
+#include "base/host_log.h"
 #include "record/record.h"
 #include "record/recorder.h"
-#include "settings.h"
+#include "settings/settings.h"
 #include "tocsin_plugin.h"
 
 /* What a struct of the first version's measures, whatever was appended since. */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # The journal's message catalog: what `journalctl -x` shows below an entry. Used with heads.awk.
-# The variable kinds names src/deliver/entry_kinds.def, whose rows, one a line, are
+# The variable kinds names src/journal/entry_kinds.def, whose rows, one a line, are
 #	ENTRY_KIND(NAME, "message id", "subject", "text")
 #
 # Only fields that every such entry has are substituted: an absent one would show as its name.

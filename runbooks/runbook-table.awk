@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# The compiled-in table of codes (src/runbook.h). Used with heads.awk.
+# The compiled-in table of codes (src/codes/runbook.h). Used with heads.awk.
 
 # The roles that a runbook names as {{role}}, and the one it escalates to, each once.
 function roles(code,    i, line, role, list) {
@@ -21,7 +21,7 @@ function finish(    i, code) {
 	print "/* SPDX-License-Identifier: MIT */"
 	print "/* Made from the heads of the runbooks. */"
 	print "#include \"config.h\""
-	print "#include \"runbook.h\"\n"
+	print "#include \"codes/runbook.h\"\n"
 	print "const struct runbook runbook_table[] = {"
 	for (i = 1; i <= n_codes; i++) {
 		code = codes[i]

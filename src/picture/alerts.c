@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "picture/alerts_state.h"
-#include "picture/storm.h"
+#include "picture/rate_limit.h"
 
 DEFINE_CLEANUP(struct incident_node *, incident_free, cleanup_incident)
 

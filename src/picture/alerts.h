@@ -57,7 +57,7 @@ struct incident {
 	bool has_value, has_limit, truncated;
 	bool open;
 	bool by_rule;
-	bool held;         /* its first page is told by a summary that is due: see storm.h */
+	bool held;         /* its first page is told by a summary that is due: see rate_limit.h */
 	bool unpaged;      /* nobody is paged for it */
 	uint32_t priority; /* of the last raise, 1..3 */
 	uint32_t worst;    /* the gravest raised */
@@ -110,7 +110,7 @@ struct alerts_settings {
 	uint64_t event_expires_ns; /* 0: never */
 	bool has_page_after;       /* page_after_ns overrides every code's */
 	uint64_t page_after_ns;
-	uint64_t max_pages_per_minute; /* 0: no limit; see storm.h */
+	uint64_t max_pages_per_minute; /* 0: no limit; see rate_limit.h */
 	/* Incidents of which priorities somebody is paged for, a bit each from P1 = 1; the others
 	 * count for no limit. 0: of all. */
 	uint32_t paged_priorities;

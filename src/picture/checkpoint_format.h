@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include "picture/picture.h"
 #include "picture/rules.h"
-#include "picture/storm.h"
+#include "picture/rate_limit.h"
 
 #define CHECKPOINT_MAGIC 0x74706963u /* "tpic" */
 #define CHECKPOINT_VERSION 1u

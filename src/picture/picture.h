@@ -38,7 +38,8 @@ struct news {
 	enum page_kind page;
 	bool page_only;   /* NEWS_ALERT: all that changed is that the first page fell due */
 	const char *text; /* NEWS_TROUBLE, NEWS_NOTE: one line for a person */
-	struct storm_summary *summary; /* NEWS_SUMMARY: see storm.h; its `endpoints` may be set */
+	struct storm_summary
+		*summary; /* NEWS_SUMMARY: see rate_limit.h; its `endpoints` may be set */
 };
 
 typedef void picture_tell(void *userdata, const struct news *news);

@@ -5,7 +5,7 @@
 
 #include "picture/picture.h"
 #include "picture/rules.h"
-#include "picture/storm.h"
+#include "picture/rate_limit.h"
 
 /* Codes of which it is said that a CLEAR met nothing. */
 #define VAIN_CLEARS_MAX 256

@@ -7,7 +7,7 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "base/moment.h"
-#include "deliver/pager_request.h"
+#include "post/pager_request.h"
 
 #define END_LABEL "Expire date:"
 

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "settings.h"
+#include "settings/settings.h"
 
 #define ENDPOINT_TROUBLE_SIZE 512
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The snapshots that engines keep in their state folders: where src/places.c puts those, for every
- * engine's name that has a folder there.
+ * The snapshots that engines keep in their state folders: where src/engine/folders.c puts those,
+ * for every engine's name that has a folder there.
  */
 #ifndef TOCSIN_TOOL_ENGINE_SNAPSHOTS_H
 #define TOCSIN_TOOL_ENGINE_SNAPSHOTS_H

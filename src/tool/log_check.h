@@ -3,7 +3,7 @@
 #ifndef TOCSIN_TOOL_LOG_CHECK_H
 #define TOCSIN_TOOL_LOG_CHECK_H
 
-#include "settings.h"
+#include "settings/settings.h"
 #include "tool/findings.h"
 
 /*

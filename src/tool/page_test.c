@@ -11,9 +11,9 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "base/thread.h"
-#include "deliver/page.h"
-#include "deliver/pager.h"
-#include "settings.h"
+#include "page/page.h"
+#include "post/pager.h"
+#include "settings/settings.h"
 #include "tool/tool.h"
 
 /* The pager's own timeouts end an attempt; this is for what they do not bound. */

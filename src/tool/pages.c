@@ -9,8 +9,8 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "control.h"
-#include "deliver/outbox.h"
+#include "engine/control.h"
+#include "spool/outbox.h"
 #include "tool/incident_view.h"
 #include "tool/pages_change.h"
 #include "tool/pages_engines.h"

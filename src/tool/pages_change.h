@@ -6,7 +6,7 @@
 #ifndef TOCSIN_TOOL_PAGES_CHANGE_H
 #define TOCSIN_TOOL_PAGES_CHANGE_H
 
-#include "control.h"
+#include "engine/control.h"
 #include "tool/pages_engines.h"
 
 /* Does the row fit what is asked for? */

@@ -15,7 +15,7 @@
 #include "base/files.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "snapshot_file.h"
+#include "engine/snapshot_file.h"
 #include "tool/rescue_engine.h"
 #include "tool/tool.h"
 

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/owner.h"
-#include "deliver/outbox.h"
-#include "pages_file.h"
+#include "spool/outbox.h"
+#include "engine/pages_file.h"
 
 /* More are not looked at, and counted. */
 #define PAGES_ENGINES_MAX 256

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "deliver/outbox.h"
+#include "spool/outbox.h"
 
 DEFINE_CLEANUP(struct outbox *, outbox_free, cleanup_outbox)
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "runbooks.h"
+#include "codes/runbooks.h"
 #include "tool/tool.h"
 
 #define NEAR_MAX 3

@@ -15,7 +15,7 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "deliver/signature.h"
+#include "post/signature.h"
 #include "tool/received_page.h"
 #include "tool/tool.h"
 

@@ -11,8 +11,8 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "rescue.h"
-#include "settings_table.h"
+#include "dispatch/rescue.h"
+#include "settings/settings_table.h"
 #include "tool/rescue_engine.h"
 #include "tool/tool.h"
 

@@ -18,7 +18,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "record/recorder.h"
-#include "settings_kept.h"
+#include "settings/settings_kept.h"
 
 #define RING_PREFIX "ring-"
 #define LOCK_PREFIX "lock-"
@@ -34,7 +34,7 @@ void rescue_engine_done(struct rescue_engine *e)
 	*e = (struct rescue_engine){ 0 };
 }
 
-/* --- Where engines are: src/places.c --- */
+/* --- Where engines are: src/engine/folders.c --- */
 
 #define ROOTS_MAX 3
 
@@ -296,7 +296,7 @@ static int become(uid_t uid, gid_t gid)
 		return -errno;
 	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return -errno;
-	/* Where src/places.c looks is now that user's. */
+	/* Where src/engine/folders.c looks is now that user's. */
 	if (setenv("HOME", user ? user->pw_dir : "/", 1) < 0 || unsetenv("XDG_RUNTIME_DIR") < 0 ||
 	    unsetenv("XDG_STATE_HOME") < 0)
 		return -errno;

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
-#include "rescue.h"
-#include "settings.h"
+#include "dispatch/rescue.h"
+#include "settings/settings.h"
 #include "tool/tool.h"
 
 struct rescue_engine {
@@ -21,8 +21,8 @@ struct rescue_engine {
 
 void rescue_engine_done(struct rescue_engine *e);
 
-/* The engine's folders where src/places.c puts them, those that are there. -ENOENT: there are none;
- * -ENOMEM. */
+/* The engine's folders where src/engine/folders.c puts them, those that are there. -ENOENT: there
+ * are none; -ENOMEM. */
 int rescue_engine_find(const char *name, struct rescue_engine *ret);
 /* The engine of the folders that the options name. -ENOENT, -ENOMEM. */
 int rescue_engine_of_options(const struct tool_options *o, struct rescue_engine *ret);
@@ -47,7 +47,8 @@ struct rescue_names {
 	size_t n;
 	size_t left_out; /* folders, one engine's twice where it has two */
 };
-/* Every engine that has a folder where src/places.c puts them. -ENOMEM leaves nothing to free. */
+/* Every engine that has a folder where src/engine/folders.c puts them. -ENOMEM leaves nothing to
+ * free. */
 int rescue_engine_names(struct rescue_names *ret);
 void rescue_names_done(struct rescue_names *names);
 

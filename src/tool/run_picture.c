@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "deliver/entry.h"
+#include "journal/entry.h"
 #include "picture/sessions.h"
 #include "tool/tool.h"
 

@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "deliver/entry_fields.h"
+#include "journal/entry_fields.h"
 #include "picture/alerts.h"
 #include "tool/incident_view.h"
 #include "tool/session_list.h"

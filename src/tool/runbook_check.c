@@ -12,9 +12,9 @@
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "base/text.h"
-#include "runbook_file.h"
-#include "runbook_text.h"
-#include "runbooks.h"
+#include "codes/runbook_file.h"
+#include "codes/runbook_text.h"
+#include "codes/runbooks.h"
 
 #define FINDING_MAX 256 /* bytes */
 #define SHOWN_MAX 60    /* bytes of a text that are shown */

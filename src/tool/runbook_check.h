@@ -4,7 +4,7 @@
 #define TOCSIN_TOOL_RUNBOOK_CHECK_H
 
 #include <stdbool.h>
-#include "settings.h"
+#include "settings/settings.h"
 
 /* Told of each finding; line 0 is the whole file. An error makes the runbook unfit, what is none is
  * worth a look. */

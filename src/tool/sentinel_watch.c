@@ -14,8 +14,8 @@
 #include "base/lockfile.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "rescue.h"
-#include "settings_kept.h"
+#include "dispatch/rescue.h"
+#include "settings/settings_kept.h"
 #include "tool/rescue_engine.h"
 #include "tool/tool.h"
 

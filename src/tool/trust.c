@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "base/text.h"
-#include "settings.h"
+#include "settings/settings.h"
 #include "tool/rescue_engine.h"
 #include "tool/tool.h"
 

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 
 #include "base/moment.h"
-#include "snapshot_file.h"
+#include "engine/snapshot_file.h"
 
 #define LOOKS_MAX 60000           /* a millisecond apart */
 #define WALL UINT64_C(1785750000) /* 2026-08-03T09:40:00Z */

@@ -13,7 +13,7 @@
 
 #include "base/moment.h"
 #include "base/text.h"
-#include "deliver/entry.h"
+#include "journal/entry.h"
 #include "picture/picture.h"
 
 static int send_other(unsigned n)

@@ -13,8 +13,8 @@
 #include <time.h>
 
 #include "base/moment.h"
-#include "deliver/entry.h"
-#include "deliver/journal.h"
+#include "journal/entry.h"
+#include "journal/journal.h"
 
 #define ROUNDS 5
 

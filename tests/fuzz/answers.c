@@ -11,9 +11,9 @@
 #include <stdarg.h>
 
 #include "base/moment.h"
-#include "deliver/pager.h"
-#include "deliver/pager_request.h"
-#include "deliver/retry.h"
+#include "post/pager.h"
+#include "post/pager_request.h"
+#include "post/retry.h"
 
 #define NOW_NS (UINT64_C(1785750000) * NS_PER_S)
 #define SECRET "secret-token"

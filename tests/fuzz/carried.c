@@ -10,9 +10,9 @@
 
 #include "base/boot.h"
 #include "base/checksum.h"
-#include "record/carried.h"
+#include "engine/saved_picture.h"
 
-/* As in carried.c, whose format it is. */
+/* As in saved_picture.c, whose format it is. */
 struct head {
 	char magic[8];
 	uint32_t format, byte_order;

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "control.h"
+#include "engine/control.h"
 
 struct taken {
 	unsigned n, n_bad;

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-#include "marker.h"
+#include "engine/running_file.h"
 
 static void same_again(const struct marker *m)
 {

@@ -9,7 +9,7 @@
 #include <errno.h>
 
 #include "base/checksum.h"
-#include "deliver/owed_parts.h"
+#include "journal/owed_parts.h"
 
 #define TAG UINT64_C(0x0123456789abcdef)
 #define TAG_LINE "entry 0123456789abcdef "

@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "base/moment.h"
-#include "deliver/page.h"
+#include "page/page.h"
 
 static void body_must(const struct page *p, bool minimal)
 {

@@ -5,7 +5,7 @@
 
 #include "picture/checkpoint.h"
 #include "picture/picture.h"
-#include "runbooks.h"
+#include "codes/runbooks.h"
 #include "fuzz.h"
 
 #define PICTURE_START_NS (1000 * NS_PER_S)

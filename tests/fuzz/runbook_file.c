@@ -6,8 +6,8 @@
 #include <errno.h>
 
 #include "picture/alerts.h"
-#include "runbook_file.h"
-#include "runbook_text.h"
+#include "codes/runbook_file.h"
+#include "codes/runbook_text.h"
 
 static void complain(void *userdata, unsigned line, const char *what)
 {

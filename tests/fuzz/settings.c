@@ -3,7 +3,7 @@
 #include "config.h"
 #include "fuzz.h"
 
-#include "settings_table.h"
+#include "settings/settings_table.h"
 
 #define OPTIONS_MAX 16
 static const char parting[] = "\n%%\n";

@@ -3,7 +3,7 @@
 #include "config.h"
 #include "fuzz.h"
 
-#include "settings_kept.h"
+#include "settings/settings_kept.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -140,9 +140,9 @@ status 0 "$TOCSIN" runbook --config "$work/example" DATA_FEED_DOWN
 # --- the journal
 
 # What is added to an entry, by whatever function.
-grep -hoE 'entry_add[a-z_]*\([a-z]+, *"[A-Z_]+"' "$top_srcdir"/src/deliver/*.c |
+grep -hoE 'entry_add[a-z_]*\([a-z]+, *"[A-Z_]+"' "$top_srcdir"/src/journal/*.c |
 	sed 's/.*"\(.*\)"/\1/' >"$work/code"
-echo "$(sed -n 's/^#define META_PREFIX "\(.*\)"/\1/p' "$top_srcdir/src/deliver/entry.c")KEY" \
+echo "$(sed -n 's/^#define META_PREFIX "\(.*\)"/\1/p' "$top_srcdir/src/journal/entry.c")KEY" \
 	>>"$work/code"
 section tocsin.7 "JOURNAL FIELDS" | sed -n 's/^\.It Cm \([A-Z_]*\)$/\1/p' >"$work/document"
 compare "the journal's fields in tocsin.7"
@@ -155,7 +155,7 @@ for runbook in $runbooks; do
 	echo "$(head_value code "$runbook") $(head_value message-id "$runbook")"
 done >"$work/code"
 sed -nE 's/^ENTRY_KIND\(([A-Z_]+), *"([0-9a-f]{32})".*/\1 \2/p' \
-	"$top_srcdir/src/deliver/entry_kinds.def" >>"$work/code"
+	"$top_srcdir/src/journal/entry_kinds.def" >>"$work/code"
 section tocsin.7 "MESSAGE IDS" |
 	${AWK:-awk} '/^\.It Cm / { name = $3; next } name { print name, $0; name = "" }' \
 		>"$work/document"

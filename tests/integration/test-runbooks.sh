@@ -18,7 +18,7 @@ wrong() {
 heads() {
 	program=$1
 	shift
-	"$AWK" -v kinds="$top_srcdir/src/deliver/entry_kinds.def" \
+	"$AWK" -v kinds="$top_srcdir/src/journal/entry_kinds.def" \
 		-f "$top_srcdir/runbooks/heads.awk" -f "$top_srcdir/runbooks/$program.awk" "$@"
 }
 

@@ -32,7 +32,7 @@ after() {
 	[ "$2" != "$3" ] && not_after "$1" "$3" "$2"
 }
 
-alive=$(sed -n 's/^ENTRY_KIND(ALIVE, "\([0-9a-f]*\)".*/\1/p' "$top_srcdir/src/deliver/entry_kinds.def")
+alive=$(sed -n 's/^ENTRY_KIND(ALIVE, "\([0-9a-f]*\)".*/\1/p' "$top_srcdir/src/journal/entry_kinds.def")
 
 # --- Since when.
 

@@ -97,7 +97,7 @@ archived() {
 }
 
 id_of() {
-	sed -n "s/^ENTRY_KIND($1, \"\([0-9a-f]*\)\".*/\1/p" "$top_srcdir/src/deliver/entry_kinds.def"
+	sed -n "s/^ENTRY_KIND($1, \"\([0-9a-f]*\)\".*/\1/p" "$top_srcdir/src/journal/entry_kinds.def"
 }
 
 begin_engine old

@@ -4,7 +4,7 @@
  * two producers, the reader with its checkpoints, a kill between any two steps of anybody, and the
  * recovery. With HELD the producers may be held between taking their slots and writing there: one
  * until the reader has announced that it waits for it, the other for ever. The reader then looks at
- * what is written behind (src/dispatcher_blocked.c).
+ * what is written behind (src/dispatch/dispatcher_blocked.c).
  *
  * Claimed: no record whose push returned is lost, none is accepted torn, none is applied twice, and
  * no producer writes into a slot that is still in use. What the reader sees behind a slot that is

@@ -9,8 +9,8 @@
 
 #include "base/moment.h"
 #include "base/text.h"
-#include "deliver/page.h"
-#include "deliver/posting.h"
+#include "page/page.h"
+#include "spool/delivery.h"
 
 #define FIXTURE_WALL_NS UINT64_C(1785750996584631000) /* 2026-08-03T09:56:36.584631Z */
 #define FIXTURE_LIMIT_NS (30 * NS_PER_S) /* for what must come; nothing is judged by it */

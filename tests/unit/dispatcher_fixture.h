@@ -7,7 +7,7 @@
 
 #include "base/moment.h"
 #include "base/text.h"
-#include "dispatcher.h"
+#include "dispatch/dispatcher.h"
 #include "record/recorder_layout.h"
 
 struct engine {

@@ -16,7 +16,7 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "deliver/journal.h"
+#include "journal/journal.h"
 #include "test.h"
 
 #define LONG_NS (60 * NS_PER_S)

@@ -5,7 +5,7 @@
 
 #include "http_fixture.h"
 
-#include "deliver/pager.h"
+#include "post/pager.h"
 
 #define TOLD_MAX 512
 #define STEPS(...)                                                                                 \

@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "picture/picture.h"
-#include "picture/storm.h"
+#include "picture/rate_limit.h"
 #include "test.h"
 
 #define WALL UINT64_C(1785750000)

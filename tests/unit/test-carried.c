@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "record/carried.h"
+#include "engine/saved_picture.h"
 
 static uint8_t state_bytes[] = "what a picture looks like";
 

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "clearing.h"
+#include "picture/clearing.h"
 
 static void expect(const struct test_folder *f, const char *folder, uid_t uid, const char *who)
 {

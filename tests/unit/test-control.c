@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "control.h"
+#include "engine/control.h"
 
 #define SEEN_MAX 80
 

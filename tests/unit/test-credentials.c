@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <sys/wait.h>
 
-#include "deliver/credentials.h"
+#include "post/credentials.h"
 
 #define SECRET "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 #define SECRETS SECRET "\nwhsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"

@@ -11,7 +11,7 @@
 #include <pthread.h>
 
 #include "base/cleanup.h"
-#include "deliver/journal_parts.h"
+#include "journal/journal_parts.h"
 
 #define TRIES 3000 /* a hundredth of a second apart */
 

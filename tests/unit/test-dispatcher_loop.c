@@ -9,8 +9,8 @@
 
 #include "base/cleanup.h"
 #include "picture/checkpoint.h"
-#include "record/carried.h"
-#include "runbooks.h"
+#include "engine/saved_picture.h"
+#include "codes/runbooks.h"
 
 #define TRIES 3000 /* a hundredth of a second apart */
 

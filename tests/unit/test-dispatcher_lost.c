@@ -7,8 +7,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "deliver/keeper.h"
-#include "deliver/pager.h"
+#include "spool/disk_thread.h"
+#include "post/pager.h"
 
 /* --- Which came first: asking the disk, or the pager? --- */
 

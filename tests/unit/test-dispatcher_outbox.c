@@ -9,8 +9,8 @@
 
 #include <errno.h>
 
-#include "deliver/outbox.h"
-#include "deliver/pager.h"
+#include "spool/outbox.h"
+#include "post/pager.h"
 
 #define BATCH 4
 #define INCIDENTS 10 /* each with a raising and a resolution */

@@ -8,7 +8,7 @@
 #include <jansson.h>
 
 #include "base/cleanup.h"
-#include "record/carried.h"
+#include "engine/saved_picture.h"
 
 #define TRIES 3000 /* a hundredth of a second apart */
 

@@ -14,7 +14,7 @@
 
 #include <errno.h>
 
-#include "deliver/outbox.h"
+#include "spool/outbox.h"
 
 #define BATCH 4
 #define WAITING 10 /* more than twice what is read at a time */

@@ -16,10 +16,10 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "deliver/entry_fields.h"
-#include "deliver/pager.h"
-#include "picture/storm.h"
-#include "runbooks.h"
+#include "journal/entry_fields.h"
+#include "post/pager.h"
+#include "picture/rate_limit.h"
+#include "codes/runbooks.h"
 
 #define WALL_NS UINT64_C(1785750996584631000)
 

@@ -5,7 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "deliver/entry_line.h"
+#include "journal/entry_line.h"
 #include "test.h"
 
 static void a_line_cannot_be_broken_by_its_fields(void **state)

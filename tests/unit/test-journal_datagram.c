@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "deliver/journal_datagram.h"
+#include "journal/journal_datagram.h"
 #include "test.h"
 
 #define FIELD(bytes)                                                                               \

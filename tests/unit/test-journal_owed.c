@@ -5,7 +5,7 @@
 #include <dirent.h>
 #include <sys/wait.h>
 
-#include "deliver/owed.h"
+#include "journal/owed.h"
 #include "journal_fixture.h"
 
 /* Files in owed/ that are neither hidden nor, unless asked for, set aside. */

@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/thread.h"
-#include "deliver/keeper.h"
+#include "spool/disk_thread.h"
 
 static const char *const endpoints[] = { "webhook" };
 

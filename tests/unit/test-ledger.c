@@ -2,7 +2,7 @@
 #include "config.h"
 #include "test.h"
 
-#include "ledger.h"
+#include "spool/delivery_index.h"
 
 static struct page *make_page(void)
 {

@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/files.h"
-#include "marker.h"
+#include "engine/running_file.h"
 
 static void a_marker_comes_back_as_it_was_written(void **state)
 {

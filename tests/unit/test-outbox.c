@@ -7,7 +7,7 @@
 #include <errno.h>
 
 #include "base/files.h"
-#include "deliver/outbox.h"
+#include "spool/outbox.h"
 
 #define SEEN_MAX 64
 

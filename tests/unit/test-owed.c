@@ -6,8 +6,8 @@
 
 #include "base/cleanup.h"
 #include "base/files.h"
-#include "deliver/entry_fields.h"
-#include "deliver/owed.h"
+#include "journal/entry_fields.h"
+#include "journal/owed.h"
 #include "test.h"
 
 static struct owed *open_owed(const struct test_folder *f)

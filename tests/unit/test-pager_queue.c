@@ -3,7 +3,7 @@
 
 #include "deliver_fixture.h"
 
-#include "deliver/pager_queue.h"
+#include "post/pager_queue.h"
 
 static void the_queue_gives_each_once_and_in_order(void **state)
 {

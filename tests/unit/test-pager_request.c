@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-#include "deliver/signature.h"
+#include "post/signature.h"
 
 #define SECRET "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "base/files.h"
-#include "pages_file.h"
+#include "engine/pages_file.h"
 
 #define WALL_NS UINT64_C(1785750996584631000)
 #define NO_GROUP ((gid_t)-1)

@@ -4,7 +4,7 @@
 
 #include <grp.h>
 
-#include "places.h"
+#include "engine/folders.h"
 
 static char runtime[128], statedir[128];
 static char engine[] = "engine";

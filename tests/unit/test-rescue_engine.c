@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "base/cleanup.h"
-#include "settings_kept.h"
+#include "settings/settings_kept.h"
 #include "tool/rescue_engine.h"
 
 /* A folder for each, and the options that name them. */

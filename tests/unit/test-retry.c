@@ -3,7 +3,7 @@
 
 #include "test.h"
 
-#include "deliver/retry.h"
+#include "post/retry.h"
 
 static const struct retry_outcome refused = { .http_status = 503 };
 

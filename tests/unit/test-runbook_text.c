@@ -5,7 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "runbook_text.h"
+#include "codes/runbook_text.h"
 
 static struct settings_contact contacts[] = {
 	{ (char[]){ "trading-desk" }, (char[]){ "+1 555 0100 (desk phone)" } },

@@ -9,12 +9,12 @@
 #include "base/files.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "deliver/entry.h"
-#include "deliver/page.h"
+#include "journal/entry.h"
+#include "page/page.h"
 #include "picture/alerts.h"
-#include "runbook_file.h"
-#include "runbooks.h"
-#include "settings.h"
+#include "codes/runbook_file.h"
+#include "codes/runbooks.h"
+#include "settings/settings.h"
 
 #define ID "0123456789abcdef0123456789abcdef"
 #define HEAD(code, priority, id)                                                                   \

@@ -8,7 +8,7 @@
 #include "base/files.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "settings_table.h"
+#include "settings/settings_table.h"
 
 static int make_place(void **state)
 {

@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "base/text.h"
-#include "settings_table.h"
+#include "settings/settings_table.h"
 
 DEFINE_CLEANUP(struct settings *, settings_free, cleanup_settings)
 

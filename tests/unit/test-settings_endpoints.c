@@ -9,8 +9,8 @@
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "base/moment.h"
-#include "settings_kept.h"
-#include "settings_table.h"
+#include "settings/settings_kept.h"
+#include "settings/settings_table.h"
 
 static char error[512];
 

@@ -8,7 +8,7 @@
 #include "base/files.h"
 #include "base/lockfile.h"
 #include "base/moment.h"
-#include "snapshot_file.h"
+#include "engine/snapshot_file.h"
 
 #define EPOCH "0123456789abcdef0123456789abcdef"
 

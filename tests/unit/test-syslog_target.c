@@ -8,7 +8,7 @@
 #include <sys/un.h>
 
 #include "base/cleanup.h"
-#include "deliver/syslog_target.h"
+#include "journal/syslog_target.h"
 #include "test.h"
 
 #define SMALL_BUFFER 4096

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The limit of pages a minute. Pages of single incidents go out while fewer than the limit have
+ * done so within the last minute on the clock; the others are held, and as soon as a page may go
+ * again one summary takes them all. Until then every further page is held too, so that none
+ * overtakes: a resolution is never told before the page that told of its raising.
+ *
+ * - What is urgent, a P1's raising, repeats among them, is never held for lesser pages: it is held
+ *   when as many urgent ones as the limit have gone within the minute, and then the summary waits
+ *   for these alone.
+ * - A held incident counts as paged: its repeats and its resolution are held or paged likewise.
+ *   Raised and resolved within one summary, it is counted in both.
+ * - The summary is one page of those that count. It is told at the deadline, after all else that
+ *   is due then.
+ * - ENGINE_DOWN, EVENTS_BLOCKED and PAGER_DEGRADED, where a rule raised them, are never held and
+ *   count for nothing: they say that pages may be missing, and EVENTS_BLOCKED quotes alerts that
+ *   have no page yet. Pages that nobody gets (paged_priorities) count for nothing either.
+ * - The minute is exact for limits up to STORM_GROUPS_MAX - 1. Above, pages are counted in groups
+ *   that leave the minute together, when their last one does: never more than the limit go.
+ */
+#ifndef TOCSIN_PICTURE_RATE_LIMIT_H
+#define TOCSIN_PICTURE_RATE_LIMIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "picture/alerts.h"
+
+/* Ids that a summary carries; those past it are counted alone. */
+#define STORM_IDS_MAX 64
+#define STORM_GROUPS_MAX 1025
+#define STORM_MINUTE_NS (60 * NS_PER_S)
+/* Where a summary stands among deadlines of one time: behind every code. */
+#define STORM_KEY "storm"
+
+/* What one summary page tells. */
+struct storm_summary {
+	/* Its alert_id: epoch - position of the first event held - storm; where a summary has that
+	 * position already, the number after the last one's. */
+	char id[ALERT_ID_SIZE];
+	uint64_t raised, resolved;      /* pages held, repeats among those raised */
+	uint64_t urgent;                /* of those raised */
+	uint64_t by_priority[3];        /* of both, P1, P2, P3 */
+	uint64_t unlisted;              /* of both, those whose incident found no room in ids */
+	uint32_t priority;              /* the gravest of them */
+	char code[TOCSIN_CODE_MAX + 1]; /* of the first one held of that priority */
+	/* Those where what is resolved here was paged; the listener adds where this page goes, and
+	 * the incidents raised here are then taken to have been paged there. */
+	uint32_t endpoints;
+	uint64_t limit;      /* in force: pages a minute */
+	struct moment since; /* the first one held */
+	size_t n_ids;
+	/* Of the incidents: first held first; once it is arranged, open ones first, then the
+	 * gravest. Where there is no room the least of them makes it. */
+	char ids[STORM_IDS_MAX][ALERT_ID_SIZE];
+	char codes[STORM_IDS_MAX][TOCSIN_CODE_MAX + 1];
+	bool ended[STORM_IDS_MAX];         /* its resolution is among what was held */
+	uint8_t priorities[STORM_IDS_MAX]; /* 1..3; 0: not known, an older version has saved it */
+	uint16_t pages[STORM_IDS_MAX];     /* so many of those held are its */
+};
+
+/* Pages that went; they leave the minute when the last one does. */
+struct storm_group {
+	uint64_t last_ns; /* on the clock */
+	uint64_t n;
+};
+
+/* The pages of the last minute. */
+struct storm_window {
+	struct storm_group went[STORM_GROUPS_MAX]; /* a ring, oldest at `first` */
+	size_t first, n_groups;
+	uint64_t n_went; /* in all groups */
+};
+
+/* The limiter's state. */
+struct storm {
+	uint64_t limit;
+	struct storm_window all, urgent; /* the latter are among the former */
+	uint64_t last_position;          /* in the last summary's id */
+	struct storm_summary held;       /* raised + resolved is 0: nothing waits */
+};
+
+/* The number in a summary's alert_id; 0: it is none's. */
+uint64_t storm_number(const char *alert_id);
+
+void storm_init(struct storm *s, uint64_t limit);
+
+/* Is it what lesser pages never hold up? */
+bool storm_is_urgent(const struct incident *incident, enum page_kind kind);
+/* Must a page that falls due now be held? */
+bool storm_holds(struct storm *s, bool urgent, struct moment at);
+/* One went out. */
+void storm_note(struct storm *s, bool urgent, struct moment at);
+/* Holds a page, not PAGE_NONE; epoch is the text new ids begin with. */
+void storm_hold(struct storm *s, struct incident *incident, enum page_kind kind, const char *epoch,
+		uint64_t position, struct moment at);
+
+bool storm_waits(const struct storm *s);
+/* When the summary of what is held may go; UINT64_MAX: nothing is. */
+uint64_t storm_due(const struct storm *s);
+/* Puts the incidents of what is held into the order in which people want to read of them. */
+void storm_arrange(struct storm_summary *held);
+/* It went out: nothing is held any more. */
+void storm_told(struct storm *s, struct moment at);
+
+/* For the checkpoint: groups oldest first. -EBADMSG for what cannot have been there. */
+int storm_restore_group(struct storm_window *w, const struct storm_group *group);
+int storm_restore_held(struct storm *s, const struct storm_summary *held, uint64_t last_position);
+
+#endif
