@@ -18,6 +18,7 @@
 #include "base/failure.h"
 #include "base/fork_watch.h"
 #include "base/moment.h"
+#include "post/endpoint_files.h"
 
 #define SNAPSHOT_TIMEOUT_NS NS_PER_S
 #define SNAPSHOT_SLACK                                                                             \
@@ -144,7 +145,8 @@ static tocsin_rc create(const tocsin_host *host, const tocsin_kv *options, size_
 		return TOCSIN_E_NOMEM;
 	}
 	instance_kept(i)->host_log.host = host;
-	int r = settings_load(options, n_options, line, sizeof line, &i->settings);
+	int r = settings_load(endpoint_files_check, options, n_options, line, sizeof line,
+			      &i->settings);
 	if (r < 0) {
 		err_set(err, err_size, line);
 		return r == -ENOMEM ? TOCSIN_E_NOMEM : TOCSIN_E_CONFIG;

@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "base/text.h"
-#include "picture/alerts.h"
+#include "codes/code.h"
 #include "codes/runbook_text.h"
 
 #define FENCE "---"
@@ -80,7 +80,7 @@ static const struct {
 	bool (*fits)(tocsin_str value);
 	const char *expected;
 } keys[KEYS] = {
-	[KEY_CODE] = { "code", alert_code_is_usable, "capitals, digits and _, at most 64" },
+	[KEY_CODE] = { "code", code_is_usable, "capitals, digits and _, at most 64" },
 	[KEY_PRIORITY] = { "priority", is_priority, "P1, P2 or P3" },
 	[KEY_MESSAGE_ID] = { "message-id", is_message_id, "32 hex digits in lower case" },
 	[KEY_TITLE] = { "title", is_title, "at most 100 characters without \\, \" and |" },
@@ -207,7 +207,7 @@ static void name_check(struct reader *r, const char *name)
 	tocsin_str code = r->values[KEY_CODE];
 	char lower[TOCSIN_CODE_MAX + 1];
 
-	if (!code.ptr || !alert_code_is_usable(code))
+	if (!code.ptr || !code_is_usable(code))
 		return;
 	for (size_t i = 0; i < code.len; i++) {
 		lower[i] = code.ptr[i];

@@ -7,21 +7,6 @@
 
 #include "base/text.h"
 
-static bool is_role_byte(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-}
-
-bool role_is_usable(tocsin_str role)
-{
-	if (role.len == 0 || role.len > ROLE_MAX || role.ptr[0] < 'a' || role.ptr[0] > 'z')
-		return false;
-	for (size_t i = 1; i < role.len; i++)
-		if (!is_role_byte(role.ptr[i]))
-			return false;
-	return true;
-}
-
 bool runbook_next_role(tocsin_str *rest, tocsin_str *ret_before, tocsin_str *ret_role)
 {
 	const char *p = rest->ptr, *end = p + rest->len, *open;
@@ -31,7 +16,7 @@ bool runbook_next_role(tocsin_str *rest, tocsin_str *ret_before, tocsin_str *ret
 
 		/* One byte more than a role may have tells that it is too long. */
 		while (role.ptr + role.len < end && role.len <= ROLE_MAX &&
-		       is_role_byte(role.ptr[role.len]))
+		       role_has_byte(role.ptr[role.len]))
 			role.len++;
 		if (role_is_usable(role) && end - (role.ptr + role.len) >= 2 &&
 		    memcmp(role.ptr + role.len, "}}", 2) == 0) {
@@ -46,14 +31,14 @@ bool runbook_next_role(tocsin_str *rest, tocsin_str *ret_before, tocsin_str *ret
 	return false;
 }
 
-char *runbook_fill(tocsin_str text, const struct settings *settings, unsigned *ret_empty)
+char *runbook_fill(tocsin_str text, const struct contacts *contacts, unsigned *ret_empty)
 {
 	struct text_buffer b = { 0 };
 	tocsin_str before, role;
 	unsigned empty = 0;
 
 	while (runbook_next_role(&text, &before, &role)) {
-		const char *who = settings_contact(settings, role);
+		const char *who = contacts_who(contacts, role);
 
 		text_buffer_add(&b, before);
 		if (who) {

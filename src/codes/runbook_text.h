@@ -7,14 +7,10 @@
 #define TOCSIN_CODES_RUNBOOK_TEXT_H
 
 #include <stdbool.h>
-#include "settings/settings.h"
+#include "codes/contacts.h"
 #include "tocsin_plugin.h"
 
-#define ROLE_MAX 64          /* bytes of a role's name */
 #define RUNBOOK_ROLES_MAX 64 /* different ones in one runbook; those past it are not listed */
-
-/* May a role be named so? */
-bool role_is_usable(tocsin_str role);
 
 /* Takes the text up to and with the next {{role}} off *rest; false when there is none, and *rest is
  * left alone. Views of it. */
@@ -24,7 +20,7 @@ bool runbook_next_role(tocsin_str *rest, tocsin_str *ret_before, tocsin_str *ret
  * The text with each {{role}} replaced by its contact, or by "(role: not set, see [contacts])".
  * *ret_empty, which may be NULL, counts the latter. Heap; NULL without memory.
  */
-char *runbook_fill(tocsin_str text, const struct settings *settings, unsigned *ret_empty);
+char *runbook_fill(tocsin_str text, const struct contacts *contacts, unsigned *ret_empty);
 
 /* The roles a text names, `first` before them, each once, with blanks between. Heap; NULL without
  * memory. */

@@ -14,7 +14,6 @@
 #include "base/descriptor.h"
 #include "base/files.h"
 #include "base/text.h"
-#include "picture/alerts.h"
 #include "codes/runbook_file.h"
 
 #define FALLBACK "GENERAL"

@@ -9,6 +9,7 @@
 #define TOCSIN_CODES_RUNBOOKS_H
 
 #include <stdbool.h>
+#include "codes/code.h"
 #include "codes/runbook.h"
 #include "tocsin_plugin.h"
 
@@ -36,7 +37,6 @@ const struct runbook *runbooks_own(const struct runbooks *set, tocsin_str code);
 /* All of them, ordered by code. */
 unsigned runbooks_list(const struct runbooks *set, const struct runbook **ret);
 
-struct code_facts;
 /* The picture's code_lookup: what the code's runbook says. userdata is a set, not written to. */
 void runbooks_facts(void *userdata, tocsin_str code, struct code_facts *ret);
 

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "engine/control.h"
 #include "engine/pages_file.h"
+#include "post/attempt_entry.h"
 
 #define LOOK_EVERY_NS NS_PER_S
 

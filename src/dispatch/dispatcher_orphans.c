@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "engine/pages_file.h"
+#include "post/attempt_entry.h"
 
 DEFINE_CLEANUP(struct page *, page_unref, cleanup_page)
 DEFINE_CLEANUP(struct posting *, posting_unref, cleanup_posting)

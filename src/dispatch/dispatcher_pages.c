@@ -11,6 +11,7 @@
 #include <syslog.h>
 
 #include "base/cleanup.h"
+#include "post/attempt_entry.h"
 
 #define DEGRADED "PAGER_DEGRADED"
 #define FAILOVER_LOOK_NS (50 * NS_PER_MS)

@@ -78,7 +78,7 @@ static void contexts_fill(struct dispatcher *d)
 		.host = d->host_name,
 		.runbooks_base_url = s->runbooks_base_url,
 		.runbooks = d->runbooks,
-		.settings = s,
+		.contacts = &s->contacts,
 		.replay = s->engine_replay,
 	};
 	for (unsigned i = 0; i < s->n_endpoints; i++)

@@ -88,14 +88,6 @@ void entry_addf(struct entry *e, const char *name, const char *format, ...)
 
 /* The entry for a piece of news; NULL when there is nothing to log, or no memory for all of it. */
 struct entry *entry_of_news(const struct entry_context *c, const struct news *n);
-/* The audit line of an attempt to deliver a page. */
-struct attempt;
-struct entry *entry_of_attempt(const struct entry_context *c, const struct attempt *a,
-			       uint64_t wall_ns);
-/* The audit line of a page that an operator has given up. */
-struct posting;
-struct entry *entry_of_discard(const struct entry_context *c, const struct posting *p,
-			       const char *endpoint, const char *reason, uint64_t wall_ns);
 /* What tocsin says of a run: what it is known by, and how it stands. */
 struct run_facts {
 	uint64_t started_wall_ns;

@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 #include "journal/entry_fields.h"
-#include "post/resolution.h"
+#include "page/resolution.h"
 #include "picture/rate_limit.h"
 #include "codes/runbooks.h"
 

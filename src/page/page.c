@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "page/page_builder.h"
-#include "post/resolution.h"
+#include "page/resolution.h"
 #include "codes/runbooks.h"
 
 /* A member's quotes, colon and comma. */

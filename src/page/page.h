@@ -42,7 +42,7 @@ struct page_context {
 	const char *runbooks_base_url;
 	bool replay;
 	const struct runbooks *runbooks; /* NULL: the built-in ones */
-	const struct settings *settings; /* for its contacts; NULL: there are none */
+	const struct contacts *contacts; /* NULL: there are none */
 	uint64_t due_wall_ns; /* of the page to be made, by the real clock; 0: the event's time */
 	uint64_t due_mono_ns; /* and by the monotonic one; 0: not known */
 };

@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "codes/runbooks.h"
-#include "settings/settings.h"
+#include "codes/contacts.h"
 
 static size_t escaped_size(char c)
 {
@@ -103,7 +103,7 @@ static void add_link(struct builder *b, const struct page_context *c, const char
 /* "trading-desk: +1 555 0100" where the settings tell, else the role alone. */
 static void add_escalation(struct builder *b, const struct page_context *c, const char *role)
 {
-	const char *who = settings_contact(c->settings, str(role));
+	const char *who = contacts_who(c->contacts, str(role));
 	struct text_buffer text = { 0 };
 
 	text_buffer_printf(&text, "%s%s%s", role, who ? ": " : "", who ? who : "");

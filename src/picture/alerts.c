@@ -93,7 +93,7 @@ static struct judged judge(const struct alerts *a, const struct raise *raise)
 	struct code_facts facts = { .priority = 3 };
 	tocsin_str code = incident_code(raise->code);
 
-	if (!alert_code_is_usable(raise->code))
+	if (!code_is_usable(raise->code))
 		j.raw_code = raise->code;
 	a->settings.lookup(a->settings.lookup_userdata, code, &facts);
 	j.priority = priority_within(raise->priority > 0 ? raise->priority : facts.priority);

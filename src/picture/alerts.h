@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/moment.h"
+#include "codes/code.h"
 #include "picture/metadata.h"
 #include "record/recorder.h"
 
@@ -31,15 +32,6 @@
 #define ALERTS_RECENT_NS (UINT64_C(86400) * NS_PER_S)
 /* epoch (32 hex digits) - position - rule, and a NUL */
 #define ALERT_ID_SIZE 80
-
-/* What is known of a code before anything is raised: its runbook's head. */
-struct code_facts {
-	uint32_t priority;      /* 1..3 */
-	uint64_t page_after_ns; /* for incidents that a rule raises */
-};
-
-/* Looks `code` up; a code without a runbook gets GENERAL's facts. */
-typedef void code_lookup(void *userdata, tocsin_str code, struct code_facts *ret);
 
 enum page_kind { PAGE_NONE, PAGE_RAISED, PAGE_REPEAT, PAGE_RESOLVED };
 
@@ -197,8 +189,6 @@ int alerts_restore(struct alerts *a, const struct alerts_saved *saved);
 /* Raises so far of P1, P2, P3. */
 void alerts_restore_raised(struct alerts *a, const uint64_t raised[static 3]);
 
-/* May this code stand as it is: [A-Z][A-Z0-9_]*, at most TOCSIN_CODE_MAX bytes? */
-bool alert_code_is_usable(tocsin_str code);
 /* Could it be an alert_id? */
 bool alert_id_is_usable(const char *id);
 

@@ -23,7 +23,7 @@ static bool could_be_open(const struct alerts_saved *s)
 	/* Either it was paged, or it will be, or never is. */
 	bool paged = i->paged_priority > 0, will_be = i->page_at_ns > 0;
 
-	return alert_code_is_usable(str(i->code)) && i->priority >= 1 && i->priority <= 3 &&
+	return code_is_usable(str(i->code)) && i->priority >= 1 && i->priority <= 3 &&
 	       i->worst >= 1 && i->worst <= i->priority && i->paged_priority <= 3 &&
 	       paged + will_be + i->unpaged == 1 && alert_id_is_usable(i->id);
 }

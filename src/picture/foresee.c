@@ -12,7 +12,7 @@ static uint32_t priority_of(const struct picture *p, tocsin_str code, uint32_t g
 
 	if (given > 0)
 		return given;
-	s->lookup(s->lookup_userdata, alert_code_is_usable(code) ? code : STR("GENERAL"), &facts);
+	s->lookup(s->lookup_userdata, code_is_usable(code) ? code : STR("GENERAL"), &facts);
 	return facts.priority;
 }
 

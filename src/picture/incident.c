@@ -15,23 +15,9 @@ _Static_assert(INCIDENT_KEY_SIZE > TOCSIN_CODE_MAX + 4 * (10 + 3 * TOCSIN_ID_MAX
 
 DEFINE_CLEANUP(struct incident_node *, incident_free, cleanup_incident)
 
-bool alert_code_is_usable(tocsin_str code)
-{
-	if (code.len == 0 || code.len > TOCSIN_CODE_MAX)
-		return false;
-	for (size_t i = 0; i < code.len; i++) {
-		char c = code.ptr[i];
-		bool letter = c >= 'A' && c <= 'Z';
-
-		if (!letter && (i == 0 || !((c >= '0' && c <= '9') || c == '_')))
-			return false;
-	}
-	return true;
-}
-
 tocsin_str incident_code(tocsin_str code)
 {
-	return alert_code_is_usable(code) ? code : STR("GENERAL");
+	return code_is_usable(code) ? code : STR("GENERAL");
 }
 
 bool alert_id_is_usable(const char *id)
@@ -113,7 +99,7 @@ size_t incident_key(char buf[static INCIDENT_KEY_SIZE], bool by_rule,
 	to = mempcpy(to, code.ptr, code.len);
 	parts = to;
 	/* Two codes that are not usable are two all the same. */
-	if (!alert_code_is_usable(identity->code))
+	if (!code_is_usable(identity->code))
 		to = key_add_part(to, " raw=", identity->code);
 	to = key_add_part(to, " session=", identity->session_id);
 	to = key_add_part(to, " source=", identity->source);

@@ -15,7 +15,7 @@
 #include "picture/alerts.h"
 #include "picture/sessions.h"
 #include "picture/status.h"
-#include "picture/thresholds.h"
+#include "settings/thresholds.h"
 #include "record/record.h"
 
 enum news_kind {

@@ -256,11 +256,11 @@ static bool could_be_held(const struct storm_summary *held)
 {
 	uint64_t sum = 0;
 
-	if (!alert_id_is_usable(held->id) || !alert_code_is_usable(str(held->code)) ||
+	if (!alert_id_is_usable(held->id) || !code_is_usable(str(held->code)) ||
 	    held->priority < 1 || held->priority > 3 || held->n_ids == 0)
 		return false;
 	for (size_t i = 0; i < held->n_ids; i++)
-		if (!alert_id_is_usable(held->ids[i]) || !alert_code_is_usable(str(held->codes[i])))
+		if (!alert_id_is_usable(held->ids[i]) || !code_is_usable(str(held->codes[i])))
 			return false;
 	for (size_t i = 0; i < 3; i++)
 		sum += held->by_priority[i];

@@ -35,7 +35,7 @@ void settings_free(struct settings *s)
 	free(s->runbooks_base_url);
 	free(s->runbooks_dir);
 	settings_free_environment(s);
-	settings_free_contacts(s);
+	contacts_done(&s->contacts);
 	settings_free_sources(s);
 	free(s);
 }
@@ -145,7 +145,8 @@ static int check_endpoint(struct loader *l, struct settings_endpoint *e)
 	int r = unknown_told(l, e);
 
 	if (r == 0)
-		r = settings_check_endpoint(e, l->settings->engine_name, &key, &why);
+		r = settings_check_endpoint(e, l->settings->engine_name, l->check_files, &key,
+					    &why);
 	if (r < 0 && r != -ENOMEM)
 		endpoint_tell(l, e, key, why.ptr);
 	text_buffer_done(&why);
@@ -284,12 +285,14 @@ static int load_all(struct loader *l, const char *sysconfdir, const tocsin_kv *o
 	return r;
 }
 
-static int load(const char *sysconfdir, const tocsin_kv *options, size_t n_options,
-		bool with_endpoints, const struct settings_listener *listener, char *err,
-		size_t err_size, struct settings **ret)
+static int load(settings_files_check *check_files, const char *sysconfdir, const tocsin_kv *options,
+		size_t n_options, bool with_endpoints, const struct settings_listener *listener,
+		char *err, size_t err_size, struct settings **ret)
 {
 	_cleanup_(cleanup_settings) struct settings *s = calloc(1, sizeof *s);
-	_cleanup_(loader_done) struct loader l = { .settings = s, .listener = listener };
+	_cleanup_(loader_done) struct loader l = { .settings = s,
+						   .check_files = check_files,
+						   .listener = listener };
 	_cleanup_(guest_leave) struct guest guest = guest_enter();
 	int r = s ? load_all(&l, sysconfdir, options, n_options, with_endpoints) : -ENOMEM;
 
@@ -305,26 +308,30 @@ static int load(const char *sysconfdir, const tocsin_kv *options, size_t n_optio
 	return r;
 }
 
-int settings_load_from(const char *sysconfdir, const tocsin_kv *options, size_t n_options,
-		       char *err, size_t err_size, struct settings **ret)
+int settings_load_from(settings_files_check *check_files, const char *sysconfdir,
+		       const tocsin_kv *options, size_t n_options, char *err, size_t err_size,
+		       struct settings **ret)
 {
-	return load(sysconfdir, options, n_options, true, NULL, err, err_size, ret);
+	return load(check_files, sysconfdir, options, n_options, true, NULL, err, err_size, ret);
 }
 
 int settings_read(const tocsin_kv *options, size_t n_options, char *err, size_t err_size,
 		  struct settings **ret)
 {
-	return load(TOCSIN_SYSCONFDIR, options, n_options, false, NULL, err, err_size, ret);
+	return load(NULL, TOCSIN_SYSCONFDIR, options, n_options, false, NULL, err, err_size, ret);
 }
 
-int settings_load(const tocsin_kv *options, size_t n_options, char *err, size_t err_size,
-		  struct settings **ret)
+int settings_load(settings_files_check *check_files, const tocsin_kv *options, size_t n_options,
+		  char *err, size_t err_size, struct settings **ret)
 {
-	return settings_load_from(TOCSIN_SYSCONFDIR, options, n_options, err, err_size, ret);
+	return settings_load_from(check_files, TOCSIN_SYSCONFDIR, options, n_options, err, err_size,
+				  ret);
 }
 
-int settings_load_told(const tocsin_kv *options, size_t n_options,
-		       const struct settings_listener *listener, struct settings **ret)
+int settings_load_told(settings_files_check *check_files, const tocsin_kv *options,
+		       size_t n_options, const struct settings_listener *listener,
+		       struct settings **ret)
 {
-	return load(TOCSIN_SYSCONFDIR, options, n_options, true, listener, NULL, 0, ret);
+	return load(check_files, TOCSIN_SYSCONFDIR, options, n_options, true, listener, NULL, 0,
+		    ret);
 }

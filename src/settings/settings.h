@@ -11,11 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include "picture/thresholds.h"
+#include "codes/contacts.h"
+#include "settings/thresholds.h"
 #include "tocsin_plugin.h"
 
 #define SETTINGS_ENDPOINTS_MAX 32 /* those with a url; each has a bit in the picture */
-#define SETTINGS_CONTACTS_MAX 64
 #define SETTINGS_TRUSTED_MAX 64
 #define SETTINGS_FILE_DEFAULT "tocsin.conf" /* in ${sysconfdir}/tocsin, then tocsin.conf.d */
 
@@ -37,12 +37,6 @@ struct settings_endpoint {
 	bool allow_insecure;         /* http:// to other hosts than loopback */
 	uint32_t priorities;         /* bit 1 << (p - 1); default P1 */
 	char *proxy, *no_proxy;      /* the environment's, as libcurl reads them */
-};
-
-/* Who has a role that runbooks name, and how to reach them: [contacts], role = who. Owned. */
-struct settings_contact {
-	char *role;
-	char *who; /* one line; "" = nobody */
 };
 
 /* What is taken from the environment, once, in settings_load: other threads of ours must not look
@@ -81,8 +75,7 @@ struct settings {
 	unsigned n_sources;
 	char *runbooks_base_url; /* never NULL: file:// of the installed ones */
 	char *runbooks_dir;      /* the site's own; NULL = none */
-	struct settings_contact contacts[SETTINGS_CONTACTS_MAX];
-	unsigned n_contacts;
+	struct contacts contacts;
 	enum clock_source clock_source;
 	struct settings_environment environment;
 	/* The options as they were given, copied, for settings_kept.h. */
@@ -90,14 +83,23 @@ struct settings {
 	size_t n_given;
 };
 
+struct text_buffer;
+/*
+ * Looks into the files that an endpoint names: can they be used? Who loads the settings brings it,
+ * since the settings know nothing of how pages are sent; NULL looks at none. -errno: *ret_key names
+ * the setting, and `why` gets the reason, without the content; -ENOMEM.
+ */
+typedef int settings_files_check(const struct settings_endpoint *e, const char **ret_key,
+				 struct text_buffer *why);
+
 /*
  * Reads the option `config` first (a file; absent, the default file and folder when they exist),
  * then the other options in order, then checks the whole: URLs and their schemes, secrets that must
  * be readable. On failure err gets one line with file, line and setting: -EINVAL, -ENOMEM or the
  * error of reading a file. The engine's name defaults to the systemd unit's, else the program's.
  */
-int settings_load(const tocsin_kv *options, size_t n_options, char *err, size_t err_size,
-		  struct settings **ret);
+int settings_load(settings_files_check *check_files, const tocsin_kv *options, size_t n_options,
+		  char *err, size_t err_size, struct settings **ret);
 /* The same without a look at the endpoints, whose secrets not everybody may read: for what is no
  * business of theirs. n_endpoints is 0. */
 int settings_read(const tocsin_kv *options, size_t n_options, char *err, size_t err_size,
@@ -113,12 +115,10 @@ struct settings_listener {
 	void (*unknown)(void *userdata, const char *line);
 	void *userdata;
 };
-int settings_load_told(const tocsin_kv *options, size_t n_options,
-		       const struct settings_listener *listener, struct settings **ret);
+int settings_load_told(settings_files_check *check_files, const tocsin_kv *options,
+		       size_t n_options, const struct settings_listener *listener,
+		       struct settings **ret);
 void settings_free(struct settings *s);
-
-/* Who has the role, or NULL. s may be NULL. */
-const char *settings_contact(const struct settings *s, tocsin_str role);
 
 /* Every setting with default, bounds and help, as text for people. */
 extern const char settings_help[];

@@ -14,8 +14,6 @@
 
 #include "base/cgroup.h"
 #include "base/cleanup.h"
-#include "post/credentials.h"
-#include "post/signature.h"
 
 #define ENGINE_NAME_MAX 128
 #define UNIT_SUFFIX ".service"
@@ -125,79 +123,6 @@ static int resolve_credential(char **file, const char *engine, struct text_buffe
 	return 0;
 }
 
-static const char *secret_trouble(int error)
-{
-	switch (error) {
-	case -EINVAL:
-		return "a secret is whsec_ and the base64 of 24 to 64 bytes";
-	case -E2BIG:
-		return "there are too many secrets";
-	case -ENODATA:
-		return "there is no secret in it";
-	default:
-		return strerror(-error);
-	}
-}
-
-static int check_secret(struct settings_endpoint *e, struct text_buffer *why)
-{
-	struct signature_secrets secrets = { 0 };
-	unsigned line = 0;
-	int r;
-
-	r = signature_load(e->secret_file, &secrets, &line);
-	signature_forget(&secrets);
-	if (r == 0 || r == -ENOMEM)
-		return r;
-	text_buffer_add(why, str(e->secret_file));
-	if (line > 0)
-		text_buffer_printf(why, ":%u", line);
-	text_buffer_printf(why, ": %s", secret_trouble(r));
-	return r;
-}
-
-/* Of the other files it is enough that they can be read and look like what they should be. */
-static int check_file(const struct settings_endpoint *alone, struct text_buffer *why)
-{
-	struct credentials *c;
-	char trouble[512];
-	int r = credentials_load(alone, trouble, sizeof trouble, &c);
-
-	if (r == 0)
-		credentials_free(c);
-	else if (r != -ENOMEM)
-		text_buffer_add(why, str(trouble));
-	return r;
-}
-
-static int check_files(struct settings_endpoint *e, const char **ret_key, struct text_buffer *why)
-{
-	const struct {
-		const char *key;
-		char **file;
-		struct settings_endpoint alone;
-	} files[] = {
-		{ "token_file", &e->token_file, { .token_file = e->token_file } },
-		{ "ca_file", &e->ca_file, { .ca_file = e->ca_file } },
-		{ "cert_file", &e->cert_file, { .cert_file = e->cert_file } },
-		{ "key_file", &e->key_file, { .key_file = e->key_file } },
-	};
-
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-		int r = *files[i].file ? check_file(&files[i].alone, why) : 0;
-
-		*ret_key = files[i].key;
-		if (r < 0)
-			return r;
-	}
-	*ret_key = "key_file";
-	if (e->key_file && !e->cert_file) {
-		text_buffer_add(why, STR("is a key without a certificate: set cert_file too"));
-		return -EINVAL;
-	}
-	return 0;
-}
-
 #define SECRETS_MAX 5
 
 struct named_file {
@@ -262,20 +187,15 @@ static int resolve_files(struct settings_endpoint *e, const char *engine, const 
 	return 0;
 }
 
-int settings_check_endpoint(struct settings_endpoint *e, const char *engine, const char **ret_key,
+int settings_check_endpoint(struct settings_endpoint *e, const char *engine,
+			    settings_files_check *check_files, const char **ret_key,
 			    struct text_buffer *why)
 {
-	int r;
-
 	*ret_key = "url";
-	r = check_url(e, why);
+	int r = check_url(e, why);
 	if (r == 0)
 		r = resolve_files(e, engine, ret_key, why);
-	if (r == 0 && e->secret_file) {
-		*ret_key = "secret_file";
-		r = check_secret(e, why);
-	}
-	return r < 0 ? r : check_files(e, ret_key, why);
+	return r < 0 || !check_files ? r : check_files(e, ret_key, why);
 }
 
 /* The drop-in tells it to the unit's processes. */

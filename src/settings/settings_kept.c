@@ -107,7 +107,8 @@ static int options_make(json_t *root, tocsin_kv **ret, size_t *ret_n)
 	return 0;
 }
 
-int settings_kept_load(int folder, char *err, size_t err_size, struct settings **ret)
+int settings_kept_load(settings_files_check *check_files, int folder, char *err, size_t err_size,
+		       struct settings **ret)
 {
 	_cleanup_(cleanup_json) json_t *root = NULL;
 	_cleanup_free_ tocsin_kv *kv = NULL;
@@ -121,5 +122,5 @@ int settings_kept_load(int folder, char *err, size_t err_size, struct settings *
 			 r == -EPROTONOSUPPORT ? "a later version has written it" : strerror(-r));
 		return r;
 	}
-	return settings_load(kv, n, err, err_size, ret);
+	return settings_load(check_files, kv, n, err, err_size, ret);
 }

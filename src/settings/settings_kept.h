@@ -24,6 +24,7 @@ int settings_kept_write(int folder, bool durable, const struct settings *s, cons
  * engine's name and the two paths, which are those that were in use. -ENOENT: there is none;
  * -EBADMSG: damaged; -EPROTONOSUPPORT: a later version's; else as settings_load. err gets one line.
  */
-int settings_kept_load(int folder, char *err, size_t err_size, struct settings **ret);
+int settings_kept_load(settings_files_check *check_files, int folder, char *err, size_t err_size,
+		       struct settings **ret);
 
 #endif

@@ -154,7 +154,7 @@ static int set_contact(struct loader *l, const char *role, tocsin_str who, unsig
 		       struct text_buffer *why)
 {
 	unsigned i;
-	int r = settings_set_contact(l->settings, role, who, &i, why);
+	int r = contacts_set(&l->settings->contacts, role, who, &i, why);
 
 	if (r < 0 || !l->file)
 		return r;

@@ -16,12 +16,13 @@
 /* Where a row was set last, for what is found wrong only when all is known. */
 struct loader {
 	struct settings *settings;
-	const char *file;                              /* being read; NULL: options */
-	bool seen[LOADER_PLACES_MAX];                  /* in this file */
-	unsigned contact_lines[SETTINGS_CONTACTS_MAX]; /* in this file; 0: not in it */
-	char *places[LOADER_PLACES_MAX];               /* "FILE:LINE" or LOADER_OPTION, heap */
-	struct text_buffer error;                      /* the first that is wrong, for the caller */
-	const struct settings_listener *listener;      /* NULL: the first is all that is told */
+	settings_files_check *check_files;        /* NULL: nobody looks into the endpoints' files */
+	const char *file;                         /* being read; NULL: options */
+	bool seen[LOADER_PLACES_MAX];             /* in this file */
+	unsigned contact_lines[CONTACTS_MAX];     /* in this file; 0: not in it */
+	char *places[LOADER_PLACES_MAX];          /* "FILE:LINE" or LOADER_OPTION, heap */
+	struct text_buffer error;                 /* the first that is wrong, for the caller */
+	const struct settings_listener *listener; /* NULL: the first is all that is told */
 };
 
 /* Sets what counts where nothing is said. -ENOMEM. */

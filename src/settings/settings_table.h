@@ -78,7 +78,8 @@ int settings_keep_endpoints(struct settings *s, const struct settings_endpoint *
 void settings_free_endpoint(struct settings_endpoint *e);
 /* Is this endpoint, which has a url, fit for use? Resolves the names of its credentials: those of
  * the unit that we are in, else of the one that has the engine's name. */
-int settings_check_endpoint(struct settings_endpoint *e, const char *engine, const char **ret_key,
+int settings_check_endpoint(struct settings_endpoint *e, const char *engine,
+			    settings_files_check *check_files, const char **ret_key,
 			    struct text_buffer *why);
 /* Has the endpoint a credential that can be known only inside its unit? *ret_key: which. */
 bool settings_unknown_credential(struct settings_endpoint *e, const char *engine,
@@ -90,10 +91,6 @@ char *settings_engine_name(const char *given);
 
 /* The section whose keys are free: roles. */
 #define SETTINGS_CONTACTS "contacts"
-/* Sets who has the role; *ret_index is its place among the contacts. -EINVAL, -ENOMEM. */
-int settings_set_contact(struct settings *s, const char *role, tocsin_str who, unsigned *ret_index,
-			 struct text_buffer *why);
-void settings_free_contacts(struct settings *s);
 
 /* The sections of one source each: this and its name. In the table they are SETTINGS_SOURCE. */
 #define SETTINGS_SOURCE_PREFIX "source."
@@ -119,8 +116,9 @@ void settings_free_environment(struct settings *s);
 int settings_read_proxies(struct settings_endpoint *e);
 
 /* As settings_load, with the folder of the default files. */
-int settings_load_from(const char *sysconfdir, const tocsin_kv *options, size_t n_options,
-		       char *err, size_t err_size, struct settings **ret);
+int settings_load_from(settings_files_check *check_files, const char *sysconfdir,
+		       const tocsin_kv *options, size_t n_options, char *err, size_t err_size,
+		       struct settings **ret);
 
 /*
  * Reads an INI file: calls `section` for each [section] and `set` for each line that sets

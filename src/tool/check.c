@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "engine/folders.h"
 #include "codes/runbooks.h"
+#include "post/endpoint_files.h"
 #include "settings/settings.h"
 #include "tool/endpoint_check.h"
 #include "tool/findings.h"
@@ -280,7 +281,8 @@ static void check_settings(struct check *c)
 	char err[512] = "";
 	int r = c->runbooks
 			? settings_read(c->options.kv, c->options.n, err, sizeof(err), &settings)
-			: settings_load_told(c->options.kv, c->options.n, &listener, &settings);
+			: settings_load_told(endpoint_files_check, c->options.kv, c->options.n,
+					     &listener, &settings);
 
 	if (r < 0 && (c->runbooks || !c->found.failed))
 		findings_tell(&c->found, VERDICT_FAILED, "settings", "%s",

@@ -14,6 +14,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "codes/runbooks.h"
+#include "post/endpoint_files.h"
 #include "settings/settings.h"
 #include "tool/history.h"
 #include "tool/incident_view.h"
@@ -120,7 +121,7 @@ static int write_runbooks(const struct evidence *e _unused_, FILE *f)
 	char err[256];
 	int r;
 
-	if (settings_load(NULL, 0, err, sizeof(err), &s) < 0)
+	if (settings_load(endpoint_files_check, NULL, 0, err, sizeof(err), &s) < 0)
 		s = NULL;
 	r = runbooks_load(s ? s->runbooks_dir : NULL, ignore_bad, NULL, &set);
 	if (r >= 0)

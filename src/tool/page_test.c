@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "page/page.h"
 #include "post/pager.h"
+#include "post/endpoint_files.h"
 #include "settings/settings.h"
 #include "tool/tool.h"
 
@@ -124,7 +125,7 @@ static int make_page(const struct settings *s, struct page **ret)
 		.engine = s->engine_name,
 		.host = host,
 		.runbooks_base_url = s->runbooks_base_url,
-		.settings = s,
+		.contacts = &s->contacts,
 	};
 	int r;
 
@@ -235,7 +236,8 @@ int page_test_main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	if (settings_load(t.options.kv, t.options.n, err, sizeof(err), &s) < 0)
+	if (settings_load(endpoint_files_check, t.options.kv, t.options.n, err, sizeof(err), &s) <
+	    0)
 		return tool_failed("page-test", "%s", err);
 	if (cond_init(&t.answered) < 0) {
 		settings_free(s);

@@ -12,6 +12,7 @@
 #include "base/moment.h"
 #include "base/text.h"
 #include "journal/entry.h"
+#include "post/attempt_entry.h"
 #include "journal/journal.h"
 #include "spool/outbox.h"
 #include "spool/delivery.h"

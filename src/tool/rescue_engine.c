@@ -18,6 +18,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "record/recorder.h"
+#include "post/endpoint_files.h"
 #include "settings/settings_kept.h"
 
 #define RING_PREFIX "ring-"
@@ -327,7 +328,7 @@ static int kept_load(const char *path, char *err, size_t err_size, struct settin
 	_cleanup_close_ int folder = -1;
 	int r = path ? folder_open(path, false, &folder) : -ENOENT;
 
-	return r < 0 ? r : settings_kept_load(folder, err, err_size, ret);
+	return r < 0 ? r : settings_kept_load(endpoint_files_check, folder, err, err_size, ret);
 }
 
 /* Can others tell what this could not? */
@@ -371,7 +372,7 @@ static int load(const tocsin_kv *given, size_t n_given, const struct tool_option
 	if (r == 0 && state_dir)
 		r = tool_options_add(&all, "paths.state_dir", state_dir);
 	if (r == 0)
-		return settings_load(all.kv, all.n, err, err_size, ret);
+		return settings_load(endpoint_files_check, all.kv, all.n, err, err_size, ret);
 	snprintf(err, err_size, "more than %d settings", TOOL_OPTIONS_MAX);
 	return r;
 }

@@ -87,6 +87,11 @@ static void bad(void *userdata, const char *file, unsigned line, const char *wha
 	tool_failed("runbook", "%s%s: %s", file, place, what);
 }
 
+static const struct contacts *contacts_of(const struct verb_runbook *v)
+{
+	return v->settings ? &v->settings->contacts : NULL;
+}
+
 /*
  * Whoever asks for a runbook is in need of it: settings that cannot be read cost the contacts, not
  * the page, unless they were named on the command line.
@@ -174,7 +179,7 @@ static int print_json(const struct verb_runbook *v, const struct runbook *r)
 				 "priority", priority, "message_id", r->message_id, "title",
 				 r->title, "ack_within", r->ack_within, "escalate_to",
 				 r->escalate_to, "contact",
-				 settings_contact(v->settings, str(r->escalate_to)), "page_after_s",
+				 contacts_who(contacts_of(v), str(r->escalate_to)), "page_after_s",
 				 (double)r->page_after_ns / 1e9, "of_site", (int)r->of_site, "file",
 				 path, "link", link);
 	if (json)
@@ -268,7 +273,7 @@ static void print_page(tocsin_str text, bool clean)
 
 static int show(const struct verb_runbook *v, const struct runbook *r)
 {
-	const char *who = settings_contact(v->settings, str(r->escalate_to));
+	const char *who = contacts_who(contacts_of(v), str(r->escalate_to));
 	_cleanup_free_ char *path = path_of(v, r);
 	_cleanup_free_ char *text = NULL;
 	_cleanup_free_ char *filled = NULL;
@@ -286,7 +291,7 @@ static int show(const struct verb_runbook *v, const struct runbook *r)
 	if (runbook_file_parse(strrchr(path, '/') + 1, (tocsin_str){ text, len }, told_elsewhere,
 			       NULL, &f) < 0)
 		f.body = (tocsin_str){ text, len };
-	filled = runbook_fill(f.body, v->settings, &empty);
+	filled = runbook_fill(f.body, contacts_of(v), &empty);
 	runbook_file_done(&f);
 	if (!filled)
 		return tool_failed("runbook", "no memory");

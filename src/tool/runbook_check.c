@@ -214,7 +214,7 @@ unsigned runbook_check_contacts(const struct runbooks *set, const struct setting
 		tocsin_str role;
 
 		while (next_word(&rest, &role))
-			if (!settings_contact(settings, role))
+			if (!contacts_who(&settings->contacts, role))
 				gap_count(ret, &n, role, all[i].code);
 	}
 	return n;
@@ -238,7 +238,7 @@ static void check_roles(struct checker *c, const struct runbook_file *f)
 	tocsin_str role;
 
 	while (next_word(&rest, &role))
-		if (!settings_contact(c->settings, role))
+		if (!contacts_who(&c->settings->contacts, role))
 			tell(c, false, role_line(f, role), "%.*s: not set, see [contacts]",
 			     (int)role.len, role.ptr);
 }

@@ -24,7 +24,7 @@ struct role_gap {
 	unsigned n;        /* runbooks that name it */
 	const char *first; /* the code of one of them */
 };
-#define ROLE_GAPS_MAX SETTINGS_CONTACTS_MAX /* no more can be filled anyway */
+#define ROLE_GAPS_MAX CONTACTS_MAX /* no more can be filled anyway */
 
 struct runbooks;
 /* Views of the set. How many there are. */

@@ -24,7 +24,7 @@ static void runbook_must(const struct runbook_file *f, tocsin_str text)
 	_cleanup_free_ char *filled = runbook_fill(f->body, NULL, NULL);
 	size_t lines = 0;
 
-	MUST(alert_code_is_usable(str(r->code)) && r->priority >= 1 && r->priority <= 3);
+	MUST(code_is_usable(str(r->code)) && r->priority >= 1 && r->priority <= 3);
 	MUST(strlen(r->message_id) == 32 && r->title[0] && r->ack_within[0] && r->of_site);
 	MUST(role_is_usable(str(r->escalate_to)));
 	MUST(strncmp(r->roles, r->escalate_to, strlen(r->escalate_to)) == 0);

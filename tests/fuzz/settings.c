@@ -3,6 +3,7 @@
 #include "config.h"
 #include "fuzz.h"
 
+#include "post/endpoint_files.h"
 #include "settings/settings_table.h"
 
 #define OPTIONS_MAX 16
@@ -37,7 +38,7 @@ static void settings_must(const struct settings *s, size_t n_options)
 	MUST(s->runbooks_base_url);
 	MUST(s->n_given == n_options);
 	MUST(s->n_endpoints <= SETTINGS_ENDPOINTS_MAX && s->n_sources <= SOURCE_THRESHOLDS_MAX &&
-	     s->n_contacts <= SETTINGS_CONTACTS_MAX);
+	     s->contacts.n <= CONTACTS_MAX);
 	for (unsigned i = 0; i < s->n_endpoints; i++)
 		MUST(s->endpoints[i].name && s->endpoints[i].url && s->endpoints[i].priorities);
 	for (unsigned i = 0; i < s->n_sources; i++) {
@@ -47,8 +48,9 @@ static void settings_must(const struct settings *s, size_t n_options)
 		MUST(t->source.ptr[t->source.len] == 0);
 		MUST(t->thresholds.drift_high >= 0 && t->thresholds.drift_critical >= 0);
 	}
-	for (unsigned i = 0; i < s->n_contacts; i++)
-		MUST(s->contacts[i].role && s->contacts[i].who && is_one_line(s->contacts[i].who));
+	for (unsigned i = 0; i < s->contacts.n; i++)
+		MUST(s->contacts.list[i].role && s->contacts.list[i].who &&
+		     is_one_line(s->contacts.list[i].who));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -63,7 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char err[512] = "";
 
 	fuzz_file(SETTINGS_FILE_DEFAULT, text, len);
-	int r = settings_load_from(fuzz_folder_path(), options, n, err, sizeof err, &s);
+	int r = settings_load_from(endpoint_files_check, fuzz_folder_path(), options, n, err,
+				   sizeof err, &s);
 	MUST((r == 0) == (s != NULL));
 	if (r == 0)
 		settings_must(s, n);

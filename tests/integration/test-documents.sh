@@ -140,7 +140,8 @@ status 0 "$TOCSIN" runbook --config "$work/example" DATA_FEED_DOWN
 # --- the journal
 
 # What is added to an entry, by whatever function.
-grep -hoE 'entry_add[a-z_]*\([a-z]+, *"[A-Z_]+"' "$top_srcdir"/src/journal/*.c |
+grep -hoE 'entry_add[a-z_]*\([a-z]+, *"[A-Z_]+"' "$top_srcdir"/src/journal/*.c \
+	"$top_srcdir"/src/post/*.c |
 	sed 's/.*"\(.*\)"/\1/' >"$work/code"
 echo "$(sed -n 's/^#define META_PREFIX "\(.*\)"/\1/p' "$top_srcdir/src/journal/entry.c")KEY" \
 	>>"$work/code"

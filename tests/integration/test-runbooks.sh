@@ -30,7 +30,7 @@ index_is_current() {
 every_runbook_is_built_in() {
 	for file in "$top_srcdir"/runbooks/[a-z]*.md; do
 		code=$(basename "$file" .md | tr "[:lower:]" "[:upper:]")
-		grep -q "\"$code\"" "$top_builddir/src/runbook_table.c" || wrong "$code is not in the table"
+		grep -q "\"$code\"" "$top_builddir/src/codes/runbook_table.c" || wrong "$code is not in the table"
 		grep -q "^Subject: $code: " "$top_builddir/plugin/tocsin.catalog" ||
 			wrong "$code is not in the catalog"
 	done

@@ -298,7 +298,7 @@ PICTURE = [
           "			tell_vain_clear(p, r->code, at);\n", "			(void)tell_vain_clear;\n",
           unit("picture")),
     fault("codes that became GENERAL are one incident", "src/picture/incident.c",
-          "	if (!alert_code_is_usable(identity->code))\n", "	if (false)\n",
+          "	if (!code_is_usable(identity->code))\n", "	if (false)\n",
           unit("alerts")),
     fault("a P1 without a runbook has GENERAL's time", "src/page/page_builder.c",
           "priority < 1 || priority >= runbook->priority", "priority < 4",

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "dispatch/dispatcher.h"
 #include "record/recorder_layout.h"
+#include "post/endpoint_files.h"
 
 struct engine {
 	struct settings *settings;
@@ -39,7 +40,9 @@ __attribute__((unused)) static void engine_start_with(struct engine *e, const st
 	assert_true(n_more <= ENGINE_MORE_MAX);
 	memcpy(options + 5, more, n_more * sizeof *more);
 	*e = (struct engine){ .host_log = { .host = &host } };
-	assert_int_equal(settings_load(options, 5 + n_more, err, sizeof err, &e->settings), 0);
+	assert_int_equal(settings_load(endpoint_files_check, options, 5 + n_more, err, sizeof err,
+				       &e->settings),
+			 0);
 	const struct dispatcher_options o = { .settings = e->settings,
 					      .refusals = &e->refusals,
 					      .host_log = &e->host_log,

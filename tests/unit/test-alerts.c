@@ -132,7 +132,7 @@ static void codes_are_usable_or_become_general(void **state)
 	struct desk *d = *state;
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		assert_int_equal(alert_code_is_usable(rows[i].code), rows[i].usable);
+		assert_int_equal(code_is_usable(rows[i].code), rows[i].usable);
 	raise_call(d, 1, 2, "no such code!", NULL);
 	const struct incident *i = newest(d, 1);
 	assert_string_equal(i->code, "GENERAL");

@@ -3,6 +3,7 @@
 #include "config.h"
 #include "dispatcher_fixture.h"
 #include "http_fixture.h"
+#include "post/endpoint_files.h"
 
 #include <errno.h>
 #include <syslog.h>
@@ -52,7 +53,8 @@ static void stop_with(const struct test_folder *f, const struct row *row)
 		{ STR("paths.runtime_dir"), str(runtime) },
 		{ STR("paths.state_dir"), str(state) },
 	};
-	assert_int_equal(settings_load(options, sizeof options / sizeof options[0], err, sizeof err,
+	assert_int_equal(settings_load(endpoint_files_check, options,
+				       sizeof options / sizeof options[0], err, sizeof err,
 				       &e.settings),
 			 0);
 	const struct dispatcher_options o = { .settings = e.settings,

@@ -20,6 +20,7 @@
 #include "post/pager.h"
 #include "picture/rate_limit.h"
 #include "codes/runbooks.h"
+#include "post/attempt_entry.h"
 
 #define WALL_NS UINT64_C(1785750996584631000)
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/cleanup.h"
+#include "post/endpoint_files.h"
 #include "settings/settings_kept.h"
 #include "tool/rescue_engine.h"
 
@@ -49,7 +50,7 @@ static void keep(const struct engine_fixture *x, int folder, const char *base_ur
 	struct settings *s;
 	char err[512];
 
-	assert_int_equal(settings_load(options, 4, err, sizeof err, &s), 0);
+	assert_int_equal(settings_load(endpoint_files_check, options, 4, err, sizeof err, &s), 0);
 	assert_int_equal(settings_kept_write(folder, false, s, x->runtime, x->state), 0);
 	settings_free(s);
 }

@@ -7,25 +7,17 @@
 #include "base/text.h"
 #include "codes/runbook_text.h"
 
-static struct settings_contact contacts[] = {
-	{ (char[]){ "trading-desk" }, (char[]){ "+1 555 0100 (desk phone)" } },
-	{ (char[]){ "nobody" }, (char[]){ "" } },
-	{ (char[]){ "echo" }, (char[]){ "{{trading-desk}}" } },
+static const struct contacts desk = {
+	.n = 3,
+	.list = { { (char[]){ "trading-desk" }, (char[]){ "+1 555 0100 (desk phone)" } },
+		  { (char[]){ "nobody" }, (char[]){ "" } },
+		  { (char[]){ "echo" }, (char[]){ "{{trading-desk}}" } } },
 };
-
-static struct settings *desk(void)
-{
-	static struct settings s;
-
-	memcpy(s.contacts, contacts, sizeof contacts);
-	s.n_contacts = sizeof contacts / sizeof *contacts;
-	return &s;
-}
 
 static void expect_filled(const char *text, const char *expected, unsigned empty)
 {
 	unsigned n = 99;
-	_cleanup_free_ char *filled = runbook_fill(str(text), desk(), &n);
+	_cleanup_free_ char *filled = runbook_fill(str(text), &desk, &n);
 
 	assert_string_equal(filled, expected);
 	assert_int_equal(n, empty);
@@ -72,7 +64,7 @@ static void what_is_no_role_stays(void **state)
 	memcpy(long_role + ROLE_MAX + 3, "}}", 3);
 	expect_filled(long_role, long_role, 0);
 	memcpy(long_role + ROLE_MAX + 2, "}}", 3);
-	_cleanup_free_ char *filled = runbook_fill(str(long_role), desk(), NULL);
+	_cleanup_free_ char *filled = runbook_fill(str(long_role), &desk, NULL);
 	assert_non_null(strstr(filled, "not set"));
 }
 

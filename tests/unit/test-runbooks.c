@@ -487,9 +487,9 @@ static void a_page_has_the_sites_head_and_contact(void **state)
 
 	put(f, "gateway.md", HEAD("GATEWAY", "P1", ID));
 	_cleanup_(cleanup_runbooks) struct runbooks *set = load(f->path);
-	struct settings s = { .n_contacts = 1,
-			      .contacts = { { (char[]){ "trading-desk" },
-					      (char[]){ "+1 555 0100 (desk phone)" } } } };
+	struct contacts contacts = { .n = 1,
+				     .list = { { (char[]){ "trading-desk" },
+						 (char[]){ "+1 555 0100 (desk phone)" } } } };
 	struct page_context c = { .engine = "e",
 				  .host = "h",
 				  .runbooks_base_url = "https://r.example",
@@ -498,7 +498,7 @@ static void a_page_has_the_sites_head_and_contact(void **state)
 	struct page *without = NULL, *with = NULL;
 
 	assert_int_equal(page_new(&c, &i, PAGE_RAISED, (struct moment){ 1, 1 }, &without), 0);
-	c.settings = &s;
+	c.contacts = &contacts;
 	assert_int_equal(page_new(&c, &i, PAGE_RAISED, (struct moment){ 1, 1 }, &with), 0);
 	assert_string_equal(member(with, "title"), "The gateway is gone");
 	assert_string_equal(member(with, "ack_within"), "5m");

@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/moment.h"
 #include "base/text.h"
+#include "post/endpoint_files.h"
 #include "settings/settings_table.h"
 
 static int make_place(void **state)
@@ -25,8 +26,8 @@ static int load(struct test_folder *p, const char *key1, const char *value1, con
 	tocsin_kv options[2] = { { str(key1), str(value1) }, { str(key2), str(value2) } };
 
 	error[0] = 0;
-	return settings_load_from(p->path, options, key1 ? 1 + (key2 != NULL) : 0, error,
-				  sizeof error, ret);
+	return settings_load_from(endpoint_files_check, p->path, options,
+				  key1 ? 1 + (key2 != NULL) : 0, error, sizeof error, ret);
 }
 
 static void write_file(struct test_folder *p, const char *name, const char *text)
@@ -482,7 +483,8 @@ static void all_that_is_wrong_is_told_at_once(void **state)
 	snprintf(path, sizeof path, "%s/some.conf", p->path);
 	const tocsin_kv options[] = { { STR("config"), str(path) },
 				      { STR("recorder.size"), STR("0") } };
-	assert_int_equal(settings_load_told(options, 2, &listener, &s), -EINVAL);
+	assert_int_equal(settings_load_told(endpoint_files_check, options, 2, &listener, &s),
+			 -EINVAL);
 	assert_int_equal(t.files, 1);
 	assert_int_equal(t.wrong, 4);
 	for (unsigned i = 0; i < 4; i++)
@@ -502,13 +504,14 @@ static void a_credential_of_a_unit_is_no_mistake_outside_it(void **state)
 	struct settings *s = NULL;
 
 	(void)state;
-	assert_int_equal(settings_load_told(options, 5, &listener, &s), 0);
+	assert_int_equal(settings_load_told(endpoint_files_check, options, 5, &listener, &s), 0);
 	assert_int_equal(t.unknown, 2);
 	assert_int_equal(t.wrong, 0);
 	assert_null(s->endpoints[0].secret_file);
 	settings_free(s);
 	s = NULL;
-	assert_int_equal(settings_load(options, 5, error, sizeof error, &s), -EINVAL);
+	assert_int_equal(settings_load(endpoint_files_check, options, 5, error, sizeof error, &s),
+			 -EINVAL);
 	expect_error("known only inside the unit");
 }
 
@@ -522,7 +525,7 @@ static void a_relative_file_is_kept_as_it_is_named_from_anywhere(void **state)
 	assert_non_null(getcwd(before, sizeof before));
 	write_file(p, "some.conf", "[engine]\nname = found\n");
 	assert_int_equal(fchdir(p->fd), 0);
-	int r = settings_load(options, 1, error, sizeof error, &s);
+	int r = settings_load(endpoint_files_check, options, 1, error, sizeof error, &s);
 	assert_int_equal(chdir(before), 0);
 	assert_int_equal(r, 0);
 	assert_string_equal(s->engine_name, "found");
@@ -600,11 +603,15 @@ static void hostile_options_are_refused(void **state)
 				{ STR("config"), { "/dev/null\0x", 11 } } };
 
 	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(
-			settings_load_from(p->path, &options[i], 1, error, sizeof error, &s),
-			-EINVAL);
-	assert_int_equal(settings_load_from(p->path, &options[0], 1, NULL, 0, &s), -EINVAL);
-	assert_int_equal(settings_load_from(p->path, &options[0], 1, error, 4, &s), -EINVAL);
+		assert_int_equal(settings_load_from(endpoint_files_check, p->path, &options[i], 1,
+						    error, sizeof error, &s),
+				 -EINVAL);
+	assert_int_equal(
+		settings_load_from(endpoint_files_check, p->path, &options[0], 1, NULL, 0, &s),
+		-EINVAL);
+	assert_int_equal(
+		settings_load_from(endpoint_files_check, p->path, &options[0], 1, error, 4, &s),
+		-EINVAL);
 	assert_int_equal(strlen(error), 3);
 }
 

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "base/text.h"
+#include "post/endpoint_files.h"
 #include "settings/settings_table.h"
 
 DEFINE_CLEANUP(struct settings *, settings_free, cleanup_settings)
@@ -22,7 +23,8 @@ static int load(struct test_folder *f, const char *text, const char *key, const 
 
 	assert_int_equal(file_replace(f->fd, "tocsin.conf", text, strlen(text), false), 0);
 	error[0] = 0;
-	return settings_load_from(f->path, &option, key ? 1 : 0, error, sizeof error, ret);
+	return settings_load_from(endpoint_files_check, f->path, &option, key ? 1 : 0, error,
+				  sizeof error, ret);
 }
 
 static void expect_refused(struct test_folder *f, const char *text, const char *told)
@@ -46,14 +48,15 @@ static void any_role_has_its_contact(void **state)
 			      "nobody =\n",
 			      NULL, NULL, &s),
 			 0);
-	assert_string_equal(settings_contact(s, STR("trading-desk")), "+1 555 0100 (desk phone)");
-	assert_string_equal(settings_contact(s, STR("stop-switch")),
+	assert_string_equal(contacts_who(&s->contacts, STR("trading-desk")),
+			    "+1 555 0100 (desk phone)");
+	assert_string_equal(contacts_who(&s->contacts, STR("stop-switch")),
 			    "https://desk.example/stop?all=1 # then call");
-	assert_string_equal(settings_contact(s, STR("b2")), "B\xc3\xbcro");
-	assert_null(settings_contact(s, STR("nobody")));
-	assert_null(settings_contact(s, STR("trading")));
-	assert_null(settings_contact(s, STR("")));
-	assert_null(settings_contact(NULL, STR("trading-desk")));
+	assert_string_equal(contacts_who(&s->contacts, STR("b2")), "B\xc3\xbcro");
+	assert_null(contacts_who(&s->contacts, STR("nobody")));
+	assert_null(contacts_who(&s->contacts, STR("trading")));
+	assert_null(contacts_who(&s->contacts, STR("")));
+	assert_null(contacts_who(NULL, STR("trading-desk")));
 }
 
 static void an_option_wins_over_the_file(void **state)
@@ -62,8 +65,8 @@ static void an_option_wins_over_the_file(void **state)
 
 	assert_int_equal(
 		load(*state, "[contacts]\na = file\nb = file\n", "contacts.a", "option", &s), 0);
-	assert_string_equal(settings_contact(s, STR("a")), "option");
-	assert_string_equal(settings_contact(s, STR("b")), "file");
+	assert_string_equal(contacts_who(&s->contacts, STR("a")), "option");
+	assert_string_equal(contacts_who(&s->contacts, STR("b")), "file");
 }
 
 static void what_is_no_contact_is_refused_with_its_place(void **state)
@@ -88,10 +91,10 @@ static void there_is_room_for_a_stated_number(void **state)
 	struct text_buffer b = { 0 };
 
 	text_buffer_add(&b, STR("[contacts]\n"));
-	for (unsigned i = 0; i < SETTINGS_CONTACTS_MAX; i++)
+	for (unsigned i = 0; i < CONTACTS_MAX; i++)
 		text_buffer_printf(&b, "role-%u = x\n", i);
 	assert_int_equal(load(*state, b.ptr, "contacts.role-0", "y", &s), 0);
-	assert_int_equal(s->n_contacts, SETTINGS_CONTACTS_MAX);
+	assert_int_equal(s->contacts.n, CONTACTS_MAX);
 	text_buffer_add(&b, STR("one-more = x\n"));
 	expect_refused(*state, b.ptr, "more than 64 contacts");
 	text_buffer_done(&b);

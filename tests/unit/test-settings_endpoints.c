@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/files.h"
 #include "base/moment.h"
+#include "post/endpoint_files.h"
 #include "settings/settings_kept.h"
 #include "settings/settings_table.h"
 
@@ -18,7 +19,7 @@ static int load(const struct test_folder *f, const char *file, struct settings *
 {
 	assert_int_equal(file_replace(f->fd, "tocsin.conf", file, strlen(file), false), 0);
 	error[0] = 0;
-	return settings_load_from(f->path, NULL, 0, error, sizeof error, ret);
+	return settings_load_from(endpoint_files_check, f->path, NULL, 0, error, sizeof error, ret);
 }
 
 static struct settings *load_fine(const struct test_folder *f, const char *file)
@@ -148,7 +149,8 @@ static void options_and_files_name_the_same_endpoints(void **state)
 	struct settings *s = NULL;
 
 	assert_int_equal(file_replace(f->fd, "tocsin.conf", file, strlen(file), false), 0);
-	if (settings_load_from(f->path, options, 4, error, sizeof error, &s) < 0)
+	if (settings_load_from(endpoint_files_check, f->path, options, 4, error, sizeof error, &s) <
+	    0)
 		fail_msg("%s", error);
 	assert_int_equal(s->n_endpoints, 3);
 	assert_string_equal(s->endpoints[0].url, "https://c.example/");
@@ -173,7 +175,8 @@ static void hostile_endpoint_options_are_refused(void **state)
 		struct settings *s = NULL;
 
 		error[0] = 0;
-		if (settings_load_from(f->path, &option, 1, error, sizeof error, &s) != -EINVAL)
+		if (settings_load_from(endpoint_files_check, f->path, &option, 1, error,
+				       sizeof error, &s) != -EINVAL)
 			fail_msg("taken: %s", keys[i]);
 		assert_true(error[0] != 0 && !strchr(error, '\n'));
 	}
@@ -204,7 +207,7 @@ static struct settings *given(const tocsin_kv *options, size_t n)
 {
 	struct settings *s = NULL;
 
-	if (settings_load(options, n, error, sizeof error, &s) < 0)
+	if (settings_load(endpoint_files_check, options, n, error, sizeof error, &s) < 0)
 		fail_msg("%s", error);
 	return s;
 }
@@ -221,12 +224,14 @@ static void what_was_given_is_known_after_a_death(void **state)
 	struct settings *s = given(options, 4), *back = NULL;
 	struct stat st;
 
-	assert_int_equal(settings_kept_load(f->fd, error, sizeof error, &back), -ENOENT);
+	assert_int_equal(
+		settings_kept_load(endpoint_files_check, f->fd, error, sizeof error, &back),
+		-ENOENT);
 	assert_int_equal(settings_kept_write(f->fd, true, s, "/run/x/live-1", "/var/x"), 0);
 	settings_free(s);
 	assert_int_equal(fstatat(f->fd, SETTINGS_KEPT_FILE, &st, 0), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
-	if (settings_kept_load(f->fd, error, sizeof error, &back) < 0)
+	if (settings_kept_load(endpoint_files_check, f->fd, error, sizeof error, &back) < 0)
 		fail_msg("%s", error);
 	assert_string_equal(back->engine_name, "live-1");
 	assert_string_equal(back->runtime_dir, "/run/x/live-1");
@@ -285,8 +290,9 @@ static void damaged_ones_are_refused(void **state)
 		assert_int_equal(file_replace(f->fd, SETTINGS_KEPT_FILE, cases[i].text,
 					      strlen(cases[i].text), false),
 				 0);
-		assert_int_equal(settings_kept_load(f->fd, error, sizeof error, &s),
-				 cases[i].error);
+		assert_int_equal(
+			settings_kept_load(endpoint_files_check, f->fd, error, sizeof error, &s),
+			cases[i].error);
 		assert_true(error[0] != 0);
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
-#include "post/resolution.h"
+#include "page/resolution.h"
 
 #include <string.h>
 

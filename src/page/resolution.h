@@ -3,8 +3,8 @@
  * How the end of an incident is told: how long it lasted, and what is true now. The journal's
  * entry and the page say the same.
  */
-#ifndef TOCSIN_POST_RESOLUTION_H
-#define TOCSIN_POST_RESOLUTION_H
+#ifndef TOCSIN_PAGE_RESOLUTION_H
+#define TOCSIN_PAGE_RESOLUTION_H
 
 #include "base/moment.h"
 #include "picture/alerts.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
+#include "post/attempt_entry.h"
 
 #include <inttypes.h>
 #include <syslog.h>
 
 #include "base/moment.h"
 #include "journal/entry_fields.h"
-#include "post/pager.h"
 
 /* How an attempt can end, as the log tells it. */
 struct result {

@@ -3,8 +3,8 @@
  * Where the rules' lines are drawn, for all feeds and checks or for one of them. 0 turns a rule
  * off; a feed that is reported down counts all the same.
  */
-#ifndef TOCSIN_PICTURE_THRESHOLDS_H
-#define TOCSIN_PICTURE_THRESHOLDS_H
+#ifndef TOCSIN_SETTINGS_THRESHOLDS_H
+#define TOCSIN_SETTINGS_THRESHOLDS_H
 
 #include <stdint.h>
 #include "tocsin_plugin.h"
