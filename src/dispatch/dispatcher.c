@@ -58,7 +58,7 @@ int dispatcher_start(const struct dispatcher_options *o, struct dispatcher **ret
 	d->unwiped_error = o->unwiped_error;
 	d->clock = o->clock;
 	d->reading.cursor.max = o->outbox_batch;
-	d->places.runtime = d->places.state = -1;
+	d->folders.runtime = d->folders.state = -1;
 	d->mark_file.fd = -1;
 	atomic_init(&d->outbox_claim, CLAIM_ASKED);
 	pthread_mutex_init(&d->lock, NULL);
@@ -257,7 +257,7 @@ static bool unread_tell(struct dispatcher *d)
 			blocked ? duration_to_text(b->waited_ns, lasted) : "",
 			blocked ? " and is still there" : "",
 			kept ? "they stay in " : "they are lost, for they are in memory alone",
-			kept ? d->places.runtime_path : "", kept ? "/" : "",
+			kept ? d->folders.runtime_path : "", kept ? "/" : "",
 			kept ? recorder_name(d->recorder) : "",
 			kept ? " for the next start, or for tocsin rescue" : "");
 	return true;
@@ -271,7 +271,7 @@ static bool perished_tell(struct dispatcher *d)
 
 	if (recorder_is_kept(d))
 		return false;
-	ledger_count_unsafe(&d->ledger, &pages, &p1);
+	delivery_index_count_unsafe(&d->delivery_index, &pages, &p1);
 	if (pages == 0)
 		return false;
 	dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
@@ -295,11 +295,11 @@ static void stopped_tell(struct dispatcher *d)
 	/* A run without an event takes a number too: runs are told apart by where they begin. */
 	if (used == d->first_position)
 		used++;
-	if (d->places.state >= 0 && d->clean && !d->rescue &&
-	    numbers_reserve(places_state(&d->places), used) < 0)
+	if (d->folders.state >= 0 && d->clean && !d->rescue &&
+	    numbers_reserve(folders_state(&d->folders), used) < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
 				"%s/numbers cannot be written: the next numbers will leave a gap",
-				d->places.state_path);
+				d->folders.state_path);
 	if (d->rescue)
 		return;
 	dispatcher_tell_run(d, ENTRY_KIND_STOPPED, pending > 0 ? LOG_WARNING : LOG_NOTICE,
@@ -308,10 +308,10 @@ static void stopped_tell(struct dispatcher *d)
 			    d->settings->engine_name, atomic_load(&d->applied),
 			    pager_delivered(d->pager), pending,
 			    pending > 0 && d->outbox ? " for the next start in " : "",
-			    pending > 0 && d->outbox ? d->places.state_path : "");
+			    pending > 0 && d->outbox ? d->folders.state_path : "");
 }
 
-/* On the keeper's thread, which has it: nothing is posted any more. */
+/* On the disk thread, which has it: nothing is posted any more. */
 static void outbox_give_back(void *userdata)
 {
 	struct dispatcher *d = userdata;
@@ -324,10 +324,10 @@ static void outbox_give_back(void *userdata)
 
 static const char *stop_waits_for(const struct dispatcher *d)
 {
-	return d->thread_runs   ? "the dispatcher's thread is still at work"
-	       : d->pager_runs  ? "the pager's thread is still at work"
-	       : d->keeper_runs ? "the disk thread is still at work"
-				: "the log's thread is still at work";
+	return d->thread_runs        ? "the dispatcher's thread is still at work"
+	       : d->pager_runs       ? "the pager's thread is still at work"
+	       : d->disk_thread_runs ? "the disk thread is still at work"
+				     : "the log's thread is still at work";
 }
 
 int dispatcher_stop(struct dispatcher *d, uint64_t timeout_ns)
@@ -345,10 +345,10 @@ int dispatcher_stop(struct dispatcher *d, uint64_t timeout_ns)
 								       : left_ns / 2);
 		d->pager_runs = r < 0;
 	}
-	if (r == 0 && d->keeper_runs) {
-		keeper_run(d->keeper, outbox_give_back, d);
-		r = keeper_stop(d->keeper, time_left(deadline_ns));
-		d->keeper_runs = r < 0;
+	if (r == 0 && d->disk_thread_runs) {
+		disk_thread_run(d->disk_thread, outbox_give_back, d);
+		r = disk_thread_stop(d->disk_thread, time_left(deadline_ns));
+		d->disk_thread_runs = r < 0;
 		if (r == 0 && d->held && d->hold_error == 0)
 			stopped_tell(d);
 	}
@@ -363,7 +363,7 @@ int dispatcher_stop(struct dispatcher *d, uint64_t timeout_ns)
 
 bool dispatcher_has_stopped(const struct dispatcher *d)
 {
-	return !d->thread_runs && !d->pager_runs && !d->keeper_runs && !d->journal_runs;
+	return !d->thread_runs && !d->pager_runs && !d->disk_thread_runs && !d->journal_runs;
 }
 
 void dispatcher_free(struct dispatcher *d)
@@ -371,13 +371,13 @@ void dispatcher_free(struct dispatcher *d)
 	if (!d)
 		return;
 	pager_free(d->pager);
-	keeper_free(d->keeper);
+	disk_thread_free(d->disk_thread);
 	outbox_free(d->outbox);
 	journal_free(d->journal);
 	picture_free(d->picture);
 	handed_done(&d->reading.found);
 	handed_done(&d->buried);
-	ledger_done(&d->ledger);
+	delivery_index_done(&d->delivery_index);
 	free(d->candidate.state.ptr);
 	json_decref(d->to_share);
 	free(d->to_mark);
@@ -390,8 +390,8 @@ void dispatcher_free(struct dispatcher *d)
 	/* What is not safe elsewhere stays for the next start to find. */
 	recorder_free(d->recorder, (d->clean && !d->recorder_stays) || !d->held);
 	lockfile_free(d->engine_lock);
-	marker_file_done(&d->mark_file);
-	places_done(&d->places);
+	running_file_copy_done(&d->mark_file);
+	folders_done(&d->folders);
 	runbooks_free(d->runbooks);
 	sem_destroy(&d->asked);
 	pthread_cond_destroy(&d->answered);

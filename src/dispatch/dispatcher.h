@@ -2,10 +2,10 @@
 /*
  * The dispatcher: how the threads meet. Its own thread is the recorder's one reader; it owns the
  * picture, makes log entries and pages of its news, and moves the checkpoint on. The journal
- * writer, the keeper and the pager have threads of their own, none of which it waits for.
+ * writer, the disk thread and the pager have threads of their own, none of which it waits for.
  *
  *	hot call -> recorder -> dispatcher -> picture -> journal
- *	                                             `-> keeper (outbox), pager (receivers)
+ *	                                             `-> disk thread (outbox), pager (receivers)
  *
  * Functions here are for control calls, one at a time, unless they say otherwise.
  */

@@ -13,12 +13,12 @@
 /* How long the disk may take to keep entries before it counts as hanging. */
 #define OWE_PATIENCE_NS (2 * NS_PER_S)
 
-/* On the keeper's thread: numbers are reserved on disk before they can be used. */
+/* On the disk thread: numbers are reserved on disk before they can be used. */
 static void numbers_extend(void *userdata)
 {
 	struct dispatcher *d = userdata;
 	uint64_t end = recorder_head(d->recorder) + recorder_slots(d->recorder) + NUMBERS_AHEAD;
-	int r = numbers_reserve(places_state(&d->places), end);
+	int r = numbers_reserve(folders_state(&d->folders), end);
 
 	if (r < 0)
 		journal_submit(
@@ -38,7 +38,7 @@ static void numbers_look_ahead(struct dispatcher *d)
 	if (reserved - d->next > NUMBERS_AHEAD / 2 || atomic_load(&d->reserving))
 		return;
 	atomic_store(&d->reserving, true);
-	if (keeper_run(d->keeper, numbers_extend, d) < 0)
+	if (disk_thread_run(d->disk_thread, numbers_extend, d) < 0)
 		atomic_store(&d->reserving, false);
 }
 
@@ -53,10 +53,10 @@ static void candidate_take(struct dispatcher *d)
 	c->changes = d->changes;
 	c->position = d->next;
 	c->journal_sequence = d->journal_sequence;
-	c->posting_sequence = d->ledger.sequence;
+	c->delivery_sequence = d->delivery_index.sequence;
 }
 
-/* On the keeper's thread. */
+/* On the disk thread. */
 static void owed_keep(void *userdata)
 {
 	struct dispatcher *d = userdata;
@@ -85,13 +85,13 @@ static bool entries_are_safe(struct dispatcher *d, uint64_t sequence, bool press
 		return true;
 	if (!pressed)
 		return false;
-	if (d->places.state < 0 || journal_secured(d->journal) >= sequence)
+	if (d->folders.state < 0 || journal_secured(d->journal) >= sequence)
 		return true;
 	bool vain = owing_is_vain(d);
 	if (!atomic_exchange(&d->owing, true)) {
 		d->owing_since_ns = clock_monotonic_ns();
 		atomic_store(&d->owed_asked, sequence);
-		int r = keeper_run(d->keeper, owed_keep, d);
+		int r = disk_thread_run(d->disk_thread, owed_keep, d);
 
 		if (r < 0) {
 			atomic_store(&d->owe_failed, r != -ENOMEM);
@@ -101,18 +101,20 @@ static bool entries_are_safe(struct dispatcher *d, uint64_t sequence, bool press
 	return vain && recorder_used(d->recorder) > recorder_slots(d->recorder) / 8 * 7;
 }
 
-static int carried_leave(struct dispatcher *d, const struct candidate *c)
+static int saved_picture_leave(struct dispatcher *d, const struct candidate *c)
 {
-	struct carried carried = {
-		.kind = CARRIED_RESCUED,
+	struct saved_picture saved_picture = {
+		.kind = SAVED_PICTURE_RESCUED,
 		.first_position = d->recovery.last_first_position,
 		.wall_offset_ns = d->wall_offset_ns,
 		.state = c->state.ptr,
 		.len = c->state.len,
 	};
 
-	memcpy(carried.epoch, d->recovery.last_epoch, sizeof carried.epoch);
-	return d->places.state < 0 ? 0 : carried_write(places_state(&d->places), &carried);
+	memcpy(saved_picture.epoch, d->recovery.last_epoch, sizeof saved_picture.epoch);
+	return d->folders.state < 0
+		       ? 0
+		       : saved_picture_write(folders_state(&d->folders), &saved_picture);
 }
 
 /* Passes events whose pages are safe and whose entries are written. */
@@ -120,12 +122,12 @@ static void candidate_publish(struct dispatcher *d, bool pressed)
 {
 	struct candidate *c = &d->candidate;
 
-	if (!ledger_is_safe(&d->ledger, c->posting_sequence) ||
+	if (!delivery_index_is_safe(&d->delivery_index, c->delivery_sequence) ||
 	    !entries_are_safe(d, c->journal_sequence, pressed) ||
 	    c->position + recorder_slots(d->recorder) > atomic_load(&d->reserved))
 		return;
 	if (d->rescue) {
-		if (carried_leave(d, c) < 0)
+		if (saved_picture_leave(d, c) < 0)
 			return; /* the dead runs stay, and with them the picture */
 	} else {
 		recorder_checkpoint(d->recorder, c->position, d->wall_offset_ns, c->state.ptr,
@@ -141,9 +143,9 @@ void dispatcher_checkpoint(struct dispatcher *d, uint64_t now_ns)
 {
 	uint64_t slots = recorder_slots(d->recorder), used = recorder_used(d->recorder);
 
-	bool news = d->changes != d->changes_kept || d->recovery.pending;
+	bool change = d->changes != d->changes_kept || d->recovery.pending;
 
-	if (!d->candidate.waiting && news &&
+	if (!d->candidate.waiting && change &&
 	    (used > slots / 8 || now_ns - d->checkpoint_at_ns >= CHECKPOINT_EVERY_NS)) {
 		candidate_take(d);
 		d->checkpoint_at_ns = now_ns;
@@ -156,7 +158,7 @@ void dispatcher_checkpoint(struct dispatcher *d, uint64_t now_ns)
 void dispatcher_checkpoint_last(struct dispatcher *d)
 {
 	/* With nothing left behind by anybody, a rescue leaves nothing either. */
-	if (d->rescue && d->recovery.n_runs == 0 && !d->recovery.carried)
+	if (d->rescue && d->recovery.n_runs == 0 && !d->recovery.saved_picture)
 		return;
 	candidate_take(d);
 	candidate_publish(d, true);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What operators see of pages and ask about them: STATE/pages.json and STATE/control. Once a
- * second, and on the keeper's thread, but for what concerns the ledger.
+ * second, and on the disk thread, but for what concerns the delivery index.
  */
 #include "config.h"
 #include "dispatch/dispatcher_parts.h"
@@ -19,13 +19,13 @@
 
 #define LOOK_EVERY_NS NS_PER_S
 
-/* The postings that pages.json is to show. */
+/* The deliveries that pages.json is to show. */
 struct page_listing {
 	size_t n;
-	struct posting *postings[];
+	struct delivery *deliveries[];
 };
 
-/* --- Requests, on the keeper's thread --- */
+/* --- Requests, on the disk thread --- */
 
 static void revive(struct dispatcher *d, const char *page_id, unsigned endpoint)
 {
@@ -78,7 +78,7 @@ static void discard(struct dispatcher *d, const char *page_id, unsigned endpoint
 	if (pager_discard(d->pager, page_id, endpoint, reason) < 0 ||
 	    outbox_find(d->outbox, page_id, name, &page) < 0)
 		return;
-	struct posting *p = posting_new(page, endpoint, 0);
+	struct delivery *p = delivery_new(page, endpoint, 0);
 	/* A waiting one's file goes with the pager's word: here only dead ones are meant. */
 	if (p && outbox_is_dead(d->outbox, page_id, name) &&
 	    outbox_discard(d->outbox, page_id, name) == 0) {
@@ -86,7 +86,7 @@ static void discard(struct dispatcher *d, const char *page_id, unsigned endpoint
 		journal_submit(d->journal, entry_of_discard(&d->entry_context, p, name, reason,
 							    clock_realtime_ns()));
 	}
-	posting_unref(p);
+	delivery_unref(p);
 	page_unref(page);
 }
 
@@ -121,7 +121,7 @@ static void request_bad(void *userdata, const char *name, int error)
 				  strerror(-error));
 }
 
-/* --- pages.json, on the keeper's thread --- */
+/* --- pages.json, on the disk thread --- */
 
 struct rows {
 	struct page_row row[PAGES_FILE_ROWS_MAX];
@@ -164,7 +164,7 @@ static void dead_found(void *userdata, struct page *page, const char *endpoint)
 static void listing_free(struct page_listing *l)
 {
 	for (size_t i = 0; l && i < l->n; i++)
-		posting_unref(l->postings[i]);
+		delivery_unref(l->deliveries[i]);
 	free(l);
 }
 
@@ -177,16 +177,16 @@ static void listing_write(struct dispatcher *d, const struct page_listing *l)
 		return;
 	outbox_scan_dead(d->outbox, &cursor, dead_found, NULL, rows);
 	for (size_t i = 0; i < l->n; i++) {
-		struct posting *p = l->postings[i];
+		struct delivery *p = l->deliveries[i];
 
-		if (atomic_load_explicit(&p->flags, memory_order_acquire) & POSTING_ENDED)
+		if (atomic_load_explicit(&p->flags, memory_order_acquire) & DELIVERY_ENDED)
 			continue;
 		row_add(rows, p->page, d->endpoint_names[p->endpoint],
 			atomic_load(&p->parked) ? PAGE_STATE_PARKED : PAGE_STATE_WAITING,
 			atomic_load(&p->attempts), atomic_load(&p->http_status));
 	}
 	rows->n += dispatcher_orphans_list(d, rows->row + rows->n, PAGES_FILE_ROWS_MAX - rows->n);
-	pages_file_write(places_state(&d->places), d->places.operators, rows->row, rows->n,
+	pages_file_write(folders_state(&d->folders), d->folders.operators, rows->row, rows->n,
 			 clock_realtime_ns());
 	for (size_t i = 0; i < rows->n_dead; i++) {
 		page_unref(rows->dead[i]);
@@ -200,8 +200,8 @@ static void look(void *userdata)
 	struct dispatcher *d = userdata;
 	struct page_listing *l = atomic_exchange(&d->to_list, NULL);
 
-	int state = dispatcher_places_look(d);
-	if (!d->control && control_open(state, d->places.operators, &d->control) < 0)
+	int state = dispatcher_folders_look(d);
+	if (!d->control && control_open(state, d->folders.operators, &d->control) < 0)
 		d->control = NULL;
 	if (d->control)
 		control_moved(d->control, state);
@@ -235,11 +235,11 @@ static void revived_take(struct dispatcher *d)
 /* Anything that a reader of pages.json would see differently changes it. */
 static uint64_t listing_sum(struct dispatcher *d)
 {
-	uint64_t sum = pager_dead(d->pager) * 3 + d->ledger.n + dispatcher_orphans_sum(d) * 5 +
-		       atomic_load(&d->dead_discarded) * 7;
+	uint64_t sum = pager_dead(d->pager) * 3 + d->delivery_index.n +
+		       dispatcher_orphans_sum(d) * 5 + atomic_load(&d->dead_discarded) * 7;
 
-	for (size_t i = 0; i < d->ledger.n; i++) {
-		const struct posting *p = d->ledger.postings[i];
+	for (size_t i = 0; i < d->delivery_index.n; i++) {
+		const struct delivery *p = d->delivery_index.deliveries[i];
 
 		sum = sum * 31 + p->id_hash + p->endpoint + atomic_load(&p->attempts) * 7 +
 		      atomic_load(&p->parked) + atomic_load(&p->http_status);
@@ -249,19 +249,19 @@ static uint64_t listing_sum(struct dispatcher *d)
 
 static struct page_listing *listing_new(const struct dispatcher *d)
 {
-	struct page_listing *l = malloc(sizeof *l + d->ledger.n * sizeof *l->postings);
+	struct page_listing *l = malloc(sizeof *l + d->delivery_index.n * sizeof *l->deliveries);
 
 	if (!l)
 		return NULL;
-	l->n = d->ledger.n;
+	l->n = d->delivery_index.n;
 	for (size_t i = 0; i < l->n; i++)
-		l->postings[i] = posting_ref(d->ledger.postings[i]);
+		l->deliveries[i] = delivery_ref(d->delivery_index.deliveries[i]);
 	return l;
 }
 
 void dispatcher_look_at_control(struct dispatcher *d, uint64_t now_ns)
 {
-	if (d->rescue || !d->outbox || d->places.state < 0 ||
+	if (d->rescue || !d->outbox || d->folders.state < 0 ||
 	    now_ns - d->control_at_ns < LOOK_EVERY_NS || atomic_load(&d->looking))
 		return;
 	d->control_at_ns = now_ns;
@@ -275,7 +275,7 @@ void dispatcher_look_at_control(struct dispatcher *d, uint64_t now_ns)
 		listing_free(atomic_exchange(&d->to_list, l));
 	}
 	atomic_store(&d->looking, true);
-	if (keeper_run(d->keeper, look, d) < 0) {
+	if (disk_thread_run(d->disk_thread, look, d) < 0) {
 		d->listed = false;
 		atomic_store(&d->looking, false);
 	}

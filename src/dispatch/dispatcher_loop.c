@@ -221,11 +221,11 @@ static void losses_tell(struct dispatcher *d, uint64_t now_ns)
 static bool flush_is_done(struct dispatcher *d, struct request *r)
 {
 	r->waits_for = "pages are not on disk yet";
-	if (!ledger_is_safe(&d->ledger, r->posting_sequence))
+	if (!delivery_index_is_safe(&d->delivery_index, r->delivery_sequence))
 		return false;
 	r->waits_for = "pages are not delivered yet";
 	if (r->level == TOCSIN_FLUSH_DELIVERED && !r->delivered) {
-		if (!ledger_is_delivered(&d->ledger, r->posting_sequence) ||
+		if (!delivery_index_is_delivered(&d->delivery_index, r->delivery_sequence) ||
 		    pager_is_telling(d->pager))
 			return false;
 		/* What the log is told of the delivery belongs to it. */
@@ -246,7 +246,7 @@ static void request_step(struct dispatcher *d)
 	if (!r->applied && d->next >= r->target && !d->memory.given_up) {
 		r->applied = true;
 		r->journal_sequence = d->journal_sequence;
-		r->posting_sequence = d->ledger.sequence;
+		r->delivery_sequence = d->delivery_index.sequence;
 	}
 	if (!r->applied)
 		return;
@@ -257,7 +257,7 @@ static void request_step(struct dispatcher *d)
 		r->done = flush_is_done(d, r);
 		/* Once the process exits nothing is delivered any more. */
 		if (exit_gate_is_shut() && r->level == TOCSIN_FLUSH_DELIVERED && !r->delivered &&
-		    ledger_is_safe(&d->ledger, r->posting_sequence)) {
+		    delivery_index_is_safe(&d->delivery_index, r->delivery_sequence)) {
 			r->result = -ETIMEDOUT;
 			r->done = true;
 		}
@@ -324,7 +324,7 @@ static bool loop_is_over(struct dispatcher *d, struct pace *pace, enum rest rest
 	pace->stop_by_ns = d->stop_by_ns;
 	if (!d->stopping || !seen)
 		return false;
-	bool safe = ledger_is_safe(&d->ledger, d->ledger.sequence);
+	bool safe = delivery_index_is_safe(&d->delivery_index, d->delivery_index.sequence);
 	d->clean = rest == REST_NONE && !d->memory.given_up && safe;
 	/* All calls have returned: a thread that is still inside one may never go on. */
 	if (rest == REST_BLOCKED && dispatcher_blockage_is_told(d) && safe)
@@ -451,7 +451,7 @@ void *dispatcher_main(void *arg)
 	dispatcher_memory_done(d);
 	dead_runs_release(&d->recovery.runs);
 	/* In this order: a death in between is one that the next run knows everything of. Whoever
-	 * finds the marker without its run and picture takes the host for dead. */
+	 * finds the running file without its run and picture takes the host for dead. */
 	d->recorder_stays = !d->clean || !dispatcher_save_last(d);
 	if (d->clean && !d->rescue)
 		dispatcher_unmark(d);

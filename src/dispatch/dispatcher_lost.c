@@ -31,7 +31,7 @@ static void lost_raise(struct dispatcher *d)
 			   "the recorder of engine %s, %s/%s, was removed from its folder: if the "
 			   "engine dies now, what it reported in its last moments is lost; restart "
 			   "it when you can",
-			   d->settings->engine_name, d->places.runtime_path,
+			   d->settings->engine_name, d->folders.runtime_path,
 			   recorder_name(d->recorder));
 	raise.message = (tocsin_str){ message.ptr, message.len };
 	/* Without memory, or before the first event of a recording, it is tried again. */
@@ -44,15 +44,15 @@ static void lost_raise(struct dispatcher *d)
 
 void dispatcher_reopen_recorder(struct dispatcher *d)
 {
-	recorder_reopen(d->recorder, places_runtime(&d->places));
+	recorder_reopen(d->recorder, folders_runtime(&d->folders));
 }
 
-int dispatcher_places_look(struct dispatcher *d)
+int dispatcher_folders_look(struct dispatcher *d)
 {
-	int state = places_state(&d->places);
+	int state = folders_state(&d->folders);
 
-	(void)places_runtime(&d->places);
-	if (!atomic_load(&d->places.reopened))
+	(void)folders_runtime(&d->folders);
+	if (!atomic_load(&d->folders.reopened))
 		return state;
 	journal_state_moved(d->journal, state);
 	if (!atomic_exchange(&d->reopened_told, true))
@@ -61,7 +61,7 @@ int dispatcher_places_look(struct dispatcher *d)
 			"somebody in this process has closed descriptors of tocsin's, that of its "
 			"folder %s among them, and they were opened again: let the engine close "
 			"only what it has opened, or start tocsin after it has become a daemon",
-			d->places.state_path ? d->places.state_path : d->places.runtime_path);
+			d->folders.state_path ? d->folders.state_path : d->folders.runtime_path);
 	return state;
 }
 
@@ -82,7 +82,7 @@ void dispatcher_watch_recorder(struct dispatcher *d, uint64_t now_ns)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
 				"whether the recorder is still in %s cannot be seen: %s; does the "
 				"engine close descriptors that are not its own?",
-				d->places.runtime_path, strerror(-r));
+				d->folders.runtime_path, strerror(-r));
 	d->unseen_told |= r < 0 && r != -ENOENT;
 	if (d->lost && !d->lost_told)
 		lost_raise(d);

@@ -3,8 +3,8 @@
  * Pages of the outbox for an endpoint that the settings do not name, or no longer. Nobody posts
  * them. They stay where they are, are reported, listed, and can be discarded.
  *
- * The dispatcher's thread adds to the list. Only the keeper's thread takes from it, so what it has
- * read there stays until it removes it itself.
+ * The dispatcher's thread adds to the list. Only the disk thread takes from it, so what it
+ * has read there stays until it removes it itself.
  */
 #include "config.h"
 #include "dispatch/dispatcher_parts.h"
@@ -19,7 +19,7 @@
 #include "post/attempt_entry.h"
 
 DEFINE_CLEANUP(struct page *, page_unref, cleanup_page)
-DEFINE_CLEANUP(struct posting *, posting_unref, cleanup_posting)
+DEFINE_CLEANUP(struct delivery *, delivery_unref, cleanup_delivery)
 
 struct orphan {
 	struct orphan *next;
@@ -111,8 +111,8 @@ void dispatcher_orphans_tell(struct dispatcher *d)
 				"%zu %s in %s/outbox for endpoint %s, which the settings do not "
 				"name: nobody is paged by %s. Add the endpoint again and restart "
 				"the engine, or give them up with tocsin pages discard",
-				n, n == 1 ? "page waits" : "pages wait", d->places.state_path, name,
-				n == 1 ? "it" : "them");
+				n, n == 1 ? "page waits" : "pages wait", d->folders.state_path,
+				name, n == 1 ? "it" : "them");
 }
 
 uint64_t dispatcher_orphans_sum(struct dispatcher *d)
@@ -160,7 +160,7 @@ static int discard_file(struct dispatcher *d, const char *page_id, const char *e
 
 	if (r == -ENOENT)
 		return 0;
-	_cleanup_(cleanup_posting) struct posting *p = r == 0 ? posting_new(page, 0, 0) : NULL;
+	_cleanup_(cleanup_delivery) struct delivery *p = r == 0 ? delivery_new(page, 0, 0) : NULL;
 	if (r == 0 && !p)
 		r = -ENOMEM;
 	if (r == 0)

@@ -3,10 +3,10 @@
  * The dispatcher's side of the outbox: whose it is, what former runs have left in it, and in what
  * order the pager gets its pages.
  *
- * What waits is read at the start. Where that is more than one scan takes, the keeper reads on as
- * the pages are taken, so that memory holds a part of them only. Meanwhile a page that is not the
- * first of its incident is held back in the ledger, since the one before it may be still unread;
- * likewise behind a page that found the pager full.
+ * What waits is read at the start. Where that is more than one scan takes, the disk thread reads on
+ * as the pages are taken, so that memory holds a part of them only. Meanwhile a page that is not
+ * the first of its incident is held back in the delivery index, since the one before it may be
+ * still unread; likewise behind a page that found the pager full.
  */
 #include "config.h"
 #include "dispatch/dispatcher_parts.h"
@@ -21,7 +21,7 @@
 #include "base/cleanup.h"
 #include "base/thread.h"
 
-#define CLAIM_LOOK_NS (NS_PER_MS / 4) /* has the keeper tried? */
+#define CLAIM_LOOK_NS (NS_PER_MS / 4) /* has the disk thread tried? */
 /* When reading on has failed, it is tried again after: */
 #define READ_AGAIN_NS (5 * NS_PER_S)
 
@@ -31,7 +31,7 @@
 
 /* --- Whose it is --- */
 
-/* On the keeper's thread, which lives for as long as pages are posted. */
+/* On the disk thread, which lives for as long as pages are posted. */
 static void claim_try(void *userdata)
 {
 	struct dispatcher *d = userdata;
@@ -47,7 +47,7 @@ static bool claim_take(struct dispatcher *d)
 		int r = CLAIM_ASKED;
 
 		atomic_store(&d->outbox_claim, CLAIM_ASKED);
-		while ((r = keeper_run(d->keeper, claim_try, d)) == -ENOMEM)
+		while ((r = disk_thread_run(d->disk_thread, claim_try, d)) == -ENOMEM)
 			if (!dispatcher_memory_wait(d))
 				break;
 		if (r < 0)
@@ -76,7 +76,7 @@ bool dispatcher_outbox_claim(struct dispatcher *d)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
 				"somebody else has been posting from %s/outbox for too long: pages "
 				"that wait there may be posted twice",
-				d->places.state_path);
+				d->folders.state_path);
 	}
 	return true;
 }
@@ -87,7 +87,7 @@ bool dispatcher_outbox_claim(struct dispatcher *d)
  * repeats, then resolutions; none of any incident goes before an earlier one of it. */
 enum rank { RANK_FIRST, RANK_REPEAT, RANK_RESOLUTION, RANKS };
 
-static enum rank rank_of(const struct posting *p)
+static enum rank rank_of(const struct delivery *p)
 {
 	uint64_t step = page_step(p->page);
 
@@ -95,13 +95,13 @@ static enum rank rank_of(const struct posting *p)
 }
 
 /* One that was found was behind no page that is unread. */
-static bool must_wait(const struct dispatcher *d, const struct posting *p)
+static bool must_wait(const struct dispatcher *d, const struct delivery *p)
 {
 	return rank_of(p) != RANK_FIRST && (d->n_held > 0 || (d->unread > 0 && p->sequence > 0));
 }
 
 /* False: the pager is full, or there is no memory: it is given later. */
-static bool give(struct dispatcher *d, struct posting *p)
+static bool give(struct dispatcher *d, struct delivery *p)
 {
 	int r = pager_submit(d->pager, p);
 
@@ -114,7 +114,7 @@ static bool give(struct dispatcher *d, struct posting *p)
 	return !later;
 }
 
-void dispatcher_submit(struct dispatcher *d, struct posting *p)
+void dispatcher_submit(struct dispatcher *d, struct delivery *p)
 {
 	if (must_wait(d, p) || !give(d, p)) {
 		p->held = true;
@@ -125,8 +125,8 @@ void dispatcher_submit(struct dispatcher *d, struct posting *p)
 static void held_submit(struct dispatcher *d)
 {
 	for (enum rank rank = RANK_FIRST; rank < RANKS; rank++)
-		for (size_t i = 0; i < d->ledger.n && d->n_held > 0; i++) {
-			struct posting *p = d->ledger.postings[i];
+		for (size_t i = 0; i < d->delivery_index.n && d->n_held > 0; i++) {
+			struct delivery *p = d->delivery_index.deliveries[i];
 
 			if (!p->held || rank_of(p) != rank)
 				continue;
@@ -141,9 +141,9 @@ static void held_submit(struct dispatcher *d)
 void dispatcher_submit_recovered(struct dispatcher *d)
 {
 	for (enum rank rank = RANK_FIRST; rank < RANKS; rank++)
-		for (size_t i = 0; i < d->ledger.n; i++)
-			if (rank_of(d->ledger.postings[i]) == rank)
-				dispatcher_submit(d, d->ledger.postings[i]);
+		for (size_t i = 0; i < d->delivery_index.n; i++)
+			if (rank_of(d->delivery_index.deliveries[i]) == rank)
+				dispatcher_submit(d, d->delivery_index.deliveries[i]);
 }
 
 /* --- What waits in it --- */
@@ -170,22 +170,22 @@ void dispatcher_found(struct dispatcher *d, struct page *page, const char *endpo
 		dispatcher_orphan_add(d, page, endpoint);
 		return;
 	}
-	struct posting *p;
+	struct delivery *p;
 	int r;
 
 	do
-		p = posting_new(page, i, 0);
+		p = delivery_new(page, i, 0);
 	while (!p && dispatcher_memory_wait(d));
 	if (p)
-		atomic_fetch_or(&p->flags, POSTING_DURABLE);
+		atomic_fetch_or(&p->flags, DELIVERY_DURABLE);
 	do
-		r = p ? ledger_adopt(&d->ledger, p) : -ECANCELED;
+		r = p ? delivery_index_adopt(&d->delivery_index, p) : -ECANCELED;
 	while (r == -ENOMEM && dispatcher_memory_wait(d));
 	if (r < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT, NO_MEMORY, page->id);
 	else if (!d->recovery.active)
 		dispatcher_submit(d, p);
-	posting_unref(p);
+	delivery_unref(p);
 }
 
 /* On either thread. */
@@ -202,11 +202,11 @@ static void found_bad(void *userdata, const char *name, int error)
 		dispatcher_note_from_afar(d, LOG_CRIT,
 					  "%s/outbox: more waiting pages cannot be read: %s; look "
 					  "at them and tell people by hand",
-					  d->places.state_path, name);
+					  d->folders.state_path, name);
 	else
 		dispatcher_note_from_afar(d, LOG_CRIT,
 					  "the waiting page %s/outbox/%s cannot be read: %s; %s",
-					  d->places.state_path, name, why, advice);
+					  d->folders.state_path, name, why, advice);
 }
 
 /* What another is just writing is not to be mended. */
@@ -238,12 +238,12 @@ void dispatcher_outbox_read(struct dispatcher *d)
 	dispatcher_orphans_tell(d);
 	if (r < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR, "%s/outbox cannot be read: %s",
-				d->places.state_path, strerror(-r));
+				d->folders.state_path, strerror(-r));
 	if (d->unread > 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
 				"%" PRIu64 " pages wait in %s/outbox; %" PRIu64
 				" of them are read when those before them are taken",
-				d->unread + (uint64_t)r, d->places.state_path, d->unread);
+				d->unread + (uint64_t)r, d->folders.state_path, d->unread);
 }
 
 /* --- Reading on --- */
@@ -310,7 +310,7 @@ static void found_later(void *userdata, struct page *page, const char *endpoint)
 	page_unref(page);
 }
 
-/* On the keeper's thread: until it says that it is done, what it reads is its own. */
+/* On the disk thread: until it says that it is done, what it reads is its own. */
 static void read_on(void *userdata)
 {
 	struct dispatcher *d = userdata;
@@ -322,7 +322,7 @@ static void read_on(void *userdata)
 static void read_on_ask(struct dispatcher *d)
 {
 	atomic_store(&d->reading.done, false);
-	d->reading.asked = keeper_run(d->keeper, read_on, d) == 0;
+	d->reading.asked = disk_thread_run(d->disk_thread, read_on, d) == 0;
 }
 
 /* This run may have written some of them, and a recovery drawn some again. */
@@ -335,7 +335,7 @@ static void read_on_take(struct dispatcher *d)
 	while ((page = dispatcher_handed(&d->reading.found, &endpoint))) {
 		unsigned i = endpoint_find(d, endpoint);
 
-		if (!ledger_find(&d->ledger, page, i))
+		if (!delivery_index_find(&d->delivery_index, page, i))
 			dispatcher_found(d, page, endpoint);
 		page_unref(page);
 		free(endpoint);
@@ -350,7 +350,7 @@ static void read_on_failed(struct dispatcher *d, uint64_t now_ns)
 				"%s/outbox cannot be read on: %s; %" PRIu64
 				" pages wait in it unread, and so do the resolutions of what was "
 				"raised before this start; it is tried again",
-				d->places.state_path, strerror(-d->reading.error), d->unread);
+				d->folders.state_path, strerror(-d->reading.error), d->unread);
 	d->reading.again_ns = now_ns + READ_AGAIN_NS;
 }
 
@@ -369,13 +369,14 @@ static void read_on_look(struct dispatcher *d, uint64_t now_ns)
 			d->reading.again_ns = 0;
 		}
 	}
-	if (d->unread > 0 && now_ns >= d->reading.again_ns && d->ledger.n - d->n_held <= batch / 2)
+	if (d->unread > 0 && now_ns >= d->reading.again_ns &&
+	    d->delivery_index.n - d->n_held <= batch / 2)
 		read_on_ask(d);
 }
 
 /*
- * The ledger is not swept between asking the keeper and taking what it has read: a page that is
- * taken meanwhile would seem new. Its file goes behind what the keeper was asked.
+ * The delivery index is not swept between asking the disk thread and taking what it has read: a
+ * page that is taken meanwhile would seem new. Its file goes behind what the disk thread was asked.
  */
 void dispatcher_look_at_outbox(struct dispatcher *d, uint64_t now_ns)
 {
@@ -384,6 +385,6 @@ void dispatcher_look_at_outbox(struct dispatcher *d, uint64_t now_ns)
 	if (d->n_held > 0 && d->unread == 0 && pager_pending(d->pager) < PAGER_PENDING_MAX / 4 * 3)
 		held_submit(d);
 	if (!d->reading.asked)
-		ledger_sweep(&d->ledger);
+		delivery_index_sweep(&d->delivery_index);
 	atomic_store_explicit(&d->behind, d->unread + d->n_held, memory_order_relaxed);
 }

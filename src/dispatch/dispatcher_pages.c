@@ -43,22 +43,22 @@ static uint32_t endpoints_for(const struct dispatcher *d, uint32_t priority, boo
 }
 
 /* Which endpoints this page goes to, a bit each. */
-static uint32_t page_endpoints(const struct dispatcher *d, const struct news *news)
+static uint32_t page_endpoints(const struct dispatcher *d, const struct change *change)
 {
-	const struct incident *incident = news->incident;
+	const struct incident *incident = change->incident;
 
 	/* A resolution goes where the raising went, whatever the priority is by now. */
-	if (news->page == PAGE_RESOLVED)
+	if (change->page == PAGE_RESOLVED)
 		return incident->endpoints;
 	if (incident->by_rule && incident->instance && strcmp(incident->code, DEGRADED) == 0)
 		return all_but(d, incident->instance);
 	return endpoints_for(d, incident->priority, false);
 }
 
-static void page_keep(struct dispatcher *d, struct posting *p,
-		      int (*keep)(struct keeper *k, struct posting *p))
+static void page_keep(struct dispatcher *d, struct delivery *p,
+		      int (*keep)(struct disk_thread *k, struct delivery *p))
 {
-	if (keep(d->keeper, p) < 0)
+	if (keep(d->disk_thread, p) < 0)
 		dispatcher_kept(d, p, -ENOBUFS);
 }
 
@@ -68,23 +68,23 @@ static void page_keep(struct dispatcher *d, struct posting *p,
  */
 static void page_post(struct dispatcher *d, struct page *page, unsigned endpoint)
 {
-	if (d->recovery.active && ledger_find(&d->ledger, page, endpoint))
+	if (d->recovery.active && delivery_index_find(&d->delivery_index, page, endpoint))
 		return;
-	struct posting *p;
+	struct delivery *p;
 
 	do
-		p = ledger_add(&d->ledger, page, endpoint);
+		p = delivery_index_add(&d->delivery_index, page, endpoint);
 	while (!p && dispatcher_memory_wait(d));
 	if (!p)
 		return;
 	/* With the recorder lost this page is all there is of its alert. */
 	bool urgent = d->lost && page->priority == 1 && page->type == PAGE_TYPE_RAISED;
 	if (urgent)
-		page_keep(d, p, keeper_keep_first);
+		page_keep(d, p, disk_thread_keep_first);
 	if (!d->recovery.active)
 		dispatcher_submit(d, p);
 	if (!urgent)
-		page_keep(d, p, keeper_keep);
+		page_keep(d, p, disk_thread_keep);
 }
 
 static void page_post_to(struct dispatcher *d, struct page *page, uint32_t endpoints)
@@ -106,25 +106,25 @@ static void due_set(struct dispatcher *d, struct moment at)
 	d->page_context.due_mono_ns = now_ns - ago_ns;
 }
 
-void dispatcher_page(struct dispatcher *d, const struct news *news)
+void dispatcher_page(struct dispatcher *d, const struct change *change)
 {
-	uint32_t endpoints = page_endpoints(d, news);
+	uint32_t endpoints = page_endpoints(d, change);
 	struct page *page = NULL;
 
 	if (endpoints == 0)
 		return;
-	due_set(d, news->at);
-	while (page_new(&d->page_context, news->incident, news->page, news->at, &page) < 0)
+	due_set(d, change->at);
+	while (page_new(&d->page_context, change->incident, change->page, change->at, &page) < 0)
 		if (!dispatcher_memory_wait(d))
 			return;
 	page_post_to(d, page, endpoints);
-	news->incident->endpoints |= endpoints;
+	change->incident->endpoints |= endpoints;
 	page_unref(page);
 }
 
-void dispatcher_page_summary(struct dispatcher *d, const struct news *news)
+void dispatcher_page_summary(struct dispatcher *d, const struct change *change)
 {
-	struct storm_summary *s = news->summary;
+	struct rate_limit_summary *s = change->summary;
 	struct page *page = NULL;
 
 	for (uint32_t priority = 1; priority <= 3; priority++)
@@ -134,7 +134,7 @@ void dispatcher_page_summary(struct dispatcher *d, const struct news *news)
 		return;
 	/* As late as the first page that it tells of. */
 	due_set(d, s->since);
-	while (page_new_summary(&d->page_context, s, news->at, &page) < 0)
+	while (page_new_summary(&d->page_context, s, change->at, &page) < 0)
 		if (!dispatcher_memory_wait(d))
 			return;
 	page_post_to(d, page, s->endpoints);
@@ -167,7 +167,7 @@ static void fail_over(struct dispatcher *d, struct page *page)
 		return;
 	page->failed_over = true;
 	for (unsigned i = 0; i < d->settings->n_endpoints; i++)
-		if ((backups & (1u << i)) && !ledger_find(&d->ledger, page, i))
+		if ((backups & (1u << i)) && !delivery_index_find(&d->delivery_index, page, i))
 			page_post(d, page, i);
 	if (d->picture)
 		alerts_note_endpoints(picture_alerts(d->picture), page->alert_id, backups);
@@ -176,14 +176,14 @@ static void fail_over(struct dispatcher *d, struct page *page)
 
 static void failover_look(struct dispatcher *d, uint64_t now_ns)
 {
-	size_t n = d->ledger.n;
+	size_t n = d->delivery_index.n;
 
 	if (now_ns - d->failover_looked_ns < FAILOVER_LOOK_NS || endpoints_for(d, 1, true) == 0)
 		return;
 	d->failover_looked_ns = now_ns;
 	/* What is posted to the backups is added behind. */
 	for (size_t i = 0; i < n; i++) {
-		struct posting *p = d->ledger.postings[i];
+		struct delivery *p = d->delivery_index.deliveries[i];
 		struct page *page = p->page;
 
 		if (page->failed_over || now_ns < p->since_ns ||
@@ -312,7 +312,7 @@ static void health_learn(struct dispatcher *d, const struct attempt *a)
 	 * endpoint. */
 	if (!h.well && a->failing_ns == 0)
 		return;
-	struct endpoint_health *now = &d->health[a->posting->endpoint];
+	struct endpoint_health *now = &d->health[a->delivery->endpoint];
 	pthread_mutex_lock(&d->lock);
 	h.unseen = now->unseen || h.broken;
 	if (h.well)
@@ -331,30 +331,30 @@ void dispatcher_attempted(void *userdata, const struct attempt *a)
 
 	journal_submit(d->journal, entry_of_attempt(&d->entry_context, a, clock_realtime_ns()));
 	if (a->result == ATTEMPT_DELIVERED) {
-		atomic_store_explicit(&a->posting->page->taken, true, memory_order_relaxed);
-		keeper_drop(d->keeper, a->posting);
+		atomic_store_explicit(&a->delivery->page->taken, true, memory_order_relaxed);
+		disk_thread_drop(d->disk_thread, a->delivery);
 	} else if (a->result == ATTEMPT_DEAD) {
-		keeper_bury(d->keeper, a->posting);
+		disk_thread_bury(d->disk_thread, a->delivery);
 		pthread_mutex_lock(&d->lock);
-		dispatcher_hand(d, &d->buried, a->posting->page, a->endpoint);
+		dispatcher_hand(d, &d->buried, a->delivery->page, a->endpoint);
 		pthread_mutex_unlock(&d->lock);
 		dispatcher_note_from_afar(
 			d, LOG_CRIT,
 			"endpoint %s refuses page %s and takes others (%s): nobody there has seen "
 			"it; tell people by hand, or mend the receiver and send it again: tocsin "
 			"pages resend %s",
-			a->endpoint, a->posting->page->id, a->error, a->posting->page->id);
+			a->endpoint, a->delivery->page->id, a->error, a->delivery->page->id);
 	}
 	health_learn(d, a);
 }
 
 /* On the pager's thread. */
-void dispatcher_discarded(void *userdata, struct posting *p, const char *reason)
+void dispatcher_discarded(void *userdata, struct delivery *p, const char *reason)
 {
 	struct dispatcher *d = userdata;
 
 	journal_submit(d->journal,
 		       entry_of_discard(&d->entry_context, p, d->endpoint_names[p->endpoint],
 					reason, clock_realtime_ns()));
-	keeper_drop(d->keeper, p);
+	disk_thread_drop(d->disk_thread, p);
 }

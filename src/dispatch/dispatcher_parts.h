@@ -35,7 +35,7 @@ struct request {
 	uint64_t target; /* position: everything before it must be applied */
 	bool applied;    /* it is; the two below are then known */
 	bool delivered;  /* a flush: its pages are */
-	uint64_t journal_sequence, posting_sequence;
+	uint64_t journal_sequence, delivery_sequence;
 	const char *waits_for; /* what is not done yet, for a person */
 	bool done;
 	int result;
@@ -46,7 +46,7 @@ struct request {
 /* A checkpoint that waits for its pages to be safe and its entries to be written. */
 struct candidate {
 	bool waiting;
-	uint64_t position, journal_sequence, posting_sequence, changes;
+	uint64_t position, journal_sequence, delivery_sequence, changes;
 	struct checkpoint_buffer state;
 };
 
@@ -76,14 +76,14 @@ struct recovery {
 	bool claimed;        /* the outbox is ours */
 	bool pending;        /* the files below wait for the first checkpoint */
 	struct dead_runs runs;
-	bool carried, marker; /* STATE/picture and STATE/running are of a dead run */
+	bool saved_picture, running_file; /* STATE/picture and STATE/running are of a dead run */
 	uint64_t n_runs, n_told, events, torn; /* n_told: runs that have left something */
 	/* Of the last run that the picture has in it: */
 	uint8_t last_epoch[RECORDER_EPOCH_SIZE];
 	uint64_t last_first_position;
 };
 
-/* Pages on their way from the keeper's thread to the dispatcher's, in their order. */
+/* Pages on their way from the disk thread to the dispatcher's, in their order. */
 struct handed {
 	struct page *page;
 	char *endpoint;
@@ -94,7 +94,7 @@ struct handed_list {
 };
 
 /* Reading the outbox on. Between asked and done the cursor, what is found and the error are the
- * keeper's. */
+ * disk thread's. */
 struct outbox_reading {
 	bool asked;
 	atomic_bool done;
@@ -131,14 +131,14 @@ struct dispatcher {
 	struct host_log *host_log;
 	struct refusals *refusals;
 	struct tick_clock *clock; /* kept by the thread; NULL: none */
-	struct places places;
+	struct folders folders;
 	char host_name[256];
 	struct runbooks *runbooks; /* NULL: the built-in ones */
 
 	struct recorder *recorder;
 	struct journal *journal;
 	struct outbox *outbox;
-	struct keeper *keeper;
+	struct disk_thread *disk_thread;
 	struct pager *pager;
 	struct entry_context entry_context, recovered_context;
 	struct page_context page_context;
@@ -149,9 +149,9 @@ struct dispatcher {
 	struct entry_meta_names meta_names; /* of this run, with those of a run it recovers */
 	bool meta_names_told;
 	struct picture *picture; /* NULL until there is a time: see dispatcher_loop.c */
-	struct ledger ledger;
+	struct delivery_index delivery_index;
 	uint64_t unread; /* files of the outbox that nobody has read yet */
-	size_t n_held;   /* postings of the ledger that the pager was not given yet */
+	size_t n_held;   /* deliveries of the delivery index that the pager was not given yet */
 	struct outbox_reading reading;
 	struct candidate candidate;
 	struct memory_reserve memory;
@@ -180,7 +180,7 @@ struct dispatcher {
 	uint32_t health_seen;
 	uint64_t failover_looked_ns;
 	bool marked; /* STATE/running is ours */
-	uint64_t marker_sum, marker_at_ns, changes_marked;
+	uint64_t running_file_sum, running_file_at_ns, changes_marked;
 	/* Paged incidents that opened or ended, and those of them that STATE/picture has. */
 	uint64_t page_changes, page_changes_saved, saved_at_ns;
 	bool listed; /* in STATE/pages.json */
@@ -197,20 +197,20 @@ struct dispatcher {
 	_Atomic uint64_t passed_over[RECORDER_N_LOSSES]; /* events, for want of memory */
 	_Atomic uint64_t behind; /* likewise: pages that are unread or held */
 	atomic_bool unkept_told, unshared_told, unmarked_told, unsaved_told, reopened_told;
-	_Atomic(json_t *) to_share;        /* owned; what the keeper is to write next, or NULL */
-	_Atomic(struct marker *) to_mark;  /* likewise */
-	_Atomic(struct carried *) to_save; /* likewise */
-	atomic_int outbox_claim;           /* what the keeper's last try gave; CLAIM_ASKED before */
-	_Atomic uint64_t owed_asked;       /* entries up to there are to be kept on disk */
-	atomic_bool owing, owe_failed;     /* the keeper is at it; its last try was in vain */
+	_Atomic(json_t *) to_share; /* owned; what the disk thread is to write next, or NULL */
+	_Atomic(struct running_file *) to_mark;  /* likewise */
+	_Atomic(struct saved_picture *) to_save; /* likewise */
+	atomic_int outbox_claim;     /* what the disk thread's last try gave; CLAIM_ASKED before */
+	_Atomic uint64_t owed_asked; /* entries up to there are to be kept on disk */
+	atomic_bool owing, owe_failed; /* the disk thread is at it; its last try was in vain */
 	atomic_uint health_changes;
 	_Atomic(struct page_listing *) to_list; /* owned; what pages.json is to show, or NULL */
 	_Atomic uint64_t dead_discarded;        /* dead pages that operators have discarded */
-	atomic_bool looking;                    /* the keeper is at control/ and pages.json */
-	struct control *control;                /* the keeper's */
+	atomic_bool looking;                    /* the disk thread is at control/ and pages.json */
+	struct control *control;                /* the disk thread's */
 	/* While STATE/running or STATE/picture is written or removed. */
 	pthread_mutex_t mark_lock;
-	struct marker_file mark_file; /* under it */
+	struct running_file_copy mark_file; /* under it */
 
 	/* Between control calls and the thread. */
 	pthread_mutex_t lock;
@@ -238,7 +238,7 @@ struct dispatcher {
 	int unwiped_error;
 
 	pthread_t thread;
-	bool thread_runs, pager_runs, keeper_runs, journal_runs;
+	bool thread_runs, pager_runs, disk_thread_runs, journal_runs;
 };
 
 /* dispatcher_start.c: makes all the parts and starts their threads. -errno: some may run already.
@@ -345,22 +345,23 @@ void dispatcher_memory_done(struct dispatcher *d);
 void dispatcher_watch_recorder(struct dispatcher *d, uint64_t now_ns);
 /* Opens its folder again where somebody has closed the descriptor. */
 void dispatcher_reopen_recorder(struct dispatcher *d);
-/* On the keeper's thread: reports once that somebody closed a folder's descriptor. The state's. */
-int dispatcher_places_look(struct dispatcher *d);
+/* On the disk thread: reports once that somebody closed a folder's descriptor. The
+ * state's. */
+int dispatcher_folders_look(struct dispatcher *d);
 /* At an orderly stop, when all is applied: nothing depends on the file any more. */
 void dispatcher_end_lost(struct dispatcher *d);
 
 /* dispatcher_pages.c */
-void dispatcher_page(struct dispatcher *d, const struct news *news);
-void dispatcher_page_summary(struct dispatcher *d, const struct news *news);
+void dispatcher_page(struct dispatcher *d, const struct change *change);
+void dispatcher_page_summary(struct dispatcher *d, const struct change *change);
 /* Each turn: gives the backups what nobody takes, and raises and clears PAGER_DEGRADED. */
 void dispatcher_watch_endpoints(struct dispatcher *d, uint64_t now_ns);
 /* After a recovery: which endpoints are degraded already. */
 void dispatcher_learn_degraded(struct dispatcher *d);
 
 /*
- * dispatcher_outbox.c. The claim is asked for on the keeper's thread; false: it is somebody else's,
- * and a rescue leaves it to him; or a stop has left no time.
+ * dispatcher_outbox.c. The claim is asked for on the disk thread; false: it is somebody
+ * else's, and a rescue leaves it to him; or a stop has left no time.
  */
 #define CLAIM_ASKED 2 /* no answer yet */
 bool dispatcher_outbox_claim(struct dispatcher *d);
@@ -368,13 +369,13 @@ bool dispatcher_outbox_claim(struct dispatcher *d);
 void dispatcher_outbox_read(struct dispatcher *d);
 /* Each turn: reads on, gives the pager what had to wait, lets go of what has ended. */
 void dispatcher_look_at_outbox(struct dispatcher *d, uint64_t now_ns);
-/* Takes a page that was found in the outbox, or is back in it, into the ledger. */
+/* Takes a page that was found in the outbox, or is back in it, into the delivery index. */
 void dispatcher_found(struct dispatcher *d, struct page *page, const char *endpoint);
-/* Gives one of the ledger's to the pager, now or when those before it have been given. */
-void dispatcher_submit(struct dispatcher *d, struct posting *p);
+/* Gives one of the delivery index's to the pager, now or when those before it have been given. */
+void dispatcher_submit(struct dispatcher *d, struct delivery *p);
 /* Likewise what a recovery has found and drawn. */
 void dispatcher_submit_recovered(struct dispatcher *d);
-/* On the keeper's thread: adds a page to the list; without memory that is told. */
+/* On the disk thread: adds a page to the list; without memory that is told. */
 void dispatcher_hand(struct dispatcher *d, struct handed_list *l, struct page *page,
 		     const char *endpoint);
 /* The first of the list, both for the caller to free; NULL: it is empty. */
@@ -383,8 +384,8 @@ void handed_done(struct handed_list *l);
 
 /*
  * dispatcher_orphans.c: pages of the outbox for endpoints that are not configured. Adding and
- * reporting them is the dispatcher's thread's; listing and discarding are the keeper's, and what
- * it has listed stays until it discards or the dispatcher is freed.
+ * reporting them is the dispatcher's thread's; listing and discarding are the disk thread's, and
+ * what it has listed stays until it discards or the dispatcher is freed.
  */
 bool dispatcher_has_endpoint(const struct dispatcher *d, const char *name);
 void dispatcher_orphan_add(struct dispatcher *d, const struct page *page, const char *endpoint);
@@ -403,7 +404,7 @@ void dispatcher_orphans_done(struct dispatcher *d);
 void dispatcher_look_at_control(struct dispatcher *d, uint64_t now_ns);
 void dispatcher_control_done(struct dispatcher *d);
 
-/* dispatcher_marker.c: keeps STATE/running up to date; and removes it at a clean stop. */
+/* dispatcher_running_file.c: keeps STATE/running up to date; and removes it at a clean stop. */
 void dispatcher_mark(struct dispatcher *d, uint64_t now_ns);
 void dispatcher_unmark(struct dispatcher *d);
 
@@ -419,8 +420,8 @@ void dispatcher_checkpoint_last(struct dispatcher *d);
 
 /* dispatcher_snapshot.c: the picture as JSON, for the thread, or for others once it has ended. */
 int dispatcher_render(struct dispatcher *d, char **ret, size_t *ret_len);
-/* On the thread: lets the keeper write snapshot.json when the picture has changed, at most once a
- * second; and a last time, when the thread ends. */
+/* On the thread: lets the disk thread write snapshot.json when the picture has changed, at most
+ * once a second; and a last time, when the thread ends. */
 void dispatcher_share(struct dispatcher *d, uint64_t now_ns);
 void dispatcher_share_last(struct dispatcher *d);
 
@@ -432,9 +433,10 @@ void dispatcher_tell_run(struct dispatcher *d, enum entry_kind kind, int level, 
 			 ...) __attribute__((format(printf, 4, 5)));
 void dispatcher_tell_life(struct dispatcher *d, uint64_t now_ns);
 
-/* dispatcher_news.c. dispatcher_note tells a trouble (level: syslog's) to the log and to the host.
+/* dispatcher_change.c. dispatcher_note tells a trouble (level: syslog's) to the log and to the
+ * host.
  */
-void dispatcher_tell(void *userdata, const struct news *news);
+void dispatcher_tell(void *userdata, const struct change *change);
 /* Has a metadata key found no field of its own in the log since the last look? Then it is told. The
  * picture is there. */
 void dispatcher_look_at_names(struct dispatcher *d, struct moment at);
@@ -446,10 +448,10 @@ void dispatcher_note_from_afar(struct dispatcher *d, int level, const char *form
 /* The same where there is no log thread: the log gets it at once or not at all. */
 void dispatcher_note_alone(const struct settings *s, struct host_log *host_log, int level,
 			   const char *text);
-/* On the pager's and on the keeper's thread. */
+/* On the pager's and on the disk thread. */
 void dispatcher_attempted(void *userdata, const struct attempt *a);
 void dispatcher_endpoint_trouble(void *userdata, const char *endpoint, const char *text);
-void dispatcher_discarded(void *userdata, struct posting *p, const char *reason);
-void dispatcher_kept(void *userdata, struct posting *p, int error);
+void dispatcher_discarded(void *userdata, struct delivery *p, const char *reason);
+void dispatcher_kept(void *userdata, struct delivery *p, int error);
 
 #endif

@@ -8,7 +8,7 @@
  *	               of a run that did not end so counts only where its recorder is gone
  *	ring-*         dead runs, in the order in which they began: each one's events beyond its
  *	               checkpoint are applied under its own epoch, so that ids are what they were
- *	STATE/running  a marker whose run has left nothing else: the host has died
+ *	STATE/running  a running file whose run has left nothing else: the host has died
  *
  * Nothing of it is removed before a checkpoint of this run's holds what came of it, and each page
  * is safe. Whoever dies in between leaves it to the next, who draws the same ids again.
@@ -53,7 +53,7 @@ static void run_bad(void *userdata, const char *name, int error)
 	dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
 			"a former run's recorder %s/%s cannot be read: %s; alerts of its last "
 			"moments may be missing: %s",
-			d->places.runtime_path, name,
+			d->folders.runtime_path, name,
 			error == -EPROTONOSUPPORT ? "a later version has written it"
 						  : strerror(-error),
 			error == -EBADMSG ? "it is kept as NAME.corrupt"
@@ -70,19 +70,19 @@ static bool runs_claim(struct dispatcher *d)
 	uint64_t until_ns = clock_monotonic_ns() + ROOM_NS;
 	struct dead_runs *runs = &d->recovery.runs;
 
-	while (d->places.runtime >= 0) {
-		int r = dead_runs_claim(places_runtime(&d->places), recorder_name(d->recorder),
+	while (d->folders.runtime >= 0) {
+		int r = dead_runs_claim(folders_runtime(&d->folders), recorder_name(d->recorder),
 					run_bad, d, runs);
 
 		if (r < 0)
 			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
 					"%s cannot be searched for former runs: %s",
-					d->places.runtime_path, strerror(-r));
+					d->folders.runtime_path, strerror(-r));
 		if (r == 0 && runs->busy == 0 && runs->left > 0)
 			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
 					"%s has %zu more recorders of former runs than are taken "
 					"over at a time; they wait for the next start",
-					d->places.runtime_path, runs->left);
+					d->folders.runtime_path, runs->left);
 		if (r < 0 || runs->busy == 0)
 			return true;
 		if (dispatcher_is_over(d) || (d->rescue && dispatcher_engine_lives(d))) {
@@ -102,20 +102,21 @@ static bool runs_claim(struct dispatcher *d)
 }
 
 /* A picture that a former run or a rescue has left. */
-static void carried_find(struct dispatcher *d, struct carried *ret)
+static void saved_picture_find(struct dispatcher *d, struct saved_picture *ret)
 {
-	int r = d->places.state >= 0 ? carried_read(places_state(&d->places), ret) : -ENOENT;
+	int r = d->folders.state >= 0 ? saved_picture_read(folders_state(&d->folders), ret)
+				      : -ENOENT;
 
-	d->recovery.carried = r == 0;
+	d->recovery.saved_picture = r == 0;
 	if (r < 0 && r != -ENOENT)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
-				"%s/" CARRIED_FILE
+				"%s/" SAVED_PICTURE_FILE
 				" of a former run cannot be read: %s; incidents that it had open "
 				"are not resolved by themselves",
-				d->places.state_path, strerror(-r));
+				d->folders.state_path, strerror(-r));
 }
 
-static void carried_take(struct dispatcher *d, struct carried *c)
+static void saved_picture_take(struct dispatcher *d, struct saved_picture *c)
 {
 	struct picture *p = NULL;
 	uint8_t *state = TAKE(c->state);
@@ -143,16 +144,16 @@ static void carried_take(struct dispatcher *d, struct carried *c)
 	}
 	picture_free(d->picture);
 	d->picture = p;
-	if (c->kind == CARRIED_STOPPED)
+	if (c->kind == SAVED_PICTURE_STOPPED)
 		alerts_expire_left(picture_alerts(p), dispatcher_now(d));
 	memcpy(d->recovery.last_epoch, c->epoch, sizeof c->epoch);
 	d->recovery.last_first_position = c->first_position;
 }
 
-/* Is all in it that its run has told? Then its recorder and its marker say no more. */
-static bool carried_is_whole(const struct carried *c)
+/* Is all in it that its run has told? Then its recorder and its running file say no more. */
+static bool saved_picture_is_whole(const struct saved_picture *c)
 {
-	return c->kind == CARRIED_RESCUED || c->kind == CARRIED_STOPPED;
+	return c->kind == SAVED_PICTURE_RESCUED || c->kind == SAVED_PICTURE_STOPPED;
 }
 
 static bool run_is(const struct dead_run *run, const uint8_t *epoch)
@@ -199,7 +200,7 @@ static void run_take(struct dispatcher *d, struct dead_run *run)
 			d, ENTRY_KIND_TROUBLE, LOG_CRIT,
 			"a former run's recorder %s/%s is damaged: what could be read of it is "
 			"told, and it is kept as NAME.corrupt",
-			d->places.runtime_path, run->name);
+			d->folders.runtime_path, run->name);
 	if (death.unclean) {
 		dispatcher_tell_death(d, &death);
 		picture_lose_sessions(d->picture, dispatcher_found_at(d));
@@ -212,25 +213,26 @@ static void run_take(struct dispatcher *d, struct dead_run *run)
  * runs on. A run of before may still be there, when those who took it over died before they removed
  * it: it is told again, since nobody knows how far they came.
  */
-static void runs_take(struct dispatcher *d, struct carried *carried)
+static void runs_take(struct dispatcher *d, struct saved_picture *saved_picture)
 {
 	struct dead_runs *runs = &d->recovery.runs;
 
 	for (size_t i = 0; i < runs->n; i++) {
-		bool same = d->recovery.carried && run_is(&runs->runs[i], carried->epoch);
+		bool same =
+			d->recovery.saved_picture && run_is(&runs->runs[i], saved_picture->epoch);
 
-		if (runs->runs[i].first_position > carried->first_position ||
-		    (same && !carried_is_whole(carried)))
-			carried_take(d, carried);
-		if (!same || !carried_is_whole(carried))
+		if (runs->runs[i].first_position > saved_picture->first_position ||
+		    (same && !saved_picture_is_whole(saved_picture)))
+			saved_picture_take(d, saved_picture);
+		if (!same || !saved_picture_is_whole(saved_picture))
 			run_take(d, &runs->runs[i]);
 	}
-	carried_take(d, carried);
+	saved_picture_take(d, saved_picture);
 }
 
-/* --- The marker --- */
+/* --- The running file --- */
 
-static const char *host_story(const struct dispatcher *d, const struct marker *m)
+static const char *host_story(const struct dispatcher *d, const struct running_file *m)
 {
 	char boot_id[BOOT_ID_SIZE];
 
@@ -244,7 +246,8 @@ static const char *host_story(const struct dispatcher *d, const struct marker *m
 	return "its recorder is gone";
 }
 
-static void marker_death(const struct dispatcher *d, const struct marker *m, struct death *death)
+static void running_file_death(const struct dispatcher *d, const struct running_file *m,
+			       struct death *death)
 {
 	memcpy(death->epoch, m->epoch, sizeof death->epoch);
 	death->unclean = true;
@@ -260,11 +263,11 @@ static void marker_death(const struct dispatcher *d, const struct marker *m, str
 }
 
 /* When they began is known by the real clock alone. */
-static void marker_lose_sessions(struct dispatcher *d, const struct marker *m)
+static void running_file_lose_sessions(struct dispatcher *d, const struct running_file *m)
 {
 	struct moment now = dispatcher_now(d);
 
-	for (size_t i = 0; i < m->sessions && i < MARKER_SESSIONS_MAX; i++) {
+	for (size_t i = 0; i < m->sessions && i < RUNNING_FILE_SESSIONS_MAX; i++) {
 		struct moment started = { now.clock_ns, m->session_starts_ns[i] };
 
 		if (m->session_ids[i][0])
@@ -272,35 +275,36 @@ static void marker_lose_sessions(struct dispatcher *d, const struct marker *m)
 	}
 }
 
-static void marker_take(struct dispatcher *d, const struct carried *carried)
+static void running_file_take(struct dispatcher *d, const struct saved_picture *saved_picture)
 {
-	_cleanup_free_ struct marker *m = calloc(1, sizeof *m);
+	_cleanup_free_ struct running_file *m = calloc(1, sizeof *m);
 	struct death death = { 0 };
-	int r = !m                     ? -ENOMEM
-		: d->places.state >= 0 ? marker_read(places_state(&d->places), m)
-				       : -ENOENT;
+	int r = !m                      ? -ENOMEM
+		: d->folders.state >= 0 ? running_file_read(folders_state(&d->folders), m)
+					: -ENOENT;
 
 	if (r == -ENOENT)
 		return;
-	d->recovery.marker = true;
+	d->recovery.running_file = true;
 	if (r < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
-				"%s/" MARKER_FILE " cannot be read: %s; a run before this one may "
+				"%s/" RUNNING_FILE " cannot be read: %s; a run before this one may "
 				"have ended without a clean stop",
-				d->places.state_path, strerror(-r));
+				d->folders.state_path, strerror(-r));
 	if (r < 0 || m->clean || d->recovery.runs.busy > 0 || run_was_taken(d, m->epoch) ||
-	    (carried_is_whole(carried) && memcmp(m->epoch, carried->epoch, sizeof m->epoch) == 0))
+	    (saved_picture_is_whole(saved_picture) &&
+	     memcmp(m->epoch, saved_picture->epoch, sizeof m->epoch) == 0))
 		return;
 	if (d->picture)
 		picture_resume(d->picture, m->epoch, dispatcher_now(d));
 	else if (dispatcher_picture_new(d, m->epoch, dispatcher_now(d), &d->picture) < 0)
 		return;
-	marker_death(d, m, &death);
+	running_file_death(d, m, &death);
 	d->recovery.n_runs++;
 	d->recovery.n_told++;
 	memcpy(d->recovery.last_epoch, m->epoch, sizeof m->epoch);
 	dispatcher_tell_death(d, &death);
-	marker_lose_sessions(d, m);
+	running_file_lose_sessions(d, m);
 	death_done(&death);
 }
 
@@ -309,12 +313,12 @@ static void marker_take(struct dispatcher *d, const struct carried *carried)
 /* What deaths in the middle of a file's writing or a recorder's making have left. */
 static void folders_tidy(struct dispatcher *d)
 {
-	if (d->places.runtime >= 0 && *recorder_name(d->recorder))
-		dead_runs_tidy(places_runtime(&d->places), recorder_name(d->recorder));
-	if (d->places.runtime >= 0)
-		folder_tidy(places_runtime(&d->places));
-	if (d->places.state >= 0)
-		folder_tidy(places_state(&d->places));
+	if (d->folders.runtime >= 0 && *recorder_name(d->recorder))
+		dead_runs_tidy(folders_runtime(&d->folders), recorder_name(d->recorder));
+	if (d->folders.runtime >= 0)
+		folder_tidy(folders_runtime(&d->folders));
+	if (d->folders.state >= 0)
+		folder_tidy(folders_state(&d->folders));
 }
 
 static void recovery_tell(struct dispatcher *d)
@@ -329,7 +333,7 @@ static void recovery_tell(struct dispatcher *d)
 
 bool dispatcher_recover(struct dispatcher *d)
 {
-	struct carried carried = { 0 };
+	struct saved_picture saved_picture = { 0 };
 	struct recovery *recovery = &d->recovery;
 
 	if (!dispatcher_outbox_claim(d)) {
@@ -345,9 +349,9 @@ bool dispatcher_recover(struct dispatcher *d)
 	/* Only now: whoever was at work on a run lets go of it when its pages are in the outbox. */
 	recovery->active = true;
 	dispatcher_outbox_read(d);
-	carried_find(d, &carried);
-	runs_take(d, &carried);
-	marker_take(d, &carried);
+	saved_picture_find(d, &saved_picture);
+	runs_take(d, &saved_picture);
+	running_file_take(d, &saved_picture);
 	if (d->picture) {
 		dispatcher_end_recorder_alerts(d);
 		if (d->rescue)
@@ -359,7 +363,8 @@ bool dispatcher_recover(struct dispatcher *d)
 	}
 	recovery->active = false;
 	dispatcher_submit_recovered(d);
-	recovery->pending = recovery->runs.n > 0 || recovery->carried || recovery->marker;
+	recovery->pending =
+		recovery->runs.n > 0 || recovery->saved_picture || recovery->running_file;
 	recovery_tell(d);
 	return true;
 }
@@ -372,12 +377,12 @@ void dispatcher_recovered(struct dispatcher *d)
 		return;
 	recovery->pending = false;
 	/* In this order: a run that is found again is told again, one that is not is not missed. */
-	if (recovery->marker)
-		marker_remove(places_state(&d->places));
+	if (recovery->running_file)
+		running_file_remove(folders_state(&d->folders));
 	for (size_t i = 0; i < recovery->runs.n; i++)
-		dead_run_finish(places_runtime(&d->places), &recovery->runs.runs[i]);
+		dead_run_finish(folders_runtime(&d->folders), &recovery->runs.runs[i]);
 	recovery->runs.n = 0;
 	/* What came of it is saved again; until then it stays for a crash of the host. */
-	if (!d->rescue && recovery->carried)
+	if (!d->rescue && recovery->saved_picture)
 		d->page_changes++;
 }

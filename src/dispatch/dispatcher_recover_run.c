@@ -157,7 +157,7 @@ int dispatcher_recover_run(struct dispatcher *d, struct dead_run *run, struct de
 	_cleanup_(cleanup_image) struct recorder_image *image = NULL;
 	struct reading x = { .d = d };
 	struct death death = { .unclean = true };
-	int r = recorder_image_open(places_runtime(&d->places), run->name, &image);
+	int r = recorder_image_open(folders_runtime(&d->folders), run->name, &image);
 
 	run->damaged |= r == -EBADMSG;
 	if (r < 0)

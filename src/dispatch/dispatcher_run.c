@@ -13,7 +13,7 @@ static struct run_facts facts_of(const struct dispatcher *d)
 	struct run_facts facts = {
 		.started_wall_ns = d->started_wall_ns,
 		.by_events = d->settings->clock_source == CLOCK_SOURCE_EVENT,
-		.state_path = d->places.state_path,
+		.state_path = d->folders.state_path,
 		.counted = d->picture != NULL,
 	};
 

@@ -82,7 +82,7 @@ int dispatcher_render(struct dispatcher *d, char **ret, size_t *ret_len)
 /* Even when nothing has changed: a reader takes one that is much older for stale. */
 #define SHARE_ANYWAY_NS (60 * NS_PER_S)
 
-/* On the keeper's thread: making text of it takes longer than building it. */
+/* On the disk thread: making text of it takes longer than building it. */
 static void share_write(void *userdata)
 {
 	struct dispatcher *d = userdata;
@@ -91,7 +91,7 @@ static void share_write(void *userdata)
 
 	if (!json)
 		return;
-	int r = snapshot_file_write(places_state(&d->places), d->places.operators, json);
+	int r = snapshot_file_write(folders_state(&d->folders), d->folders.operators, json);
 	json_decref(json);
 	if (r == 0 || atomic_exchange(&d->unshared_told, true))
 		return;
@@ -99,7 +99,7 @@ static void share_write(void *userdata)
 			   "%s/" SNAPSHOT_FILE
 			   " cannot be written: %s; operators do not see this engine's "
 			   "picture: free the disk or mend the folder",
-			   d->places.state_path, strerror(-r));
+			   d->folders.state_path, strerror(-r));
 	if (!b.failed)
 		journal_submit(d->journal, entry_of_note(&d->entry_context, ENTRY_KIND_TROUBLE,
 							 LOG_WARNING, clock_realtime_ns(), b.ptr));
@@ -114,7 +114,7 @@ static void share(struct dispatcher *d, uint64_t now_ns, uint64_t stopped_ns)
 	/* Whether it lives is then told by its process: the lock is gone with the recorder. */
 	const char *recorder = d->lost ? NULL : recorder_name(d->recorder);
 
-	if (!json || snapshot_file_sign(json, d->places.runtime_path, recorder, stopped_ns) < 0 ||
+	if (!json || snapshot_file_sign(json, d->folders.runtime_path, recorder, stopped_ns) < 0 ||
 	    /* A rescue's word is no sign of the engine's life. */
 	    (d->rescue && json_object_set_new(json, "engine_signed_at", json_null()) < 0)) {
 		json_decref(json);
@@ -124,7 +124,7 @@ static void share(struct dispatcher *d, uint64_t now_ns, uint64_t stopped_ns)
 
 	d->changes_shared = d->changes;
 	json_decref(atomic_exchange(&d->to_share, json));
-	if (keeper_run(d->keeper, share_write, d) < 0) {
+	if (disk_thread_run(d->disk_thread, share_write, d) < 0) {
 		json_decref(atomic_exchange(&d->to_share, NULL));
 		d->changes_shared = before;
 	}
@@ -136,7 +136,7 @@ void dispatcher_share(struct dispatcher *d, uint64_t now_ns)
 	bool first = d->shared_at_ns == 0;
 	uint64_t age_ns = now_ns - d->shared_at_ns;
 
-	if (d->places.state < 0 || atomic_load(&d->to_share) ||
+	if (d->folders.state < 0 || atomic_load(&d->to_share) ||
 	    (!first && age_ns < SHARE_EVERY_NS) ||
 	    (!first && d->changes == d->changes_shared && age_ns < SHARE_ANYWAY_NS))
 		return;
@@ -145,6 +145,6 @@ void dispatcher_share(struct dispatcher *d, uint64_t now_ns)
 
 void dispatcher_share_last(struct dispatcher *d)
 {
-	if (d->places.state >= 0)
+	if (d->folders.state >= 0)
 		share(d, clock_monotonic_ns(), clock_realtime_ns());
 }

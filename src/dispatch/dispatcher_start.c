@@ -97,12 +97,12 @@ static uint64_t first_position(struct dispatcher *d, uint64_t slots, int *ret_er
 	atomic_store(&d->reserved, UINT64_MAX);
 	if (d->rescue)
 		return 1; /* nothing will be pushed */
-	int r = d->places.state < 0 ? 0 : numbers_first(places_state(&d->places), &first);
+	int r = d->folders.state < 0 ? 0 : numbers_first(folders_state(&d->folders), &first);
 
 	*ret_error = r;
-	if (d->places.state < 0 || r < 0)
+	if (d->folders.state < 0 || r < 0)
 		return clock_realtime_ns() / NS_PER_MS;
-	r = numbers_reserve(places_state(&d->places), first + slots + NUMBERS_AHEAD);
+	r = numbers_reserve(folders_state(&d->folders), first + slots + NUMBERS_AHEAD);
 	*ret_error = r;
 	if (r == 0)
 		atomic_store(&d->reserved, first + slots + NUMBERS_AHEAD);
@@ -115,7 +115,7 @@ static int recorder_start(struct dispatcher *d, int *ret_numbers_error, struct f
 	/* As many slots as the size can give: what may be in use before anything is released. */
 	uint64_t slots = 2 * (d->settings->recorder_size / RECORDER_SLOT_SIZE + 64);
 	struct recorder_options o = {
-		.folder = d->rescue ? -1 : places_runtime(&d->places),
+		.folder = d->rescue ? -1 : folders_runtime(&d->folders),
 		.size = d->settings->recorder_size,
 		.first_position = first_position(d, slots, ret_numbers_error),
 		.engine = d->settings->engine_name,
@@ -135,36 +135,36 @@ static int recorder_start(struct dispatcher *d, int *ret_numbers_error, struct f
 
 static void troubles_tell(struct dispatcher *d, int numbers_error, const struct failure *disk)
 {
-	if (d->places.runtime_trouble)
+	if (d->folders.runtime_trouble)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING, "%s",
-				d->places.runtime_trouble);
+				d->folders.runtime_trouble);
 	if (disk->line[0])
 		dispatcher_note(
 			d, ENTRY_KIND_TROUBLE, LOG_WARNING,
 			"no recorder could be made in %s: %s; events are kept in memory and "
 			"will not survive a crash: make room there, or set "
 			"paths.runtime_dir or a smaller recorder.size",
-			d->places.runtime_path, disk->line);
-	if (d->places.state_trouble)
-		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING, "%s", d->places.state_trouble);
-	if (d->places.operators_trouble)
+			d->folders.runtime_path, disk->line);
+	if (d->folders.state_trouble)
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING, "%s", d->folders.state_trouble);
+	if (d->folders.operators_trouble)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_NOTICE, "%s",
-				d->places.operators_trouble);
+				d->folders.operators_trouble);
 	if (numbers_error < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
 				"%s/numbers cannot be used: %s; numbers of alerts go on from the "
 				"time of day",
-				d->places.state_path, strerror(-numbers_error));
+				d->folders.state_path, strerror(-numbers_error));
 }
 
-/* On the keeper's thread, for the disk may hang. */
+/* On the disk thread, for the disk may hang. */
 static void sync_probe(void *userdata)
 {
 	struct dispatcher *d = userdata;
 
-	if (!folder_can_sync(places_state(&d->places)))
+	if (!folder_can_sync(folders_state(&d->folders)))
 		dispatcher_note_from_afar(d, LOG_WARNING, "state folder %s " FOLDER_CANNOT_SYNC,
-					  d->places.state_path);
+					  d->folders.state_path);
 }
 
 static int delivery_start(struct dispatcher *d)
@@ -172,14 +172,14 @@ static int delivery_start(struct dispatcher *d)
 	const struct settings *s = d->settings;
 	int r = -ENOENT;
 
-	if (d->places.state >= 0)
-		r = outbox_open(d->places.state_path, &d->outbox);
-	if (r < 0 && d->places.state >= 0)
+	if (d->folders.state >= 0)
+		r = outbox_open(d->folders.state_path, &d->outbox);
+	if (r < 0 && d->folders.state >= 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
 				"%s/outbox cannot be used: %s; pages that wait are kept in memory "
 				"alone: mend the folder",
-				d->places.state_path, strerror(-r));
-	struct keeper_options keeper = {
+				d->folders.state_path, strerror(-r));
+	struct disk_thread_options disk_thread = {
 		.outbox = d->outbox,
 		.endpoints = d->endpoint_names,
 		.cpus = s->engine_cpus,
@@ -187,12 +187,12 @@ static int delivery_start(struct dispatcher *d)
 		.userdata = d,
 		.failure = &d->failure,
 	};
-	r = keeper_new(&keeper, &d->keeper);
+	r = disk_thread_new(&disk_thread, &d->disk_thread);
 	if (r < 0)
 		return r;
-	d->keeper_runs = true;
-	if (d->places.state >= 0)
-		(void)keeper_run(d->keeper, sync_probe, d);
+	d->disk_thread_runs = true;
+	if (d->folders.state >= 0)
+		(void)disk_thread_run(d->disk_thread, sync_probe, d);
 	struct pager_options pager = {
 		.endpoints = s->endpoints,
 		.n_endpoints = s->n_endpoints,
@@ -228,8 +228,8 @@ void dispatcher_tell_started(struct dispatcher *d)
 		"tocsin " PACKAGE_VERSION " started for engine %s: recorder %s%s%s, log to "
 		"%s, pages to %s",
 		d->settings->engine_name,
-		d->places.runtime_path && *recorder_name(d->recorder) ? d->places.runtime_path
-								      : "in memory",
+		d->folders.runtime_path && *recorder_name(d->recorder) ? d->folders.runtime_path
+								       : "in memory",
 		*recorder_name(d->recorder) ? "/" : "", recorder_name(d->recorder),
 		targets[journal_target(d->journal)],
 		pages.len > 0 ? pages.ptr
@@ -265,7 +265,7 @@ static int thread_proceed(struct dispatcher *d)
 	int r = d->hold_error;
 	pthread_mutex_unlock(&d->lock);
 	return r < 0 ? failure_set(&d->failure, r, "locking of the recorder %s/%s",
-				   d->places.runtime_path, recorder_name(d->recorder))
+				   d->folders.runtime_path, recorder_name(d->recorder))
 		     : 0;
 }
 
@@ -293,7 +293,7 @@ static int lock_take(struct lockfile *lock)
 /* Takes the lock by which the engine of this name is known to live; a rescue lets it go again. */
 static int name_take(struct dispatcher *d)
 {
-	int folder = d->places.runtime >= 0 ? d->places.runtime : d->places.state;
+	int folder = d->folders.runtime >= 0 ? d->folders.runtime : d->folders.state;
 	int r;
 
 	if (folder < 0)
@@ -348,7 +348,7 @@ int dispatcher_name(struct dispatcher *d)
 		int r = n > 1 ? name_number(s, &base, n) : 0;
 
 		if (r == 0)
-			r = places_find(s, &d->places);
+			r = folders_find(s, &d->folders);
 		if (r == 0)
 			r = name_take(d);
 		d->by_number = n > 1;
@@ -361,7 +361,7 @@ int dispatcher_name(struct dispatcher *d)
 		if (r != -EBUSY || d->rescue || n == NAMESAKES_MAX)
 			return r;
 		lockfile_free(TAKE(d->engine_lock));
-		places_done(&d->places);
+		folders_done(&d->folders);
 	}
 }
 
@@ -402,7 +402,7 @@ static void name_tell(struct dispatcher *d)
 /* For those who come after a death: see settings_kept.h. */
 static void settings_leave(struct dispatcher *d)
 {
-	const struct places *p = &d->places;
+	const struct folders *p = &d->folders;
 	int r = 0;
 
 	if (p->runtime >= 0)
@@ -458,7 +458,7 @@ static int journal_start(struct dispatcher *d)
 {
 	struct journal_options journal = {
 		.target = d->settings->log_target,
-		.state = places_state(&d->places),
+		.state = folders_state(&d->folders),
 		.cpus = d->settings->engine_cpus,
 		.context = &d->entry_context,
 		.failure = &d->failure,

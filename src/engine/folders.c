@@ -116,7 +116,7 @@ static char *trouble(const char *what, const char *path, const char *predicate, 
 	return b.ptr;
 }
 
-static void runtime_take(struct places *p, int fd, const char *path, bool tmpfs)
+static void runtime_take(struct folders *p, int fd, const char *path, bool tmpfs)
 {
 	if (p->runtime >= 0)
 		close(p->runtime);
@@ -141,7 +141,7 @@ static char *clearing_trouble(const char *path, const char *clearer)
 	return b.ptr;
 }
 
-static void runtime_find(const struct candidates *c, struct places *p)
+static void runtime_find(const struct candidates *c, struct folders *p)
 {
 	int error = -ENOENT;
 
@@ -184,7 +184,7 @@ static void runtime_find(const struct candidates *c, struct places *p)
 		p->runtime_trouble = clearing_trouble(p->runtime_path, clearer);
 }
 
-static void state_find(const struct candidates *c, struct places *p)
+static void state_find(const struct candidates *c, struct folders *p)
 {
 	int error = -ENOENT;
 
@@ -224,9 +224,9 @@ static char *home_folder(const struct settings *s)
 	return account_home(geteuid(), &home) == 0 ? home : NULL;
 }
 
-int places_find(const struct settings *s, struct places *ret)
+int folders_find(const struct settings *s, struct folders *ret)
 {
-	struct places p = { .runtime = -1, .state = -1, .operators = (gid_t)-1 };
+	struct folders p = { .runtime = -1, .state = -1, .operators = (gid_t)-1 };
 	_cleanup_(candidates_done) struct candidates runtime = { 0 };
 	_cleanup_(candidates_done) struct candidates state = { 0 };
 	_cleanup_free_ char *home = home_folder(s);
@@ -253,14 +253,14 @@ int places_find(const struct settings *s, struct places *ret)
 	runtime_find(&runtime, &p);
 	state_find(&state, &p);
 	if ((p.runtime >= 0 && !p.runtime_path) || (p.state >= 0 && !p.state_path)) {
-		places_done(&p);
+		folders_done(&p);
 		return -ENOMEM;
 	}
 	*ret = p;
 	return 0;
 }
 
-void places_share(struct places *p, const char *group)
+void folders_share(struct folders *p, const char *group)
 {
 	struct stat st;
 	gid_t gid;
@@ -285,7 +285,7 @@ void places_share(struct places *p, const char *group)
 	p->operators_trouble = b.ptr;
 }
 
-static int place_kept(struct places *p, _Atomic int *place, struct descriptor_identity identity,
+static int place_kept(struct folders *p, _Atomic int *place, struct descriptor_identity identity,
 		      const char *path)
 {
 	int before = atomic_load(place);
@@ -306,17 +306,17 @@ static int place_kept(struct places *p, _Atomic int *place, struct descriptor_id
 	return before;
 }
 
-int places_runtime(struct places *p)
+int folders_runtime(struct folders *p)
 {
 	return place_kept(p, &p->runtime, p->runtime_identity, p->runtime_path);
 }
 
-int places_state(struct places *p)
+int folders_state(struct folders *p)
 {
 	return place_kept(p, &p->state, p->state_identity, p->state_path);
 }
 
-void places_done(struct places *p)
+void folders_done(struct folders *p)
 {
 	if (descriptor_is(p->runtime, p->runtime_identity))
 		close(p->runtime);
@@ -327,5 +327,5 @@ void places_done(struct places *p)
 	free(p->runtime_trouble);
 	free(p->state_trouble);
 	free(p->operators_trouble);
-	*p = (struct places){ .runtime = -1, .state = -1, .operators = (gid_t)-1 };
+	*p = (struct folders){ .runtime = -1, .state = -1, .operators = (gid_t)-1 };
 }

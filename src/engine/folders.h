@@ -13,9 +13,9 @@
 #include "base/descriptor.h"
 #include "settings/settings.h"
 
-struct places {
+struct folders {
 	/* Folder of the recorders, -1: none, the recorder is in memory alone. To use one of the
-	 * two, ask places_runtime and places_state for it. */
+	 * two, ask folders_runtime and folders_state for it. */
 	_Atomic int runtime;
 	char *runtime_path;
 	bool runtime_is_tmpfs;
@@ -41,12 +41,12 @@ struct places {
  * folders are ours and nobody else may write them. A folder that its group or everybody may write
  *is not used. Only -ENOMEM is an error: a folder that cannot be had is told in its trouble.
  */
-int places_find(const struct settings *s, struct places *ret);
+int folders_find(const struct settings *s, struct folders *ret);
 /*
  * Lets the group, where /etc/group has one of that name, into the state folder (0750), unless
  * somebody has given that folder other rights than the ones it is made with.
  */
-void places_share(struct places *p, const char *group);
+void folders_share(struct folders *p, const char *group);
 /* Said of a state folder for which folder_can_sync is false. */
 #define FOLDER_CANNOT_SYNC                                                                         \
 	"is on a file system that cannot sync (fsync): pages survive a crash of the engine, but "  \
@@ -56,8 +56,8 @@ void places_share(struct places *p, const char *group);
  * number may be another file's, it is opened again. -1: none, or not possible, or another folder is
  * there now. Any thread.
  */
-int places_runtime(struct places *p);
-int places_state(struct places *p);
-void places_done(struct places *p);
+int folders_runtime(struct folders *p);
+int folders_state(struct folders *p);
+void folders_done(struct folders *p);
 
 #endif

@@ -17,15 +17,15 @@
 #include "base/text.h"
 #include "picture/metadata.h"
 
-#define MARKER_FORMAT 1
+#define RUNNING_FILE_FORMAT 1
 /* Each byte of an id may need six in JSON. */
-#define MARKER_FILE_MAX (1024 * 1024)
-#define MARKER_NESTING_MAX 4
+#define RUNNING_FILE_MAX (1024 * 1024)
+#define RUNNING_FILE_NESTING_MAX 4
 #define EPOCH_DIGITS ((size_t)2 * RECORDER_EPOCH_SIZE)
 
 DEFINE_CLEANUP(json_t *, json_decref, cleanup_json)
 
-int marker_write(int folder, const struct marker *m)
+int running_file_write(int folder, const struct running_file *m)
 {
 	_cleanup_(cleanup_json) json_t *root = NULL;
 	_cleanup_free_ char *bytes = NULL;
@@ -35,11 +35,11 @@ int marker_write(int folder, const struct marker *m)
 	for (size_t i = 0; i < RECORDER_EPOCH_SIZE; i++)
 		snprintf(epoch + 2 * i, 3, "%02x", m->epoch[i]);
 	boot_id_read(boot_id);
-	for (size_t i = 0; i < m->sessions && i < MARKER_SESSIONS_MAX; i++) {
+	for (size_t i = 0; i < m->sessions && i < RUNNING_FILE_SESSIONS_MAX; i++) {
 		json_array_append_new(ids, text_to_json(str(m->session_ids[i])));
 		json_array_append_new(starts, json_integer(json_number(m->session_starts_ns[i])));
 	}
-	root = json_pack("{s:i,s:i,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:o}", "format", MARKER_FORMAT,
+	root = json_pack("{s:i,s:i,s:s,s:s,s:I,s:I,s:I,s:I,s:o,s:o}", "format", RUNNING_FILE_FORMAT,
 			 "clean", 0, "epoch", epoch, "boot_id", boot_id, "pid", (json_int_t)m->pid,
 			 "started_wall_ns", json_number(m->started_wall_ns), "last_event_wall_ns",
 			 json_number(m->last_event_wall_ns), "sessions", json_number(m->sessions),
@@ -47,7 +47,7 @@ int marker_write(int folder, const struct marker *m)
 	bytes = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	if (!bytes)
 		return -ENOMEM;
-	return file_replace(folder, MARKER_FILE, bytes, strlen(bytes), true);
+	return file_replace(folder, RUNNING_FILE, bytes, strlen(bytes), true);
 }
 
 static int epoch_parse(const char *hex, uint8_t ret[static RECORDER_EPOCH_SIZE])
@@ -65,11 +65,11 @@ static int epoch_parse(const char *hex, uint8_t ret[static RECORDER_EPOCH_SIZE])
 	return 0;
 }
 
-static int marker_unpack(const json_t *root, struct marker *ret)
+static int running_file_unpack(const json_t *root, struct running_file *ret)
 {
 	json_int_t format = 0, pid, started, last, sessions, clean = 0;
 	const char *epoch, *boot_id;
-	_cleanup_free_ struct marker *m = calloc(1, sizeof *m);
+	_cleanup_free_ struct running_file *m = calloc(1, sizeof *m);
 	const json_t *starts = json_object_get(root, "session_starts_ns");
 	json_t *ids;
 
@@ -78,7 +78,7 @@ static int marker_unpack(const json_t *root, struct marker *ret)
 
 	if (json_unpack((json_t *)(uintptr_t)root, "{s:I}", "format", &format) < 0 || format < 1)
 		return -EBADMSG;
-	if (format > MARKER_FORMAT)
+	if (format > RUNNING_FILE_FORMAT)
 		return -EPROTONOSUPPORT;
 	if (json_unpack((json_t *)(uintptr_t)root, "{s:s,s:s,s:I,s:I,s:I,s:I,s:o}", "epoch", &epoch,
 			"boot_id", &boot_id, "pid", &pid, "started_wall_ns", &started,
@@ -95,7 +95,7 @@ static int marker_unpack(const json_t *root, struct marker *ret)
 	m->started_wall_ns = started > 0 ? (uint64_t)started : 0;
 	m->last_event_wall_ns = last > 0 ? (uint64_t)last : 0;
 	m->sessions = (uint64_t)sessions;
-	for (size_t i = 0; i < MARKER_SESSIONS_MAX; i++) {
+	for (size_t i = 0; i < RUNNING_FILE_SESSIONS_MAX; i++) {
 		const char *id = json_string_value(json_array_get(ids, i));
 
 		/* Earlier versions have not written when they began. */
@@ -108,41 +108,41 @@ static int marker_unpack(const json_t *root, struct marker *ret)
 	return 0;
 }
 
-int marker_read(int folder, struct marker *ret)
+int running_file_read(int folder, struct running_file *ret)
 {
 	_cleanup_(cleanup_json) json_t *root = NULL;
 	_cleanup_free_ char *bytes = NULL;
 	size_t len;
-	int r = file_read(folder, MARKER_FILE, MARKER_FILE_MAX, &bytes, &len);
+	int r = file_read(folder, RUNNING_FILE, RUNNING_FILE_MAX, &bytes, &len);
 
 	if (r < 0)
 		return r == -EFBIG || r == -EINVAL ? -EBADMSG : r;
-	r = json_from_bytes(bytes, len, MARKER_NESTING_MAX, &root);
+	r = json_from_bytes(bytes, len, RUNNING_FILE_NESTING_MAX, &root);
 	if (r < 0)
 		return r;
-	return json_is_object(root) ? marker_unpack(root, ret) : -EBADMSG;
+	return json_is_object(root) ? running_file_unpack(root, ret) : -EBADMSG;
 }
 
-void marker_file_done(struct marker_file *f)
+void running_file_copy_done(struct running_file_copy *f)
 {
 	if (descriptor_is(f->fd, f->identity))
 		close(f->fd);
 	f->fd = -1;
 }
 
-int marker_keep(int folder, struct marker_file *f)
+int running_file_keep(int folder, struct running_file_copy *f)
 {
 	static const char sign[] = "\"clean\":0";
 	_cleanup_free_ char *bytes = NULL;
 	const char *at;
 	size_t len;
 
-	marker_file_done(f);
+	running_file_copy_done(f);
 	_cleanup_close_ int fd =
-		descriptor_openat(folder, MARKER_FILE, O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+		descriptor_openat(folder, RUNNING_FILE, O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	int r = file_read(folder, MARKER_FILE, MARKER_FILE_MAX, &bytes, &len);
+	int r = file_read(folder, RUNNING_FILE, RUNNING_FILE_MAX, &bytes, &len);
 	if (r < 0)
 		return r;
 	/* No text in it can look so: its quotation marks would be escaped. */
@@ -156,14 +156,14 @@ int marker_keep(int folder, struct marker_file *f)
 	return 0;
 }
 
-int marker_end(const struct marker_file *f)
+int running_file_end(const struct running_file_copy *f)
 {
 	if (!descriptor_is(f->fd, f->identity))
 		return -EBADF;
 	return pwrite(f->fd, "1", 1, f->clean_at) != 1 ? -errno : file_sync(f->fd);
 }
 
-int marker_remove(int folder)
+int running_file_remove(int folder)
 {
-	return unlinkat(folder, MARKER_FILE, 0) < 0 && errno != ENOENT ? -errno : 0;
+	return unlinkat(folder, RUNNING_FILE, 0) < 0 && errno != ENOENT ? -errno : 0;
 }

@@ -14,12 +14,12 @@
 #include "base/files.h"
 #include "record/recorder_layout.h"
 
-#define CARRIED_MAGIC "tocsin\nP"
-#define CARRIED_FORMAT_MAX CARRIED_RUNNING
+#define SAVED_PICTURE_MAGIC "tocsin\nP"
+#define SAVED_PICTURE_FORMAT_MAX SAVED_PICTURE_RUNNING
 
-struct carried_header {
+struct saved_picture_header {
 	char magic[8];
-	uint32_t format; /* an enum carried_kind: all kinds have the same header */
+	uint32_t format; /* an enum saved_picture_kind: all kinds have the same header */
 	uint32_t byte_order;
 	uint8_t epoch[RECORDER_EPOCH_SIZE];
 	char boot_id[BOOT_ID_SIZE];
@@ -29,17 +29,17 @@ struct carried_header {
 	uint64_t checksum; /* of everything above and the state */
 };
 
-static uint64_t checksum_of(const struct carried_header *h, const void *state)
+static uint64_t checksum_of(const struct saved_picture_header *h, const void *state)
 {
-	uint64_t sum = checksum_add(0, h, offsetof(struct carried_header, checksum));
+	uint64_t sum = checksum_add(0, h, offsetof(struct saved_picture_header, checksum));
 
 	return checksum_add(sum, state, h->length);
 }
 
-int carried_write(int folder, const struct carried *c)
+int saved_picture_write(int folder, const struct saved_picture *c)
 {
-	struct carried_header h = {
-		.magic = CARRIED_MAGIC,
+	struct saved_picture_header h = {
+		.magic = SAVED_PICTURE_MAGIC,
 		.format = c->kind,
 		.byte_order = LAYOUT_BYTE_ORDER,
 		.wall_offset_ns = c->wall_offset_ns,
@@ -56,29 +56,31 @@ int carried_write(int folder, const struct carried *c)
 	memcpy(bytes, &h, sizeof h);
 	if (c->len > 0)
 		memcpy(bytes + sizeof h, c->state, c->len);
-	return file_replace(folder, CARRIED_FILE, bytes, sizeof h + c->len, true);
+	return file_replace(folder, SAVED_PICTURE_FILE, bytes, sizeof h + c->len, true);
 }
 
-static int carried_check(const struct carried_header *h, const uint8_t *state, size_t len)
+static int saved_picture_check(const struct saved_picture_header *h, const uint8_t *state,
+			       size_t len)
 {
-	if (memcmp(h->magic, CARRIED_MAGIC, sizeof h->magic) != 0)
+	if (memcmp(h->magic, SAVED_PICTURE_MAGIC, sizeof h->magic) != 0)
 		return -EBADMSG;
-	if (h->format > CARRIED_FORMAT_MAX)
+	if (h->format > SAVED_PICTURE_FORMAT_MAX)
 		return -EPROTONOSUPPORT;
-	return h->format >= CARRIED_RESCUED && h->byte_order == LAYOUT_BYTE_ORDER &&
+	return h->format >= SAVED_PICTURE_RESCUED && h->byte_order == LAYOUT_BYTE_ORDER &&
 			       h->length == len && layout_offset_is_sound(h->wall_offset_ns) &&
 			       h->checksum == checksum_of(h, state)
 		       ? 0
 		       : -EBADMSG;
 }
 
-int carried_read(int folder, struct carried *ret)
+int saved_picture_read(int folder, struct saved_picture *ret)
 {
 	_cleanup_free_ char *bytes = NULL;
 	char boot_id[BOOT_ID_SIZE];
-	struct carried_header h = { 0 };
+	struct saved_picture_header h = { 0 };
 	size_t len;
-	int r = file_read(folder, CARRIED_FILE, sizeof h + RECORDER_CHECKPOINT_MAX, &bytes, &len);
+	int r = file_read(folder, SAVED_PICTURE_FILE, sizeof h + RECORDER_CHECKPOINT_MAX, &bytes,
+			  &len);
 
 	if (r == 0 && len < sizeof h)
 		r = -EBADMSG;
@@ -86,18 +88,18 @@ int carried_read(int folder, struct carried *ret)
 		memcpy(&h, bytes, sizeof h);
 		len -= sizeof h;
 		memmove(bytes, bytes + sizeof h, len);
-		r = carried_check(&h, (const uint8_t *)bytes, len);
+		r = saved_picture_check(&h, (const uint8_t *)bytes, len);
 	}
 	if (r == -EBADMSG || r == -EFBIG) {
 		/* Else the next run tells it again. */
-		(void)renameat(folder, CARRIED_FILE, folder, CARRIED_FILE ".corrupt");
+		(void)renameat(folder, SAVED_PICTURE_FILE, folder, SAVED_PICTURE_FILE ".corrupt");
 		return -EBADMSG;
 	}
 	if (r < 0)
 		return r;
 	boot_id_read(boot_id);
-	*ret = (struct carried){
-		.kind = (enum carried_kind)h.format,
+	*ret = (struct saved_picture){
+		.kind = (enum saved_picture_kind)h.format,
 		.wall_offset_ns = h.wall_offset_ns,
 		.first_position = h.first_position,
 		.other_boot = memcmp(boot_id, h.boot_id, sizeof boot_id) != 0,
@@ -108,7 +110,7 @@ int carried_read(int folder, struct carried *ret)
 	return 0;
 }
 
-int carried_remove(int folder)
+int saved_picture_remove(int folder)
 {
-	return unlinkat(folder, CARRIED_FILE, 0) < 0 && errno != ENOENT ? -errno : 0;
+	return unlinkat(folder, SAVED_PICTURE_FILE, 0) < 0 && errno != ENOENT ? -errno : 0;
 }

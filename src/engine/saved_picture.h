@@ -11,17 +11,20 @@
 #include <stdint.h>
 #include "record/recorder.h"
 
-#define CARRIED_FILE "picture"
+#define SAVED_PICTURE_FILE "picture"
 
 /* Who wrote it, and so what it is worth beside a recorder of the same run. */
-enum carried_kind {
-	CARRIED_RESCUED = 1, /* by a rescue, at the end of a dead run: all of that run is in it */
-	CARRIED_STOPPED = 2, /* by a clean stop: all of that run that is still open is in it */
-	CARRIED_RUNNING = 3, /* by a living run, for a crash of the host: the recorder knows more */
+enum saved_picture_kind {
+	SAVED_PICTURE_RESCUED =
+		1, /* by a rescue, at the end of a dead run: all of that run is in it */
+	SAVED_PICTURE_STOPPED =
+		2, /* by a clean stop: all of that run that is still open is in it */
+	SAVED_PICTURE_RUNNING =
+		3, /* by a living run, for a crash of the host: the recorder knows more */
 };
 
-struct carried {
-	enum carried_kind kind;
+struct saved_picture {
+	enum saved_picture_kind kind;
 	uint8_t epoch[RECORDER_EPOCH_SIZE]; /* of the last run it has in it */
 	uint64_t first_position;            /* of that run: later ones are not in it */
 	int64_t wall_offset_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC when it was written */
@@ -31,11 +34,11 @@ struct carried {
 };
 
 /* Replaces what there was, durably; other_boot is not looked at. -errno. */
-int carried_write(int folder, const struct carried *c);
+int saved_picture_write(int folder, const struct saved_picture *c);
 /* The caller frees ret->state. -ENOENT; -EBADMSG: damaged, and renamed to picture.corrupt;
  * -EPROTONOSUPPORT: a later version's, left. */
-int carried_read(int folder, struct carried *ret);
+int saved_picture_read(int folder, struct saved_picture *ret);
 /* 0 also when there was none. */
-int carried_remove(int folder);
+int saved_picture_remove(int folder);
 
 #endif

@@ -86,8 +86,8 @@ void entry_add(struct entry *e, const char *name, tocsin_str value);
 void entry_addf(struct entry *e, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The entry for a piece of news; NULL when there is nothing to log, or no memory for all of it. */
-struct entry *entry_of_news(const struct entry_context *c, const struct news *n);
+/* The entry for a change; NULL when there is nothing to log, or no memory for all of it. */
+struct entry *entry_of_change(const struct entry_context *c, const struct change *n);
 /* What tocsin says of a run: what it is known by, and how it stands. */
 struct run_facts {
 	uint64_t started_wall_ns;

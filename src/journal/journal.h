@@ -56,7 +56,8 @@ uint64_t journal_submit(struct journal *j, struct entry *e);
 uint64_t journal_settled(const struct journal *j);
 /*
  * Keeps on disk what of ENTRY_CLASS_FIRST is still unwritten up to `sequence`, durably, and removes
- * what was kept before and is written now. Blocks for the disk: for the keeper's thread. -errno.
+ * what was kept before and is written now. Blocks for the disk: for the disk thread.
+ * -errno.
  */
 int journal_owe(struct journal *j, uint64_t sequence);
 /* Up to this sequence, what is of ENTRY_CLASS_FIRST is written, lost or on disk. Any thread. */

@@ -55,8 +55,8 @@ int page_new(const struct page_context *c, const struct incident *incident, enum
  * by_priority{P1,P2,P3} and alerts[{alert_id,code,state,priority}]; its code and runbook are those
  * of the gravest. -ENOMEM.
  */
-int page_new_summary(const struct page_context *c, const struct storm_summary *s, struct moment at,
-		     struct page **ret);
+int page_new_summary(const struct page_context *c, const struct rate_limit_summary *s,
+		     struct moment at, struct page **ret);
 struct page *page_ref(struct page *p);
 /* Returns NULL; takes NULL. */
 struct page *page_unref(struct page *p);

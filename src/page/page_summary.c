@@ -19,7 +19,7 @@
 DEFINE_CLEANUP(struct page *, page_unref, cleanup_page)
 
 /* "; P1 12, P2 5": what there is. */
-static void say_priorities(struct text_buffer *b, const struct storm_summary *s)
+static void say_priorities(struct text_buffer *b, const struct rate_limit_summary *s)
 {
 	const char *before = "; ";
 
@@ -31,7 +31,7 @@ static void say_priorities(struct text_buffer *b, const struct storm_summary *s)
 	}
 }
 
-static bool is_first_of_its_code(const struct storm_summary *s, size_t n)
+static bool is_first_of_its_code(const struct rate_limit_summary *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(s->codes[i], s->codes[n]) == 0)
@@ -39,13 +39,13 @@ static bool is_first_of_its_code(const struct storm_summary *s, size_t n)
 	return true;
 }
 
-static bool is_open_p1(const struct storm_summary *s, size_t n)
+static bool is_open_p1(const struct rate_limit_summary *s, size_t n)
 {
 	return s->priorities[n] == 1 && !s->ended[n];
 }
 
 /* " P1 still open: DATA_FEED_DOWN 12, EXECUTION_ERROR 1." or nothing. */
-static void say_open(struct text_buffer *b, const struct storm_summary *s)
+static void say_open(struct text_buffer *b, const struct rate_limit_summary *s)
 {
 	const char *before = " P1 still open: ";
 	size_t told = 0, left = 0;
@@ -75,7 +75,7 @@ static void say_open(struct text_buffer *b, const struct storm_summary *s)
 }
 
 /* " Alerts: DATA_FEED_DOWN 12, DRIFT_HIGH 3, others 2." */
-static void say_codes(struct text_buffer *b, const struct storm_summary *s)
+static void say_codes(struct text_buffer *b, const struct rate_limit_summary *s)
 {
 	const char *before = " Alerts: ";
 	size_t told = 0, left = s->n_ids;
@@ -100,7 +100,7 @@ static void say_codes(struct text_buffer *b, const struct storm_summary *s)
 }
 
 static void say_summary(struct text_buffer *b, const struct page_context *c,
-			const struct storm_summary *s, struct moment at)
+			const struct rate_limit_summary *s, struct moment at)
 {
 	char text[TIME_TEXT_SIZE];
 	uint64_t since_ns = s->since.clock_ns;
@@ -122,7 +122,7 @@ static void say_summary(struct text_buffer *b, const struct page_context *c,
 			   time_to_rfc3339(s->since.wall_ns, text));
 }
 
-static json_t *list_new(const struct storm_summary *s)
+static json_t *list_new(const struct rate_limit_summary *s)
 {
 	json_t *list = json_array();
 
@@ -140,7 +140,7 @@ static json_t *list_new(const struct storm_summary *s)
 	return list;
 }
 
-static void build_counts(struct builder *b, const struct storm_summary *s)
+static void build_counts(struct builder *b, const struct rate_limit_summary *s)
 {
 	builder_add(b, "count", json_integer(json_number(s->raised + s->resolved)));
 	builder_add(b, "raised", json_integer(json_number(s->raised)));
@@ -154,7 +154,7 @@ static void build_counts(struct builder *b, const struct storm_summary *s)
 }
 
 static void build_data(struct builder *b, const struct page_context *c,
-		       const struct storm_summary *s, const char *message)
+		       const struct rate_limit_summary *s, const char *message)
 {
 	char title[64];
 
@@ -181,8 +181,8 @@ static void build_data(struct builder *b, const struct page_context *c,
 		builder_add(b, "replay", json_true());
 }
 
-static int data_new(const struct page_context *c, const struct storm_summary *s, struct moment at,
-		    json_t **ret)
+static int data_new(const struct page_context *c, const struct rate_limit_summary *s,
+		    struct moment at, json_t **ret)
 {
 	_cleanup_(text_buffer_done) struct text_buffer message = { 0 };
 	struct builder b = { .data = json_object() };
@@ -204,8 +204,8 @@ static int data_new(const struct page_context *c, const struct storm_summary *s,
 	return 0;
 }
 
-int page_new_summary(const struct page_context *c, const struct storm_summary *s, struct moment at,
-		     struct page **ret)
+int page_new_summary(const struct page_context *c, const struct rate_limit_summary *s,
+		     struct moment at, struct page **ret)
 {
 	_cleanup_(cleanup_page) struct page *p = calloc(1, sizeof *p);
 	int r;

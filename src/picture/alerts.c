@@ -340,7 +340,7 @@ void alerts_note_summary(struct alerts *a, uint64_t number, uint32_t endpoints)
 void alerts_note_endpoints(struct alerts *a, const char *alert_id, uint32_t endpoints)
 {
 	/* Numbers stand for one summary each, whichever run has told it. */
-	uint64_t summary = storm_number(alert_id);
+	uint64_t summary = rate_limit_number(alert_id);
 
 	for (struct incident *i = newest_of(a); i; i = i->next)
 		if (strcmp(i->id, alert_id) == 0 || (summary > 0 && i->summary == summary))

@@ -114,7 +114,7 @@ static int look_at_summary(struct picture *p, uint64_t unlisted, struct moment a
 	snprintf(text, sizeof text,
 		 "a summary page names at most %d incidents: %" PRIu64
 		 " pages that it stands for are of others; the log has an entry of each",
-		 STORM_IDS_MAX, unlisted);
+		 RATE_LIMIT_IDS_MAX, unlisted);
 	return capacity_raise(p, "summary", 3, text, at);
 }
 

@@ -219,7 +219,7 @@ static void encode_endpoints(struct encoder *e, const struct picture_settings *s
 	item_end(e, begin);
 }
 
-static void encode_held(struct encoder *e, const struct storm_summary *held, size_t i)
+static void encode_held(struct encoder *e, const struct rate_limit_summary *held, size_t i)
 {
 	struct held_fixed fixed = {
 		.id_len = (uint16_t)strlen(held->ids[i]),
@@ -236,16 +236,16 @@ static void encode_held(struct encoder *e, const struct storm_summary *held, siz
 	item_end(e, begin);
 }
 
-static void encode_window(struct encoder *e, uint16_t tag, const struct storm_window *w)
+static void encode_window(struct encoder *e, uint16_t tag, const struct rate_limit_window *w)
 {
 	for (size_t i = 0; i < w->n_groups; i++)
-		item_add(e, tag, &w->went[(w->first + i) % STORM_GROUPS_MAX], sizeof *w->went);
+		item_add(e, tag, &w->went[(w->first + i) % RATE_LIMIT_GROUPS_MAX], sizeof *w->went);
 }
 
-static void encode_storm(struct encoder *e, const struct storm *s)
+static void encode_rate_limit(struct encoder *e, const struct rate_limit *s)
 {
-	const struct storm_summary *held = &s->held;
-	struct storm_fixed fixed = {
+	const struct rate_limit_summary *held = &s->held;
+	struct rate_limit_fixed fixed = {
 		.since = held->since,
 		.raised = held->raised,
 		.resolved = held->resolved,
@@ -254,7 +254,7 @@ static void encode_storm(struct encoder *e, const struct storm *s)
 		.priority = held->priority,
 		.endpoints = held->endpoints,
 	};
-	size_t begin = item_begin(e, TAG_STORM);
+	size_t begin = item_begin(e, TAG_RATE_LIMIT);
 
 	memcpy(fixed.by_priority, held->by_priority, sizeof fixed.by_priority);
 	item_add(e, TAG_FIXED, &fixed, sizeof fixed);
@@ -298,7 +298,7 @@ int checkpoint_encode(const struct picture *p, struct checkpoint_buffer *buf)
 	encode_begin(&e);
 	encode_picture(&e, p);
 	encode_endpoints(&e, &p->settings);
-	encode_storm(&e, &p->storm);
+	encode_rate_limit(&e, &p->rate_limit);
 	for (const struct session *s = sessions_newest(p->sessions); s; s = s->older)
 		encode_session(&e, s);
 	for (size_t i = 0; i < p->status.n_feeds; i++)
@@ -319,7 +319,7 @@ int checkpoint_encode_open(const struct picture *p, struct checkpoint_buffer *bu
 	encode_begin(&e);
 	item_add(&e, TAG_PICTURE, &fixed, sizeof fixed);
 	encode_endpoints(&e, &p->settings);
-	encode_storm(&e, &p->storm);
+	encode_rate_limit(&e, &p->rate_limit);
 	/* The first sign of these feeds has to resolve their incidents. */
 	for (size_t i = 0; i < p->status.n_feeds; i++)
 		if (p->status.feeds[i].alarmed)

@@ -39,7 +39,7 @@ enum checkpoint_tag {
 	TAG_INCIDENT = 5,  /* the open ones, newest raise first */
 	TAG_ENDPOINTS = 6, /* an item TAG_ID for each bit; before all that has such bits */
 
-	TAG_STORM = 7, /* the limit's: TAG_ID and TAG_CODE are the waiting summary's own */
+	TAG_RATE_LIMIT = 7, /* the limit's: TAG_ID and TAG_CODE are the waiting summary's own */
 
 	TAG_FIXED = 16, /* within those above: their struct below */
 	TAG_ID = 17,
@@ -50,10 +50,10 @@ enum checkpoint_tag {
 	TAG_MESSAGE = 22,
 	TAG_SESSION_ID = 23,
 	TAG_INSTANCE = 24,
-	TAG_WENT = 25,        /* storm: a struct storm_group, oldest first */
-	TAG_HELD = 26,        /* storm: an incident held: struct held_fixed, its id, its code */
-	TAG_WENT_URGENT = 27, /* storm: as TAG_WENT, of the urgent ones */
-	TAG_URGENT = 28,      /* storm: a u64, how many urgent ones are held */
+	TAG_WENT = 25, /* rate limit: a struct rate_limit_group, oldest first */
+	TAG_HELD = 26, /* rate limit: an incident held: struct held_fixed, its id, its code */
+	TAG_WENT_URGENT = 27, /* rate limit: as TAG_WENT, of the urgent ones */
+	TAG_URGENT = 28,      /* rate limit: a u64, how many urgent ones are held */
 };
 
 enum { PICTURE_STARTED = 1, PICTURE_STALLED = 2 };
@@ -105,7 +105,7 @@ struct incident_fixed {
 };
 #define INCIDENT_FIXED_LEAST offsetof(struct incident_fixed, lower_since_ns)
 
-struct storm_fixed {
+struct rate_limit_fixed {
 	struct moment since;
 	uint64_t raised, resolved, by_priority[3];
 	uint64_t unlisted, last_position;
@@ -123,8 +123,8 @@ _Static_assert(sizeof(struct picture_fixed) == 192, "no hole");
 _Static_assert(sizeof(struct session_fixed) == 40, "no hole");
 _Static_assert(sizeof(struct feed_fixed) == 80, "no hole");
 _Static_assert(sizeof(struct incident_fixed) == 144, "no hole");
-_Static_assert(sizeof(struct storm_fixed) == 80, "no hole");
-_Static_assert(sizeof(struct storm_group) == 16, "no hole");
+_Static_assert(sizeof(struct rate_limit_fixed) == 80, "no hole");
+_Static_assert(sizeof(struct rate_limit_group) == 16, "no hole");
 _Static_assert(sizeof(struct held_fixed) == 8, "no hole");
 
 #endif

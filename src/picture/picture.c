@@ -15,12 +15,12 @@
 
 DEFINE_CLEANUP(struct picture *, picture_free, cleanup_picture)
 
-static void picture_tell_news(const struct picture *p, struct news *news)
+static void picture_tell_change(const struct picture *p, struct change *change)
 {
-	news->position = p->position;
-	news->record = p->record;
+	change->position = p->position;
+	change->record = p->record;
 	if (p->tell)
-		p->tell(p->userdata, news);
+		p->tell(p->userdata, change);
 }
 
 /* Of these each page goes out by itself: it says that others are missing, or what they would say.
@@ -50,12 +50,12 @@ static enum page_kind page_limit(struct picture *p, struct incident *i, enum pag
 {
 	if (page == PAGE_NONE || page_is_unlimited(p, i))
 		return page;
-	bool urgent = storm_is_urgent(i, page);
-	if (storm_holds(&p->storm, urgent, at)) {
-		storm_hold(&p->storm, i, page, alerts_epoch(p->alerts), p->position, at);
+	bool urgent = rate_limit_is_urgent(i, page);
+	if (rate_limit_holds(&p->rate_limit, urgent, at)) {
+		rate_limit_hold(&p->rate_limit, i, page, alerts_epoch(p->alerts), p->position, at);
 		return PAGE_NONE;
 	}
-	storm_note(&p->storm, urgent, at);
+	rate_limit_note(&p->rate_limit, urgent, at);
 	return page;
 }
 
@@ -67,25 +67,26 @@ static void tell_alert(void *userdata, struct incident *incident, enum page_kind
 	page = page_limit(p, incident, page, at);
 	if (page == PAGE_NONE && p->page_due)
 		return;
-	picture_tell_news(p, &(struct news){
-				     .kind = NEWS_ALERT,
-				     .at = at,
-				     .incident = incident,
-				     .page = page,
-				     .page_only = p->page_due,
-			     });
+	picture_tell_change(p, &(struct change){
+				       .kind = CHANGE_ALERT,
+				       .at = at,
+				       .incident = incident,
+				       .page = page,
+				       .page_only = p->page_due,
+			       });
 }
 
 /* Those it raises were paged where it goes. */
 static void tell_summary(struct picture *p, struct moment at)
 {
-	struct storm_summary *summary = &p->storm.held;
+	struct rate_limit_summary *summary = &p->rate_limit.held;
 
 	p->unlisted += summary->unlisted;
-	storm_arrange(summary);
-	picture_tell_news(p, &(struct news){ .kind = NEWS_SUMMARY, .at = at, .summary = summary });
-	alerts_note_summary(p->alerts, p->storm.last_position, summary->endpoints);
-	storm_told(&p->storm, at);
+	rate_limit_arrange(summary);
+	picture_tell_change(
+		p, &(struct change){ .kind = CHANGE_SUMMARY, .at = at, .summary = summary });
+	alerts_note_summary(p->alerts, p->rate_limit.last_position, summary->endpoints);
+	rate_limit_told(&p->rate_limit, at);
 }
 
 bool picture_tries_again(const struct picture_settings *s, int result)
@@ -108,7 +109,7 @@ static char *trouble_line(const char *text, tocsin_str about)
 }
 
 /* `about` may be absent. */
-static void tell_line(const struct picture *p, enum news_kind kind, struct moment at,
+static void tell_line(const struct picture *p, enum change_kind kind, struct moment at,
 		      const char *text, tocsin_str about)
 {
 	_cleanup_free_ char *line = NULL;
@@ -117,17 +118,17 @@ static void tell_line(const struct picture *p, enum news_kind kind, struct momen
 		do
 			line = trouble_line(text, about);
 		while (!line && picture_tries_again(&p->settings, -ENOMEM));
-	picture_tell_news(p, &(struct news){
-				     .kind = kind,
-				     .at = at,
-				     .text = line ? line : text,
-			     });
+	picture_tell_change(p, &(struct change){
+				       .kind = kind,
+				       .at = at,
+				       .text = line ? line : text,
+			       });
 }
 
 static void tell_trouble(const struct picture *p, struct moment at, const char *text,
 			 tocsin_str about)
 {
-	tell_line(p, NEWS_TROUBLE, at, text, about);
+	tell_line(p, CHANGE_TROUBLE, at, text, about);
 }
 
 static void tell_no_memory(const struct picture *p, struct moment at)
@@ -160,7 +161,7 @@ int picture_new(const struct picture_settings *settings, struct moment at, pictu
 	if (r < 0 || !p->sessions || !p->alerts)
 		return -ENOMEM;
 	rules_init(&p->rules, &p->settings, p->sessions, &p->status, p->alerts);
-	storm_init(&p->storm, settings->alerts.max_pages_per_minute);
+	rate_limit_init(&p->rate_limit, settings->alerts.max_pages_per_minute);
 	*ret = TAKE(p);
 	return 0;
 }
@@ -183,10 +184,11 @@ void picture_note_loss(struct picture *p, uint64_t first_ns, uint64_t last_ns)
 static uint64_t earliest(const struct picture *p, uint64_t rules_ns)
 {
 	const char *key;
-	uint64_t pages_ns = alerts_next_deadline(p->alerts, &key), storm_ns = storm_due(&p->storm);
+	uint64_t pages_ns = alerts_next_deadline(p->alerts, &key),
+		 rate_limit_ns = rate_limit_due(&p->rate_limit);
 	uint64_t first_ns = pages_ns < rules_ns ? pages_ns : rules_ns;
 
-	return first_ns < storm_ns ? first_ns : storm_ns;
+	return first_ns < rate_limit_ns ? first_ns : rate_limit_ns;
 }
 
 static struct moment picture_step(struct picture *p, struct moment at, uint64_t deadline_ns)
@@ -204,12 +206,12 @@ static bool picture_fire_one(struct picture *p, struct moment at)
 	uint64_t page_at = alerts_next_deadline(p->alerts, &page_key);
 	bool have_rule = rules_take_due(&p->rules, at.clock_ns, &rule);
 	bool have_page = page_key && page_at <= at.clock_ns;
-	uint64_t storm_at = storm_due(&p->storm);
+	uint64_t rate_limit_at = rate_limit_due(&p->rate_limit);
 
 	/* Its key is the last of all. */
-	if (storm_waits(&p->storm) && storm_at <= at.clock_ns &&
-	    (!have_rule || storm_at < rule.at_ns) && (!have_page || storm_at < page_at)) {
-		tell_summary(p, picture_step(p, at, storm_at));
+	if (rate_limit_waits(&p->rate_limit) && rate_limit_at <= at.clock_ns &&
+	    (!have_rule || rate_limit_at < rule.at_ns) && (!have_page || rate_limit_at < page_at)) {
+		tell_summary(p, picture_step(p, at, rate_limit_at));
 		return true;
 	}
 	if (have_rule && have_page && page_at == rule.at_ns)
@@ -247,11 +249,11 @@ uint64_t picture_next_deadline(const struct picture *p)
 
 static void tell_session(const struct picture *p, const struct session *session, struct moment at)
 {
-	picture_tell_news(p, &(struct news){
-				     .kind = NEWS_SESSION,
-				     .at = at,
-				     .session = session,
-			     });
+	picture_tell_change(p, &(struct change){
+				       .kind = CHANGE_SESSION,
+				       .at = at,
+				       .session = session,
+			       });
 }
 
 static void apply_session(struct picture *p, const struct record *r, struct moment at)
@@ -287,7 +289,7 @@ static void apply_health(struct picture *p, const struct record *r, struct momen
 	while (picture_tries_again(&p->settings, error));
 	if (error < 0)
 		tell_no_memory(p, at);
-	picture_tell_news(p, &(struct news){ .kind = NEWS_HEALTH, .at = at });
+	picture_tell_change(p, &(struct change){ .kind = CHANGE_HEALTH, .at = at });
 }
 
 /* An engine may clear at each good check, so this is said once a code. */
@@ -302,7 +304,7 @@ static void tell_vain_clear(struct picture *p, tocsin_str code, struct moment at
 		return;
 	p->vain_clears[p->n_vain_clears++] = hash;
 	tell_line(
-		p, NEWS_NOTE, at,
+		p, CHANGE_NOTE, at,
 		p->n_vain_clears < VAIN_CLEARS_MAX
 			? "a CLEAR met no open incident of its code, session and instance; a CLEAR "
 			  "ends what was raised with the same three (reported once a code)"
@@ -442,7 +444,7 @@ int picture_clear(struct picture *p, tocsin_str code, tocsin_str instance, struc
 void picture_tell_summary(struct picture *p, struct moment at)
 {
 	at = picture_not_before(p, at);
-	if (storm_waits(&p->storm))
+	if (rate_limit_waits(&p->rate_limit))
 		tell_summary(p, at);
 	limits_look(p, NULL, at);
 }

@@ -18,31 +18,31 @@
 #include "settings/thresholds.h"
 #include "record/record.h"
 
-enum news_kind {
-	NEWS_SESSION, /* a session was created or changed: `record`, `session` */
-	NEWS_HEALTH,  /* a health event came: `record` */
-	NEWS_ALERT,   /* an incident changed: `incident`, `page` */
-	NEWS_TROUBLE, /* something told cannot be right: `text`, `record` */
-	NEWS_NOTE,    /* something told may not be what was meant: `text`, `record` */
-	NEWS_SUMMARY, /* pages were held back by the limit: `summary` is due as one page */
+enum change_kind {
+	CHANGE_SESSION, /* a session was created or changed: `record`, `session` */
+	CHANGE_HEALTH,  /* a health event came: `record` */
+	CHANGE_ALERT,   /* an incident changed: `incident`, `page` */
+	CHANGE_TROUBLE, /* something told cannot be right: `text`, `record` */
+	CHANGE_NOTE,    /* something told may not be what was meant: `text`, `record` */
+	CHANGE_SUMMARY, /* pages were held back by the limit: `summary` is due as one page */
 };
 
 /* One thing worth telling. Pointers live for the call. */
-struct news {
-	enum news_kind kind;
+struct change {
+	enum change_kind kind;
 	struct moment at;
 	uint64_t position; /* of the event it comes from; of a deadline: the one applied last */
 	const struct record *record;
 	const struct session *session;
 	struct incident *incident; /* its `endpoints` may be set by the listener */
 	enum page_kind page;
-	bool page_only;   /* NEWS_ALERT: all that changed is that the first page fell due */
-	const char *text; /* NEWS_TROUBLE, NEWS_NOTE: one line for a person */
-	struct storm_summary
-		*summary; /* NEWS_SUMMARY: see rate_limit.h; its `endpoints` may be set */
+	bool page_only;   /* CHANGE_ALERT: all that changed is that the first page fell due */
+	const char *text; /* CHANGE_TROUBLE, CHANGE_NOTE: one line for a person */
+	struct rate_limit_summary
+		*summary; /* CHANGE_SUMMARY: see rate_limit.h; its `endpoints` may be set */
 };
 
-typedef void picture_tell(void *userdata, const struct news *news);
+typedef void picture_tell(void *userdata, const struct change *change);
 
 struct picture_settings {
 	struct alerts_settings alerts;

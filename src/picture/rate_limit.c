@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 
-uint64_t storm_number(const char *alert_id)
+uint64_t rate_limit_number(const char *alert_id)
 {
 	const char *number = strchr(alert_id, '-');
 	char *end;
@@ -22,45 +22,47 @@ uint64_t storm_number(const char *alert_id)
 	return strcmp(end, "-storm") == 0 ? n : 0;
 }
 
-void storm_init(struct storm *s, uint64_t limit)
+void rate_limit_init(struct rate_limit *s, uint64_t limit)
 {
-	*s = (struct storm){ .limit = limit };
+	*s = (struct rate_limit){ .limit = limit };
 }
 
-static const struct storm_group *group_at(const struct storm_window *w, size_t i)
+static const struct rate_limit_group *group_at(const struct rate_limit_window *w, size_t i)
 {
-	return &w->went[(w->first + i) % STORM_GROUPS_MAX];
+	return &w->went[(w->first + i) % RATE_LIMIT_GROUPS_MAX];
 }
 
-static uint64_t leaves_at(const struct storm_group *g)
+static uint64_t leaves_at(const struct rate_limit_group *g)
 {
 	uint64_t at;
 
-	return __builtin_add_overflow(g->last_ns, STORM_MINUTE_NS, &at) ? UINT64_MAX : at;
+	return __builtin_add_overflow(g->last_ns, RATE_LIMIT_MINUTE_NS, &at) ? UINT64_MAX : at;
 }
 
 /* Forgets what is no longer within the minute. */
-static void window_prune(struct storm_window *w, uint64_t now_ns)
+static void window_prune(struct rate_limit_window *w, uint64_t now_ns)
 {
 	while (w->n_groups > 0 && leaves_at(group_at(w, 0)) <= now_ns) {
 		w->n_went -= group_at(w, 0)->n;
-		w->first = (w->first + 1) % STORM_GROUPS_MAX;
+		w->first = (w->first + 1) % RATE_LIMIT_GROUPS_MAX;
 		w->n_groups--;
 	}
 }
 
-static void window_note(struct storm_window *w, uint64_t limit, uint64_t now_ns)
+static void window_note(struct rate_limit_window *w, uint64_t limit, uint64_t now_ns)
 {
 	/* All but the newest are full, so groups of that many always have room. */
-	uint64_t full = limit / (STORM_GROUPS_MAX - 1) + (limit % (STORM_GROUPS_MAX - 1) > 0);
-	size_t newest = (w->first + w->n_groups - 1) % STORM_GROUPS_MAX;
+	uint64_t full =
+		limit / (RATE_LIMIT_GROUPS_MAX - 1) + (limit % (RATE_LIMIT_GROUPS_MAX - 1) > 0);
+	size_t newest = (w->first + w->n_groups - 1) % RATE_LIMIT_GROUPS_MAX;
 
 	/* Fuller ones come from before the limit was changed. */
-	if (w->n_groups == 0 || (w->went[newest].n >= full && w->n_groups < STORM_GROUPS_MAX)) {
+	if (w->n_groups == 0 ||
+	    (w->went[newest].n >= full && w->n_groups < RATE_LIMIT_GROUPS_MAX)) {
 		uint64_t last_ns = w->n_groups > 0 ? w->went[newest].last_ns : 0;
 
-		newest = (w->first + w->n_groups++) % STORM_GROUPS_MAX;
-		w->went[newest] = (struct storm_group){ .last_ns = last_ns };
+		newest = (w->first + w->n_groups++) % RATE_LIMIT_GROUPS_MAX;
+		w->went[newest] = (struct rate_limit_group){ .last_ns = last_ns };
 	}
 	if (now_ns > w->went[newest].last_ns)
 		w->went[newest].last_ns = now_ns;
@@ -69,7 +71,7 @@ static void window_note(struct storm_window *w, uint64_t limit, uint64_t now_ns)
 }
 
 /* When fewer than the limit will be within the minute, from `since_ns` on. */
-static uint64_t window_due(const struct storm_window *w, uint64_t limit, uint64_t since_ns)
+static uint64_t window_due(const struct rate_limit_window *w, uint64_t limit, uint64_t since_ns)
 {
 	uint64_t due_ns = since_ns, left = w->n_went;
 
@@ -80,31 +82,31 @@ static uint64_t window_due(const struct storm_window *w, uint64_t limit, uint64_
 	return due_ns;
 }
 
-bool storm_waits(const struct storm *s)
+bool rate_limit_waits(const struct rate_limit *s)
 {
 	return s->held.raised + s->held.resolved > 0;
 }
 
-bool storm_is_urgent(const struct incident *incident, enum page_kind kind)
+bool rate_limit_is_urgent(const struct incident *incident, enum page_kind kind)
 {
 	return incident->priority == 1 && kind != PAGE_RESOLVED;
 }
 
 /* While a summary waits nothing that it waits for is forgotten. */
-bool storm_holds(struct storm *s, bool urgent, struct moment at)
+bool rate_limit_holds(struct rate_limit *s, bool urgent, struct moment at)
 {
 	if (s->held.urgent > 0)
 		return true;
 	window_prune(&s->urgent, at.clock_ns);
 	if (urgent)
 		return s->limit > 0 && s->urgent.n_went >= s->limit;
-	if (storm_waits(s))
+	if (rate_limit_waits(s))
 		return true;
 	window_prune(&s->all, at.clock_ns);
 	return s->limit > 0 && s->all.n_went >= s->limit;
 }
 
-void storm_note(struct storm *s, bool urgent, struct moment at)
+void rate_limit_note(struct rate_limit *s, bool urgent, struct moment at)
 {
 	if (s->limit == 0)
 		return;
@@ -113,15 +115,15 @@ void storm_note(struct storm *s, bool urgent, struct moment at)
 		window_note(&s->urgent, s->limit, at.clock_ns);
 }
 
-static void held_begin(struct storm *s, const char *epoch, uint64_t position, struct moment at)
+static void held_begin(struct rate_limit *s, const char *epoch, uint64_t position, struct moment at)
 {
 	s->last_position = position > s->last_position ? position : s->last_position + 1;
-	s->held = (struct storm_summary){ .since = at, .limit = s->limit };
+	s->held = (struct rate_limit_summary){ .since = at, .limit = s->limit };
 	snprintf(s->held.id, sizeof s->held.id, "%s-%" PRIu64 "-storm", epoch, s->last_position);
 }
 
 /* How little somebody needs to read of it: open ones come first, then the gravest. */
-static unsigned rank_of(const struct storm_summary *held, size_t n)
+static unsigned rank_of(const struct rate_limit_summary *held, size_t n)
 {
 	unsigned priority = held->priorities[n] > 0 ? held->priorities[n] : 3;
 
@@ -129,7 +131,7 @@ static unsigned rank_of(const struct storm_summary *held, size_t n)
 }
 
 /* The newest of the least; they are many. */
-static size_t least_of(const struct storm_summary *held)
+static size_t least_of(const struct rate_limit_summary *held)
 {
 	size_t least = 0;
 
@@ -139,13 +141,13 @@ static size_t least_of(const struct storm_summary *held)
 	return least;
 }
 
-static void held_list(struct storm_summary *held, const struct incident *i, bool ended)
+static void held_list(struct rate_limit_summary *held, const struct incident *i, bool ended)
 {
 	size_t n = 0;
 
 	while (n < held->n_ids && strcmp(held->ids[n], i->id) != 0)
 		n++;
-	if (n == STORM_IDS_MAX) {
+	if (n == RATE_LIMIT_IDS_MAX) {
 		n = least_of(held);
 		if (rank_of(held, n) <= (ended ? 4 : 0) + i->priority) {
 			held->unlisted++;
@@ -167,9 +169,9 @@ static void held_list(struct storm_summary *held, const struct incident *i, bool
 		held->pages[n]++;
 }
 
-static void held_swap(struct storm_summary *h, size_t a, size_t b)
+static void held_swap(struct rate_limit_summary *h, size_t a, size_t b)
 {
-	struct storm_summary one = { 0 };
+	struct rate_limit_summary one = { 0 };
 
 	memcpy(one.ids[0], h->ids[a], sizeof one.ids[0]);
 	memcpy(one.codes[0], h->codes[a], sizeof one.codes[0]);
@@ -189,26 +191,26 @@ static void held_swap(struct storm_summary *h, size_t a, size_t b)
 }
 
 /* Of the same rank the first held stays first; they are few. */
-void storm_arrange(struct storm_summary *held)
+void rate_limit_arrange(struct rate_limit_summary *held)
 {
 	for (size_t n = 1; n < held->n_ids; n++)
 		for (size_t i = n; i > 0 && rank_of(held, i) < rank_of(held, i - 1); i--)
 			held_swap(held, i, i - 1);
 }
 
-void storm_hold(struct storm *s, struct incident *incident, enum page_kind kind, const char *epoch,
-		uint64_t position, struct moment at)
+void rate_limit_hold(struct rate_limit *s, struct incident *incident, enum page_kind kind,
+		     const char *epoch, uint64_t position, struct moment at)
 {
-	struct storm_summary *held = &s->held;
+	struct rate_limit_summary *held = &s->held;
 
-	if (!storm_waits(s))
+	if (!rate_limit_waits(s))
 		held_begin(s, epoch, position, at);
 	if (kind == PAGE_RESOLVED) {
 		held->resolved++;
 		held->endpoints |= incident->endpoints;
 	} else {
 		held->raised++;
-		held->urgent += storm_is_urgent(incident, kind);
+		held->urgent += rate_limit_is_urgent(incident, kind);
 		incident->held = true;
 	}
 	held->by_priority[incident->priority - 1]++;
@@ -219,40 +221,40 @@ void storm_hold(struct storm *s, struct incident *incident, enum page_kind kind,
 	held_list(held, incident, kind == PAGE_RESOLVED);
 }
 
-uint64_t storm_due(const struct storm *s)
+uint64_t rate_limit_due(const struct rate_limit *s)
 {
 	uint64_t since_ns = s->held.since.clock_ns, due_ns, latest_ns;
 
-	if (!storm_waits(s))
+	if (!rate_limit_waits(s))
 		return UINT64_MAX;
 	due_ns = window_due(s->held.urgent > 0 ? &s->urgent : &s->all, s->limit, since_ns);
 	/* However many urgent ones go meanwhile. */
-	if (__builtin_add_overflow(since_ns, STORM_MINUTE_NS, &latest_ns))
+	if (__builtin_add_overflow(since_ns, RATE_LIMIT_MINUTE_NS, &latest_ns))
 		latest_ns = UINT64_MAX;
 	return due_ns < latest_ns ? due_ns : latest_ns;
 }
 
-void storm_told(struct storm *s, struct moment at)
+void rate_limit_told(struct rate_limit *s, struct moment at)
 {
 	bool urgent = s->held.urgent > 0;
 
-	s->held = (struct storm_summary){ 0 };
+	s->held = (struct rate_limit_summary){ 0 };
 	window_prune(&s->all, at.clock_ns);
 	window_prune(&s->urgent, at.clock_ns);
-	storm_note(s, urgent, at);
+	rate_limit_note(s, urgent, at);
 }
 
-int storm_restore_group(struct storm_window *w, const struct storm_group *group)
+int rate_limit_restore_group(struct rate_limit_window *w, const struct rate_limit_group *group)
 {
-	if (w->n_groups == STORM_GROUPS_MAX || group->n == 0 || group->n > UINT32_MAX ||
+	if (w->n_groups == RATE_LIMIT_GROUPS_MAX || group->n == 0 || group->n > UINT32_MAX ||
 	    (w->n_groups > 0 && group->last_ns < group_at(w, w->n_groups - 1)->last_ns))
 		return -EBADMSG;
-	w->went[(w->first + w->n_groups++) % STORM_GROUPS_MAX] = *group;
+	w->went[(w->first + w->n_groups++) % RATE_LIMIT_GROUPS_MAX] = *group;
 	w->n_went += group->n;
 	return 0;
 }
 
-static bool could_be_held(const struct storm_summary *held)
+static bool could_be_held(const struct rate_limit_summary *held)
 {
 	uint64_t sum = 0;
 
@@ -268,7 +270,8 @@ static bool could_be_held(const struct storm_summary *held)
 	       held->unlisted < sum;
 }
 
-int storm_restore_held(struct storm *s, const struct storm_summary *held, uint64_t last_position)
+int rate_limit_restore_held(struct rate_limit *s, const struct rate_limit_summary *held,
+			    uint64_t last_position)
 {
 	s->last_position = last_position;
 	if (held->raised + held->resolved == 0)

@@ -15,8 +15,8 @@
  * - ENGINE_DOWN, EVENTS_BLOCKED and PAGER_DEGRADED, where a rule raised them, are never held and
  *   count for nothing: they say that pages may be missing, and EVENTS_BLOCKED quotes alerts that
  *   have no page yet. Pages that nobody gets (paged_priorities) count for nothing either.
- * - The minute is exact for limits up to STORM_GROUPS_MAX - 1. Above, pages are counted in groups
- *   that leave the minute together, when their last one does: never more than the limit go.
+ * - The minute is exact for limits up to RATE_LIMIT_GROUPS_MAX - 1. Above, pages are counted in
+ * groups that leave the minute together, when their last one does: never more than the limit go.
  */
 #ifndef TOCSIN_PICTURE_RATE_LIMIT_H
 #define TOCSIN_PICTURE_RATE_LIMIT_H
@@ -26,16 +26,16 @@
 #include "picture/alerts.h"
 
 /* Ids that a summary carries; those past it are counted alone. */
-#define STORM_IDS_MAX 64
-#define STORM_GROUPS_MAX 1025
-#define STORM_MINUTE_NS (60 * NS_PER_S)
+#define RATE_LIMIT_IDS_MAX 64
+#define RATE_LIMIT_GROUPS_MAX 1025
+#define RATE_LIMIT_MINUTE_NS (60 * NS_PER_S)
 /* Where a summary stands among deadlines of one time: behind every code. */
-#define STORM_KEY "storm"
+#define RATE_LIMIT_KEY "storm"
 
 /* What one summary page tells. */
-struct storm_summary {
-	/* Its alert_id: epoch - position of the first event held - storm; where a summary has that
-	 * position already, the number after the last one's. */
+struct rate_limit_summary {
+	/* Its alert_id: epoch - position of the first event held - rate limit; where a summary has
+	 * that position already, the number after the last one's. */
 	char id[ALERT_ID_SIZE];
 	uint64_t raised, resolved;      /* pages held, repeats among those raised */
 	uint64_t urgent;                /* of those raised */
@@ -51,59 +51,61 @@ struct storm_summary {
 	size_t n_ids;
 	/* Of the incidents: first held first; once it is arranged, open ones first, then the
 	 * gravest. Where there is no room the least of them makes it. */
-	char ids[STORM_IDS_MAX][ALERT_ID_SIZE];
-	char codes[STORM_IDS_MAX][TOCSIN_CODE_MAX + 1];
-	bool ended[STORM_IDS_MAX];         /* its resolution is among what was held */
-	uint8_t priorities[STORM_IDS_MAX]; /* 1..3; 0: not known, an older version has saved it */
-	uint16_t pages[STORM_IDS_MAX];     /* so many of those held are its */
+	char ids[RATE_LIMIT_IDS_MAX][ALERT_ID_SIZE];
+	char codes[RATE_LIMIT_IDS_MAX][TOCSIN_CODE_MAX + 1];
+	bool ended[RATE_LIMIT_IDS_MAX];         /* its resolution is among what was held */
+	uint8_t priorities[RATE_LIMIT_IDS_MAX]; /* 1..3; 0: not known, an older version has saved it
+						 */
+	uint16_t pages[RATE_LIMIT_IDS_MAX];     /* so many of those held are its */
 };
 
 /* Pages that went; they leave the minute when the last one does. */
-struct storm_group {
+struct rate_limit_group {
 	uint64_t last_ns; /* on the clock */
 	uint64_t n;
 };
 
 /* The pages of the last minute. */
-struct storm_window {
-	struct storm_group went[STORM_GROUPS_MAX]; /* a ring, oldest at `first` */
+struct rate_limit_window {
+	struct rate_limit_group went[RATE_LIMIT_GROUPS_MAX]; /* a ring, oldest at `first` */
 	size_t first, n_groups;
 	uint64_t n_went; /* in all groups */
 };
 
 /* The limiter's state. */
-struct storm {
+struct rate_limit {
 	uint64_t limit;
-	struct storm_window all, urgent; /* the latter are among the former */
-	uint64_t last_position;          /* in the last summary's id */
-	struct storm_summary held;       /* raised + resolved is 0: nothing waits */
+	struct rate_limit_window all, urgent; /* the latter are among the former */
+	uint64_t last_position;               /* in the last summary's id */
+	struct rate_limit_summary held;       /* raised + resolved is 0: nothing waits */
 };
 
 /* The number in a summary's alert_id; 0: it is none's. */
-uint64_t storm_number(const char *alert_id);
+uint64_t rate_limit_number(const char *alert_id);
 
-void storm_init(struct storm *s, uint64_t limit);
+void rate_limit_init(struct rate_limit *s, uint64_t limit);
 
 /* Is it what lesser pages never hold up? */
-bool storm_is_urgent(const struct incident *incident, enum page_kind kind);
+bool rate_limit_is_urgent(const struct incident *incident, enum page_kind kind);
 /* Must a page that falls due now be held? */
-bool storm_holds(struct storm *s, bool urgent, struct moment at);
+bool rate_limit_holds(struct rate_limit *s, bool urgent, struct moment at);
 /* One went out. */
-void storm_note(struct storm *s, bool urgent, struct moment at);
+void rate_limit_note(struct rate_limit *s, bool urgent, struct moment at);
 /* Holds a page, not PAGE_NONE; epoch is the text new ids begin with. */
-void storm_hold(struct storm *s, struct incident *incident, enum page_kind kind, const char *epoch,
-		uint64_t position, struct moment at);
+void rate_limit_hold(struct rate_limit *s, struct incident *incident, enum page_kind kind,
+		     const char *epoch, uint64_t position, struct moment at);
 
-bool storm_waits(const struct storm *s);
+bool rate_limit_waits(const struct rate_limit *s);
 /* When the summary of what is held may go; UINT64_MAX: nothing is. */
-uint64_t storm_due(const struct storm *s);
+uint64_t rate_limit_due(const struct rate_limit *s);
 /* Puts the incidents of what is held into the order in which people want to read of them. */
-void storm_arrange(struct storm_summary *held);
+void rate_limit_arrange(struct rate_limit_summary *held);
 /* It went out: nothing is held any more. */
-void storm_told(struct storm *s, struct moment at);
+void rate_limit_told(struct rate_limit *s, struct moment at);
 
 /* For the checkpoint: groups oldest first. -EBADMSG for what cannot have been there. */
-int storm_restore_group(struct storm_window *w, const struct storm_group *group);
-int storm_restore_held(struct storm *s, const struct storm_summary *held, uint64_t last_position);
+int rate_limit_restore_group(struct rate_limit_window *w, const struct rate_limit_group *group);
+int rate_limit_restore_held(struct rate_limit *s, const struct rate_limit_summary *held,
+			    uint64_t last_position);
 
 #endif

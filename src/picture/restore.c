@@ -309,8 +309,8 @@ static int restore_item(struct restoring *to, const struct item *item)
 		return restore_status_metadata(to->picture, item->content);
 	if (item->tag == TAG_ENDPOINTS)
 		return restore_endpoints(to, item->content);
-	if (item->tag == TAG_STORM)
-		return restore_storm(to, item->content);
+	if (item->tag == TAG_RATE_LIMIT)
+		return restore_rate_limit(to, item->content);
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
 		if (kinds[i].tag != item->tag)
 			continue;

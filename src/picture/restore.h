@@ -43,6 +43,6 @@ struct moment restored_moment(const struct restoring *to, struct moment at);
 uint32_t restored_endpoints(const struct restoring *to, uint32_t saved);
 
 /* -EBADMSG, -ENOMEM. */
-int restore_storm(struct restoring *to, tocsin_str content);
+int restore_rate_limit(struct restoring *to, tocsin_str content);
 
 #endif

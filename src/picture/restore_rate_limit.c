@@ -18,24 +18,24 @@ static bool copy_text(tocsin_str s, char *to, size_t size)
 	return true;
 }
 
-static int read_group(struct restoring *to, struct storm_window *window, tocsin_str content)
+static int read_group(struct restoring *to, struct rate_limit_window *window, tocsin_str content)
 {
-	struct storm_group group;
+	struct rate_limit_group group;
 
 	if (!read_fixed(content, &group, sizeof group, sizeof group))
 		return -EBADMSG;
 	group.last_ns = restored_time(to, group.last_ns);
-	return storm_restore_group(window, &group);
+	return rate_limit_restore_group(window, &group);
 }
 
-static int read_held(struct storm_summary *held, tocsin_str content)
+static int read_held(struct rate_limit_summary *held, tocsin_str content)
 {
 	struct cursor c = cursor_of(content);
 	struct held_fixed fixed;
 	tocsin_str id, code;
 	size_t n = held->n_ids;
 
-	if (n == STORM_IDS_MAX || !cursor_copy(&c, &fixed, sizeof fixed) ||
+	if (n == RATE_LIMIT_IDS_MAX || !cursor_copy(&c, &fixed, sizeof fixed) ||
 	    !cursor_take(&c, fixed.id_len, &id) || !cursor_take(&c, fixed.code_len, &code) ||
 	    !copy_text(id, held->ids[n], sizeof held->ids[n]) ||
 	    !copy_text(code, held->codes[n], sizeof held->codes[n]))
@@ -47,8 +47,8 @@ static int read_held(struct storm_summary *held, tocsin_str content)
 	return 0;
 }
 
-static void take_fixed(const struct restoring *to, const struct storm_fixed *f,
-		       struct storm_summary *held)
+static void take_fixed(const struct restoring *to, const struct rate_limit_fixed *f,
+		       struct rate_limit_summary *held)
 {
 	held->since = restored_moment(to, f->since);
 	held->raised = f->raised;
@@ -59,8 +59,8 @@ static void take_fixed(const struct restoring *to, const struct storm_fixed *f,
 	held->endpoints = restored_endpoints(to, f->endpoints);
 }
 
-static int read_part(struct restoring *to, const struct item *item, struct storm_fixed *fixed,
-		     struct storm_summary *held)
+static int read_part(struct restoring *to, const struct item *item, struct rate_limit_fixed *fixed,
+		     struct rate_limit_summary *held)
 {
 	bool fine = true;
 
@@ -75,9 +75,9 @@ static int read_part(struct restoring *to, const struct item *item, struct storm
 		fine = copy_text(item->content, held->code, sizeof held->code);
 		break;
 	case TAG_WENT:
-		return read_group(to, &to->picture->storm.all, item->content);
+		return read_group(to, &to->picture->rate_limit.all, item->content);
 	case TAG_WENT_URGENT:
-		return read_group(to, &to->picture->storm.urgent, item->content);
+		return read_group(to, &to->picture->rate_limit.urgent, item->content);
 	case TAG_URGENT:
 		fine = read_fixed(item->content, &held->urgent, sizeof held->urgent,
 				  sizeof held->urgent);
@@ -90,12 +90,12 @@ static int read_part(struct restoring *to, const struct item *item, struct storm
 	return fine ? 0 : -EBADMSG;
 }
 
-int restore_storm(struct restoring *to, tocsin_str content)
+int restore_rate_limit(struct restoring *to, tocsin_str content)
 {
 	/* Where an older version has not saved it, what may be urgent is. */
-	struct storm_summary held = { .urgent = UINT64_MAX };
+	struct rate_limit_summary held = { .urgent = UINT64_MAX };
 	struct cursor c = cursor_of(content);
-	struct storm_fixed fixed = { 0 };
+	struct rate_limit_fixed fixed = { 0 };
 	struct item item;
 	int r;
 
@@ -107,5 +107,5 @@ int restore_storm(struct restoring *to, tocsin_str content)
 	if (r < 0)
 		return r;
 	take_fixed(to, &fixed, &held);
-	return storm_restore_held(&to->picture->storm, &held, fixed.last_position);
+	return rate_limit_restore_held(&to->picture->rate_limit, &held, fixed.last_position);
 }

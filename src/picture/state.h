@@ -29,7 +29,7 @@ struct picture {
 	struct status status;
 	struct alerts *alerts;
 	struct rules rules;
-	struct storm storm;
+	struct rate_limit rate_limit;
 	struct capacity_seen capacity;
 	uint64_t unlisted; /* pages of incidents that a summary told has not named */
 	uint32_t vain_clears[VAIN_CLEARS_MAX]; /* hashes of codes that were cleared in vain */

@@ -21,7 +21,7 @@ struct result {
  */
 static struct result result_of(const struct attempt *a)
 {
-	bool first = a->posting->page->priority <= 1;
+	bool first = a->delivery->page->priority <= 1;
 
 	switch (a->result) {
 	case ATTEMPT_DELIVERED:
@@ -62,7 +62,7 @@ static void add_attempt_message(struct entry *e, const struct attempt *a)
 	struct text_buffer b = { 0 };
 	char lasted[TIME_TEXT_SIZE];
 
-	text_buffer_printf(&b, "page %s to ", a->posting->page->id);
+	text_buffer_printf(&b, "page %s to ", a->delivery->page->id);
 	message_add_clean(&b, str(a->endpoint));
 	if (a->result == ATTEMPT_DELIVERED) {
 		text_buffer_printf(&b, ": delivered after %s",
@@ -101,7 +101,7 @@ struct entry *entry_of_attempt(const struct entry_context *c, const struct attem
 	if (!e)
 		return NULL;
 	add_attempt_message(e, a);
-	add_page(e, a->posting->page, a->endpoint);
+	add_page(e, a->delivery->page, a->endpoint);
 	entry_addf(e, "TOCSIN_ATTEMPT", "%u", a->number);
 	if (a->http_status != 0)
 		entry_addf(e, "TOCSIN_HTTP_STATUS", "%ld", a->http_status);
@@ -110,7 +110,7 @@ struct entry *entry_of_attempt(const struct entry_context *c, const struct attem
 	return e;
 }
 
-struct entry *entry_of_discard(const struct entry_context *c, const struct posting *p,
+struct entry *entry_of_discard(const struct entry_context *c, const struct delivery *p,
 			       const char *endpoint, const char *reason, uint64_t wall_ns)
 {
 	struct entry *e = entry_begin(c, ENTRY_CLASS_FIRST, LOG_NOTICE, "page",

@@ -12,7 +12,7 @@
 struct entry *entry_of_attempt(const struct entry_context *c, const struct attempt *a,
 			       uint64_t wall_ns);
 /* The audit line of a page that an operator has given up; NULL without memory. */
-struct entry *entry_of_discard(const struct entry_context *c, const struct posting *p,
+struct entry *entry_of_discard(const struct entry_context *c, const struct delivery *p,
 			       const char *endpoint, const char *reason, uint64_t wall_ns);
 
 #endif

@@ -22,26 +22,27 @@ static uint64_t random_bits(void)
 	return bits;
 }
 
-static void lane_park(struct pager_lane *l, bool parked)
+static void endpoint_park(struct endpoint *l, bool parked)
 {
 	if (atomic_exchange(&l->parked, parked) == parked)
 		return;
 	for (unsigned i = 0; i < PAGER_QUEUE_LISTS; i++)
 		for (struct pager_item *item = l->queue.list[i].oldest; item; item = item->newer)
-			atomic_store_explicit(&item->posting->parked, parked, memory_order_relaxed);
+			atomic_store_explicit(&item->delivery->parked, parked,
+					      memory_order_relaxed);
 }
 
 /* The endpoint takes pages. */
-static void lane_is_well(struct pager_lane *l)
+static void endpoint_is_well(struct endpoint *l)
 {
 	l->failures = 0;
 	atomic_store(&l->since_ns, 0);
 	l->next_ns = 0;
-	lane_park(l, false);
+	endpoint_park(l, false);
 }
 
 /* Nothing that was said of a page counts any more: it may have been the endpoint. */
-static void suspect_clear(struct pager_lane *l)
+static void suspect_clear(struct endpoint *l)
 {
 	struct pager_item *item = TAKE(l->suspect);
 
@@ -49,16 +50,16 @@ static void suspect_clear(struct pager_lane *l)
 		item->minimal = false;
 }
 
-static void lane_fails(struct pager_lane *l, uint64_t now_ns, const struct retry_decision *d)
+static void endpoint_fails(struct endpoint *l, uint64_t now_ns, const struct retry_decision *d)
 {
 	if (l->failures < UINT_MAX)
 		l->failures++;
 	l->next_ns = now_ns + d->delay_ns;
 	l->look_ns = now_ns + LOOK_EVERY_NS;
-	lane_park(l, d->verdict == RETRY_PARK);
+	endpoint_park(l, d->verdict == RETRY_PARK);
 }
 
-static void item_settle(struct pager_lane *l, struct pager_item *item)
+static void item_settle(struct endpoint *l, struct pager_item *item)
 {
 	if (l->suspect == item)
 		l->suspect = NULL;
@@ -71,67 +72,67 @@ static void item_settle(struct pager_lane *l, struct pager_item *item)
 
 /*
  * Takes the item out of the queue for good. Release, so that who reads the flag with acquire finds
- * all that this thread did about the posting done: the counts, first of all.
+ * all that this thread did about the delivery done: the counts, first of all.
  */
-static void item_end(struct pager_lane *l, struct pager_item *item, unsigned flag)
+static void item_end(struct endpoint *l, struct pager_item *item, unsigned flag)
 {
 	item_settle(l, item);
-	if (flag == POSTING_DELIVERED)
+	if (flag == DELIVERY_DELIVERED)
 		atomic_fetch_add(&l->counts->delivered, 1);
-	else if (flag == POSTING_DEAD)
+	else if (flag == DELIVERY_DEAD)
 		atomic_fetch_add(&l->counts->dead, 1);
-	atomic_fetch_or_explicit(&item->posting->flags, flag, memory_order_release);
+	atomic_fetch_or_explicit(&item->delivery->flags, flag, memory_order_release);
 }
 
-static void item_give_up(struct pager_lane *l, struct pager_item *item, const char *reason)
+static void item_give_up(struct endpoint *l, struct pager_item *item, const char *reason)
 {
-	item_end(l, item, POSTING_DISCARDED);
+	item_end(l, item, DELIVERY_DISCARDED);
 	if (l->options->discarded)
-		l->options->discarded(l->options->userdata, item->posting, reason);
+		l->options->discarded(l->options->userdata, item->delivery, reason);
 	pager_item_free(item);
 }
 
-static void attempt_tell(struct pager_lane *l, const struct attempt *a)
+static void attempt_tell(struct endpoint *l, const struct attempt *a)
 {
 	if (l->options->attempted)
 		l->options->attempted(l->options->userdata, a);
 }
 
-static uint64_t late_ns(const struct posting *p)
+static uint64_t late_ns(const struct delivery *p)
 {
 	return page_late_ns(p->page, clock_realtime_ns(), clock_monotonic_ns());
 }
 
 /* The endpoint has just taken another: so it was the page. */
-static void suspect_bury(struct pager_lane *l)
+static void suspect_bury(struct endpoint *l)
 {
 	struct pager_item *item = l->suspect;
 	struct attempt a = {
-		.posting = item->posting,
+		.delivery = item->delivery,
 		.endpoint = l->name,
 		.number = item->attempts,
-		.http_status = (long)atomic_load_explicit(&item->posting->http_status,
+		.http_status = (long)atomic_load_explicit(&item->delivery->http_status,
 							  memory_order_relaxed),
-		.delay_ns = late_ns(item->posting),
+		.delay_ns = late_ns(item->delivery),
 		.result = ATTEMPT_DEAD,
 		.error = l->suspicion,
 	};
 
-	item_end(l, item, POSTING_DEAD);
+	item_end(l, item, DELIVERY_DEAD);
 	attempt_tell(l, &a);
 	pager_item_free(item);
 }
 
-static void lane_takes(struct pager_lane *l, struct pager_item *item)
+static void endpoint_takes(struct endpoint *l, struct pager_item *item)
 {
 	l->n_taken++;
 	l->taken_ns = clock_monotonic_ns();
-	lane_is_well(l);
-	item_end(l, item, POSTING_DELIVERED);
+	endpoint_is_well(l);
+	item_end(l, item, DELIVERY_DELIVERED);
 }
 
 /* This page, or this and the one before it, were refused. */
-static void lane_refuses(struct pager_lane *l, struct pager_item *item, bool alone)
+static void endpoint_refuses(struct endpoint *l, struct pager_item *item, bool alone)
 {
 	suspect_clear(l);
 	item->minimal = false;
@@ -140,9 +141,10 @@ static void lane_refuses(struct pager_lane *l, struct pager_item *item, bool alo
 		l->suspect = item;
 }
 
-/* What the decision does to the page and its lane; true: the page's way ends here. */
-static bool lane_apply(struct pager_lane *l, struct pager_item *item, const struct retry_outcome *o,
-		       const struct retry_decision *d, struct attempt *a)
+/* What the decision does to the page and its endpoint; true: the page's way ends here. */
+static bool endpoint_apply(struct endpoint *l, struct pager_item *item,
+			   const struct retry_outcome *o, const struct retry_decision *d,
+			   struct attempt *a)
 {
 	uint64_t now_ns = clock_monotonic_ns();
 
@@ -150,13 +152,13 @@ static bool lane_apply(struct pager_lane *l, struct pager_item *item, const stru
 	switch (d->verdict) {
 	case RETRY_DELIVERED:
 		a->result = ATTEMPT_DELIVERED;
-		lane_takes(l, item);
+		endpoint_takes(l, item);
 		return true;
 	case RETRY_DEAD:
 		a->result = ATTEMPT_DEAD;
 		atomic_store(&l->since_ns, 0);
 		l->next_ns = 0;
-		item_end(l, item, POSTING_DEAD);
+		item_end(l, item, DELIVERY_DEAD);
 		return true;
 	case RETRY_MINIMAL:
 		item->minimal = true;
@@ -178,7 +180,7 @@ static bool lane_apply(struct pager_lane *l, struct pager_item *item, const stru
 		if (retry_is_refusal(o)) {
 			if (o->minimal && !o->witness)
 				item->refused_after = l->n_taken + 1;
-			lane_refuses(l, item, o->alone && !o->witness);
+			endpoint_refuses(l, item, o->alone && !o->witness);
 			a->doubtful = l->suspect && l->n_taken > 0 &&
 				      now_ns - l->taken_ns < l->options->park_retry_ns;
 		} else {
@@ -186,7 +188,7 @@ static bool lane_apply(struct pager_lane *l, struct pager_item *item, const stru
 		}
 		break;
 	}
-	lane_fails(l, now_ns, d);
+	endpoint_fails(l, now_ns, d);
 	a->next_ns = d->delay_ns;
 	a->failing_ns = now_ns - atomic_load(&l->since_ns) + 1;
 	return false;
@@ -194,14 +196,14 @@ static bool lane_apply(struct pager_lane *l, struct pager_item *item, const stru
 
 /* What follows from a taken page for the one before it: after a while in which nothing was taken it
  * gets another hearing. */
-static void suspect_judge(struct pager_lane *l, bool was_parked)
+static void suspect_judge(struct endpoint *l, bool was_parked)
 {
 	if (l->suspect && !was_parked)
 		suspect_bury(l);
 	suspect_clear(l);
 }
 
-static struct retry_outcome outcome_of(const struct pager_lane *l, const struct pager_item *item,
+static struct retry_outcome outcome_of(const struct endpoint *l, const struct pager_item *item,
 				       const struct pager_answer *answer)
 {
 	return (struct retry_outcome){
@@ -216,33 +218,33 @@ static struct retry_outcome outcome_of(const struct pager_lane *l, const struct 
 	};
 }
 
-static void lane_judge(struct pager_lane *l, const struct pager_answer *answer)
+static void endpoint_judge(struct endpoint *l, const struct pager_answer *answer)
 {
 	struct pager_item *item = TAKE(l->current);
-	struct posting *posting = item->posting;
+	struct delivery *delivery = item->delivery;
 	struct retry_outcome outcome = outcome_of(l, item, answer);
 	struct retry_decision decision =
 		retry_decide(&outcome, l->failures + 1, l->options->park_retry_ns, random_bits());
 	struct attempt a = {
-		.posting = posting,
+		.delivery = delivery,
 		.endpoint = l->name,
 		.number = item->attempts,
 		.http_status = answer->http_status,
-		.delay_ns = late_ns(posting),
+		.delay_ns = late_ns(delivery),
 		.error = answer->error,
 	};
 
-	/* Before the flag that ends the posting, so that whoever sees that waits for the telling
+	/* Before the flag that ends the delivery, so that whoever sees that waits for the telling
 	 * too. */
 	atomic_fetch_add(&l->counts->telling, 1);
 	atomic_fetch_add(&l->counts->attempts, 1);
 	if (decision.verdict != RETRY_DELIVERED)
 		atomic_fetch_add(&l->counts->failures, 1);
-	atomic_store_explicit(&posting->attempts, item->attempts, memory_order_relaxed);
-	atomic_store_explicit(&posting->http_status, (uint32_t)answer->http_status,
+	atomic_store_explicit(&delivery->attempts, item->attempts, memory_order_relaxed);
+	atomic_store_explicit(&delivery->http_status, (uint32_t)answer->http_status,
 			      memory_order_relaxed);
 	bool was_parked = atomic_load(&l->parked);
-	bool ends = lane_apply(l, item, &outcome, &decision, &a);
+	bool ends = endpoint_apply(l, item, &outcome, &decision, &a);
 	attempt_tell(l, &a);
 	if (decision.verdict == RETRY_DELIVERED)
 		suspect_judge(l, was_parked);
@@ -257,7 +259,7 @@ static void lane_judge(struct pager_lane *l, const struct pager_answer *answer)
  * A parked endpoint is tried with all its pages by turns, so that one that it never takes blocks no
  * other; so is one that has to show whether it takes any but the suspect.
  */
-static struct pager_item *lane_choose(const struct pager_lane *l)
+static struct pager_item *endpoint_choose(const struct endpoint *l)
 {
 	struct pager_item *item = l->again;
 
@@ -267,13 +269,13 @@ static struct pager_item *lane_choose(const struct pager_lane *l)
 }
 
 /* Someone else may have delivered it, when the same posting was submitted twice. */
-static struct pager_item *lane_next(struct pager_lane *l)
+static struct pager_item *endpoint_next(struct endpoint *l)
 {
 	struct pager_item *item;
 
-	while ((item = lane_choose(l)) &&
-	       (atomic_load_explicit(&item->posting->flags, memory_order_acquire) &
-		POSTING_ENDED)) {
+	while ((item = endpoint_choose(l)) &&
+	       (atomic_load_explicit(&item->delivery->flags, memory_order_acquire) &
+		DELIVERY_ENDED)) {
 		item_settle(l, item);
 		pager_item_free(item);
 	}
@@ -282,7 +284,7 @@ static struct pager_item *lane_next(struct pager_lane *l)
 }
 
 /* Is it time, or has a person mended what it was parked for? */
-static bool lane_is_due(struct pager_lane *l, uint64_t now_ns)
+static bool endpoint_is_due(struct endpoint *l, uint64_t now_ns)
 {
 	if (now_ns >= l->next_ns)
 		return true;
@@ -292,68 +294,68 @@ static bool lane_is_due(struct pager_lane *l, uint64_t now_ns)
 	return credentials_changed(l->request.credentials);
 }
 
-void pager_lane_begin(struct pager_lane *l, uint64_t now_ns)
+void endpoint_begin(struct endpoint *l, uint64_t now_ns)
 {
 	char trouble[REQUEST_ERROR_SIZE] = "";
 	struct pager_answer answer = { 0 };
 	struct pager_item *item;
 
-	if (l->current || pager_queue_is_empty(&l->queue) || !lane_is_due(l, now_ns))
+	if (l->current || pager_queue_is_empty(&l->queue) || !endpoint_is_due(l, now_ns))
 		return;
-	item = lane_next(l);
+	item = endpoint_next(l);
 	if (!item)
 		return;
 	l->current = item;
 	item->attempts++;
 	if (atomic_load(&l->since_ns) == 0)
 		atomic_store(&l->since_ns, now_ns);
-	int r = pager_request_prepare(&l->request, item->posting->page, item->minimal,
+	int r = pager_request_prepare(&l->request, item->delivery->page, item->minimal,
 				      clock_realtime_ns(), trouble);
 	if (trouble[0] && l->options->trouble)
 		l->options->trouble(l->options->userdata, l->name, trouble);
 	if (r == 0 && curl_multi_add_handle(l->multi, l->request.easy) == CURLM_OK)
 		return;
 	snprintf(answer.error, sizeof answer.error, "no memory for the request");
-	lane_judge(l, &answer);
+	endpoint_judge(l, &answer);
 }
 
-void pager_lane_collect(struct pager_lane *l, CURLcode code)
+void endpoint_collect(struct endpoint *l, CURLcode code)
 {
 	struct pager_answer answer;
 
 	pager_request_finish(&l->request, code, clock_realtime_ns(), &answer);
-	lane_judge(l, &answer);
+	endpoint_judge(l, &answer);
 }
 
-bool pager_lane_is_answered(const struct pager_lane *l, uint64_t now_ns)
+bool endpoint_is_answered(const struct endpoint *l, uint64_t now_ns)
 {
 	return l->current && now_ns >= pager_request_until_ns(&l->request);
 }
 
 /* Its connection goes with it. */
-void pager_lane_cut(struct pager_lane *l)
+void endpoint_cut(struct endpoint *l)
 {
 	curl_multi_remove_handle(l->multi, l->request.easy);
 }
 
-void pager_lane_add(struct pager_lane *l, struct pager_item *item)
+void endpoint_add(struct endpoint *l, struct pager_item *item)
 {
 	pager_queue_add(&l->queue, item);
 	atomic_fetch_add(&l->waiting, 1);
 	if (atomic_load(&l->parked))
-		atomic_store_explicit(&item->posting->parked, true, memory_order_relaxed);
+		atomic_store_explicit(&item->delivery->parked, true, memory_order_relaxed);
 	/* It was parked because it had refused the only page: here is the witness. */
 	if (l->suspect && atomic_load(&l->parked) &&
 	    pager_queue_other(&l->queue, l->suspect, true) == item)
 		l->next_ns = 0;
 }
 
-void pager_lane_hurry(struct pager_lane *l)
+void endpoint_hurry(struct endpoint *l)
 {
 	l->next_ns = 0;
 }
 
-void pager_lane_discard(struct pager_lane *l, const char *page_id, char **reason)
+void endpoint_discard(struct endpoint *l, const char *page_id, char **reason)
 {
 	struct pager_item *item = pager_queue_find(&l->queue, page_id);
 
@@ -365,14 +367,14 @@ void pager_lane_discard(struct pager_lane *l, const char *page_id, char **reason
 		item_give_up(l, item, *reason);
 }
 
-uint64_t pager_lane_due_ns(const struct pager_lane *l)
+uint64_t endpoint_due_ns(const struct endpoint *l)
 {
 	return l->current || pager_queue_is_empty(&l->queue) ? UINT64_MAX : l->next_ns;
 }
 
-uint64_t pager_lane_wake_ns(const struct pager_lane *l)
+uint64_t endpoint_wake_ns(const struct endpoint *l)
 {
-	uint64_t due_ns = pager_lane_due_ns(l);
+	uint64_t due_ns = endpoint_due_ns(l);
 
 	if (l->current)
 		return pager_request_until_ns(&l->request);
@@ -380,8 +382,8 @@ uint64_t pager_lane_wake_ns(const struct pager_lane *l)
 										      : due_ns;
 }
 
-int pager_lane_init(struct pager_lane *l, const struct pager_options *options, unsigned endpoint,
-		    CURLM *multi, struct pager_counts *counts)
+int endpoint_init(struct endpoint *l, const struct pager_options *options, unsigned endpoint,
+		  CURLM *multi, struct pager_counts *counts)
 {
 	l->options = options;
 	l->counts = counts;
@@ -398,7 +400,7 @@ int pager_lane_init(struct pager_lane *l, const struct pager_options *options, u
 		       : -ENOMEM;
 }
 
-void pager_lane_give_up_current(struct pager_lane *l)
+void endpoint_give_up_current(struct endpoint *l)
 {
 	struct pager_item *item = l->current;
 
@@ -409,7 +411,7 @@ void pager_lane_give_up_current(struct pager_lane *l)
 	item_give_up(l, item, item->given_up);
 }
 
-void pager_lane_done(struct pager_lane *l)
+void endpoint_done(struct endpoint *l)
 {
 	if (l->current)
 		curl_multi_remove_handle(l->multi, l->request.easy);

@@ -17,7 +17,7 @@ struct pager_counts {
 	atomic_uint telling; /* attempts whose end is being told */
 };
 
-struct pager_lane {
+struct endpoint {
 	const struct pager_options *options;
 	struct pager_counts *counts;
 	CURLM *multi;
@@ -42,34 +42,34 @@ struct pager_lane {
 };
 
 /* The options, the counts and the multi handle must outlive it. Errors as pager_request_init;
- * pager_lane_done also after a failure. */
-int pager_lane_init(struct pager_lane *l, const struct pager_options *options, unsigned endpoint,
-		    CURLM *multi, struct pager_counts *counts);
+ * endpoint_done also after a failure. */
+int endpoint_init(struct endpoint *l, const struct pager_options *options, unsigned endpoint,
+		  CURLM *multi, struct pager_counts *counts);
 /* Ends the attempt under way without judging it. */
-void pager_lane_done(struct pager_lane *l);
+void endpoint_done(struct endpoint *l);
 
-/* The lane owns the item from now on. */
-void pager_lane_add(struct pager_lane *l, struct pager_item *item);
+/* The endpoint owns the item from now on. */
+void endpoint_add(struct endpoint *l, struct pager_item *item);
 /* As pager_hurry. */
-void pager_lane_hurry(struct pager_lane *l);
+void endpoint_hurry(struct endpoint *l);
 /* As pager_discard; may take *reason. */
-void pager_lane_discard(struct pager_lane *l, const char *page_id, char **reason);
+void endpoint_discard(struct endpoint *l, const char *page_id, char **reason);
 /* Gives up what waited for an attempt to end that is never to end. */
-void pager_lane_give_up_current(struct pager_lane *l);
+void endpoint_give_up_current(struct endpoint *l);
 
 /* Begins the next attempt if it is due and none is under way. */
-void pager_lane_begin(struct pager_lane *l, uint64_t now_ns);
+void endpoint_begin(struct endpoint *l, uint64_t now_ns);
 /* libcurl is done with the attempt under way, and no longer has the handle. */
-void pager_lane_collect(struct pager_lane *l, CURLcode code);
+void endpoint_collect(struct endpoint *l, CURLcode code);
 
 /* Is the head of the answer there, and does the rest not come? */
-bool pager_lane_is_answered(const struct pager_lane *l, uint64_t now_ns);
-/* Takes the handle of such an attempt from libcurl, for pager_lane_collect. */
-void pager_lane_cut(struct pager_lane *l);
+bool endpoint_is_answered(const struct endpoint *l, uint64_t now_ns);
+/* Takes the handle of such an attempt from libcurl, for endpoint_collect. */
+void endpoint_cut(struct endpoint *l);
 
 /* When the next attempt is due; UINT64_MAX: nothing waits, or one is under way. */
-uint64_t pager_lane_due_ns(const struct pager_lane *l);
-/* When pager_lane_begin, or pager_lane_cut, should be called, which may be earlier. */
-uint64_t pager_lane_wake_ns(const struct pager_lane *l);
+uint64_t endpoint_due_ns(const struct endpoint *l);
+/* When endpoint_begin, or endpoint_cut, should be called, which may be earlier. */
+uint64_t endpoint_wake_ns(const struct endpoint *l);
 
 #endif

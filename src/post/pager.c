@@ -37,7 +37,7 @@ struct pager {
 	struct descriptor_identity wake_identity;
 	_Atomic int
 		wake; /* an eventfd: libcurl's own way to be woken may be missing without a word */
-	struct pager_lane *lanes;
+	struct endpoint *endpoints;
 	pthread_t thread;
 
 	pthread_mutex_t mutex;                         /* over the next group */
@@ -54,16 +54,16 @@ struct pager {
 	bool joined; /* the stopper's own */
 };
 
-/* The lane of a request that has ended, and how it has; NULL: there is none. Inside the gate, since
- * a connection may be closed. */
-static struct pager_lane *attempt_take(struct pager *p, CURLcode *ret_code)
+/* The endpoint of a request that has ended, and how it has; NULL: there is none. Inside the gate,
+ * since a connection may be closed. */
+static struct endpoint *attempt_take(struct pager *p, CURLcode *ret_code)
 {
 	CURLMsg *m;
 	int left;
 
 	while ((m = curl_multi_info_read(p->multi, &left))) {
 		CURL *easy = m->easy_handle;
-		struct pager_lane *l;
+		struct endpoint *l;
 
 		if (m->msg != CURLMSG_DONE)
 			continue;
@@ -78,7 +78,7 @@ static struct pager_lane *attempt_take(struct pager *p, CURLcode *ret_code)
 /* Lets libcurl do what it can now. False: the process exits. */
 static bool attempts_go_on(struct pager *p)
 {
-	struct pager_lane *l;
+	struct endpoint *l;
 	CURLcode code;
 	int running;
 
@@ -88,7 +88,7 @@ static bool attempts_go_on(struct pager *p)
 	while ((l = attempt_take(p, &code))) {
 		/* What is told of it, files and other people's functions included, is outside. */
 		exit_gate_leave();
-		pager_lane_collect(l, code);
+		endpoint_collect(l, code);
 		if (!exit_gate_enter())
 			return false;
 	}
@@ -100,13 +100,13 @@ static bool attempts_go_on(struct pager *p)
 static bool attempts_cut(struct pager *p, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < p->options.n_endpoints; i++) {
-		if (!pager_lane_is_answered(&p->lanes[i], now_ns))
+		if (!endpoint_is_answered(&p->endpoints[i], now_ns))
 			continue;
 		if (!exit_gate_enter())
 			return false;
-		pager_lane_cut(&p->lanes[i]);
+		endpoint_cut(&p->endpoints[i]);
 		exit_gate_leave();
-		pager_lane_collect(&p->lanes[i], CURLE_OPERATION_TIMEDOUT);
+		endpoint_collect(&p->endpoints[i], CURLE_OPERATION_TIMEDOUT);
 	}
 	return true;
 }
@@ -120,12 +120,12 @@ static void command_free(struct command *c)
 
 static void command_do(struct pager *p, struct command *c)
 {
-	struct pager_lane *l = &p->lanes[c->endpoint];
+	struct endpoint *l = &p->endpoints[c->endpoint];
 
 	if (c->page_id)
-		pager_lane_discard(l, c->page_id, &c->reason);
+		endpoint_discard(l, c->page_id, &c->reason);
 	else
-		pager_lane_hurry(l);
+		endpoint_hurry(l);
 }
 
 /* In the order in which they were given. */
@@ -162,23 +162,23 @@ static void submitted_take(struct pager *p, bool end, bool *ret_stopping, uint64
 	pthread_mutex_unlock(&p->mutex);
 	for (; item; item = next) {
 		next = item->newer;
-		pager_lane_add(&p->lanes[item->posting->endpoint], item);
+		endpoint_add(&p->endpoints[item->delivery->endpoint], item);
 	}
 	commands_do(p, commands);
 }
 
-static void lanes_begin(struct pager *p, uint64_t now_ns)
+static void endpoints_begin(struct pager *p, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < p->options.n_endpoints; i++)
-		pager_lane_begin(&p->lanes[i], now_ns);
+		endpoint_begin(&p->endpoints[i], now_ns);
 }
 
-static uint64_t lanes_wake_ns(const struct pager *p)
+static uint64_t endpoints_wake_ns(const struct pager *p)
 {
 	uint64_t next_ns = UINT64_MAX;
 
 	for (unsigned i = 0; i < p->options.n_endpoints; i++) {
-		uint64_t ns = pager_lane_wake_ns(&p->lanes[i]);
+		uint64_t ns = endpoint_wake_ns(&p->endpoints[i]);
 
 		next_ns = ns < next_ns ? ns : next_ns;
 	}
@@ -186,10 +186,10 @@ static uint64_t lanes_wake_ns(const struct pager *p)
 }
 
 /* Is there nothing more to deliver until then? */
-static bool lanes_rest_until(const struct pager *p, uint64_t until_ns)
+static bool endpoints_rest_until(const struct pager *p, uint64_t until_ns)
 {
 	for (unsigned i = 0; i < p->options.n_endpoints; i++)
-		if (p->lanes[i].current || pager_lane_due_ns(&p->lanes[i]) < until_ns)
+		if (p->endpoints[i].current || endpoint_due_ns(&p->endpoints[i]) < until_ns)
 			return false;
 	return true;
 }
@@ -252,15 +252,15 @@ static bool pager_turn(struct pager *p)
 	submitted_take(p, false, &stopping, &drain_until_ns);
 	now_ns = clock_monotonic_ns();
 	if (!stopping || now_ns < drain_until_ns)
-		lanes_begin(p, now_ns);
+		endpoints_begin(p, now_ns);
 	if (!attempts_go_on(p))
 		return false;
 	now_ns = clock_monotonic_ns();
 	if (!attempts_cut(p, now_ns))
 		return false;
-	next_ns = lanes_wake_ns(p);
+	next_ns = endpoints_wake_ns(p);
 	if (stopping) {
-		if (now_ns >= drain_until_ns || lanes_rest_until(p, drain_until_ns))
+		if (now_ns >= drain_until_ns || endpoints_rest_until(p, drain_until_ns))
 			return false;
 		if (next_ns > drain_until_ns)
 			next_ns = drain_until_ns;
@@ -269,10 +269,10 @@ static bool pager_turn(struct pager *p)
 	return true;
 }
 
-static void lanes_done(struct pager *p)
+static void endpoints_done(struct pager *p)
 {
 	for (unsigned i = 0; i < p->options.n_endpoints; i++)
-		pager_lane_done(&p->lanes[i]);
+		endpoint_done(&p->endpoints[i]);
 	curl_multi_cleanup(p->multi);
 	p->multi = NULL;
 }
@@ -304,9 +304,9 @@ static void *pager_main(void *arg)
 	/* An operator's word counts to the last. */
 	submitted_take(p, true, &stopping, &until_ns);
 	for (unsigned i = 0; i < p->options.n_endpoints; i++)
-		pager_lane_give_up_current(&p->lanes[i]);
+		endpoint_give_up_current(&p->endpoints[i]);
 	/* Here, so that whatever it takes is within the stop's time. */
-	lanes_done(p);
+	endpoints_done(p);
 	/* It never leaves the gate: who joins it does that, for OpenSSL has its part in a thread's
 	 * end. */
 	finished_tell(p, false);
@@ -318,7 +318,7 @@ static void pager_destroy(struct pager *p)
 {
 	if (descriptor_is(p->wake, p->wake_identity))
 		close(p->wake);
-	free(p->lanes);
+	free(p->endpoints);
 	pthread_cond_destroy(&p->parted);
 	pthread_mutex_destroy(&p->mutex);
 	free(p);
@@ -328,8 +328,8 @@ static void cleanup_pager(struct pager **p)
 {
 	if (!*p)
 		return;
-	if ((*p)->lanes)
-		lanes_done(*p);
+	if ((*p)->endpoints)
+		endpoints_done(*p);
 	pager_destroy(*p);
 }
 
@@ -381,14 +381,14 @@ int pager_new(const struct pager_options *o, struct pager **ret)
 	if (p->wake < 0)
 		return -errno;
 	p->wake_identity = descriptor_identify(p->wake);
-	p->lanes = calloc(o->n_endpoints + 1, sizeof *p->lanes);
+	p->endpoints = calloc(o->n_endpoints + 1, sizeof *p->endpoints);
 	descriptor_low_fill(&low);
 	p->multi = curl_multi_init();
 	descriptor_low_free(&low);
-	if (!p->lanes || !p->multi)
+	if (!p->endpoints || !p->multi)
 		return failure_set(o->failure, -ENOMEM, "curl_multi_init");
 	for (unsigned i = 0; i < o->n_endpoints; i++) {
-		r = pager_lane_init(&p->lanes[i], &p->options, i, p->multi, &p->counts);
+		r = endpoint_init(&p->endpoints[i], &p->options, i, p->multi, &p->counts);
 		if (r < 0)
 			return failure_set(o->failure, r, "making of the endpoint %s",
 					   o->endpoints[i].name);
@@ -400,14 +400,14 @@ int pager_new(const struct pager_options *o, struct pager **ret)
 	return 0;
 }
 
-int pager_submit(struct pager *p, struct posting *posting)
+int pager_submit(struct pager *p, struct delivery *delivery)
 {
 	struct pager_item *item;
 	int r = 0;
 
-	if (posting->endpoint >= p->options.n_endpoints)
+	if (delivery->endpoint >= p->options.n_endpoints)
 		return -EINVAL;
-	item = pager_item_new(posting);
+	item = pager_item_new(delivery);
 	if (!item)
 		return -ENOMEM;
 	pthread_mutex_lock(&p->mutex);
@@ -495,14 +495,14 @@ uint64_t pager_parked(const struct pager *p)
 	uint64_t parked = 0;
 
 	for (unsigned i = 0; i < p->options.n_endpoints; i++)
-		if (atomic_load(&p->lanes[i].parked))
-			parked += atomic_load(&p->lanes[i].waiting);
+		if (atomic_load(&p->endpoints[i].parked))
+			parked += atomic_load(&p->endpoints[i].waiting);
 	return parked;
 }
 
 uint64_t pager_failing_since(const struct pager *p, unsigned endpoint)
 {
-	const struct pager_lane *l = &p->lanes[endpoint];
+	const struct endpoint *l = &p->endpoints[endpoint];
 
 	return atomic_load(&l->waiting) > 0 ? atomic_load(&l->since_ns) : 0;
 }

@@ -43,7 +43,7 @@ enum attempt_result { ATTEMPT_DELIVERED, ATTEMPT_RETRY, ATTEMPT_PARKED, ATTEMPT_
 
 /* One attempt, for the audit line. Lives for the call. */
 struct attempt {
-	struct posting *posting;
+	struct delivery *delivery;
 	const char *endpoint; /* its name */
 	unsigned number;      /* of this page at this endpoint, from 1, in this run */
 	long http_status;     /* 0: no answer */
@@ -70,8 +70,8 @@ struct pager_options {
 	long connection_max_s; /* 0: PAGER_CONNECTION_MAX_S */
 	/* On the pager's thread, after each attempt. */
 	void (*attempted)(void *userdata, const struct attempt *a);
-	/* Likewise: it was given up by pager_discard and has POSTING_DISCARDED. */
-	void (*discarded)(void *userdata, struct posting *posting, const char *reason);
+	/* Likewise: it was given up by pager_discard and has DELIVERY_DISCARDED. */
+	void (*discarded)(void *userdata, struct delivery *delivery, const char *reason);
 	/* Likewise: a file of its credentials has changed and cannot be used; a line for a person.
 	 */
 	void (*trouble)(void *userdata, const char *endpoint, const char *text);
@@ -84,7 +84,7 @@ struct pager_options {
 int pager_new(const struct pager_options *o, struct pager **ret);
 /* Takes a reference of its own. Any thread; does not block. -ENOMEM, -ENOBUFS, -EINVAL (there is no
  * such endpoint), -ESHUTDOWN after the stop. */
-int pager_submit(struct pager *p, struct posting *posting);
+int pager_submit(struct pager *p, struct delivery *delivery);
 
 /* Tries again at once what waits for that endpoint, parked or not. Any thread. */
 void pager_hurry(struct pager *p, unsigned endpoint);
@@ -96,7 +96,7 @@ int pager_discard(struct pager *p, const char *page_id, unsigned endpoint, const
 /* When the first attempt in a row began that was in vain or is under way, on CLOCK_MONOTONIC; 0:
  * the last one was not, or nothing waits there. Any thread. */
 uint64_t pager_failing_since(const struct pager *p, unsigned endpoint);
-/* Is somebody just being told of an attempt? Asked after a posting was seen to have ended. */
+/* Is somebody just being told of an attempt? Asked after a delivery was seen to have ended. */
 bool pager_is_telling(const struct pager *p);
 uint64_t pager_pending(const struct pager *p); /* parked ones too */
 uint64_t pager_parked(const struct pager *p);

@@ -8,15 +8,15 @@
 #include "base/hash.h"
 #include "base/text.h"
 
-struct pager_item *pager_item_new(struct posting *posting)
+struct pager_item *pager_item_new(struct delivery *delivery)
 {
 	struct pager_item *item = calloc(1, sizeof *item);
 
 	if (!item)
 		return NULL;
-	item->posting = posting_ref(posting);
-	item->alert_hash = hash_text(str(posting->page->alert_id));
-	item->step = page_step(posting->page);
+	item->delivery = delivery_ref(delivery);
+	item->alert_hash = hash_text(str(delivery->page->alert_id));
+	item->step = page_step(delivery->page);
 	return item;
 }
 
@@ -24,18 +24,18 @@ void pager_item_free(struct pager_item *item)
 {
 	if (!item)
 		return;
-	posting_unref(item->posting);
+	delivery_unref(item->delivery);
 	free(item->given_up);
 	free(item);
 }
 
 static unsigned list_of(const struct pager_item *item)
 {
-	uint32_t priority = item->posting->page->priority;
+	uint32_t priority = item->delivery->page->priority;
 	unsigned rank =
 		priority < PAGER_QUEUE_PRIORITIES ? priority - 1 : PAGER_QUEUE_PRIORITIES - 1;
 
-	return 2 * rank + (item->posting->sequence > 0);
+	return 2 * rank + (item->delivery->sequence > 0);
 }
 
 /* Equals keep the order in which they were added, so what comes in order is put at the end. */
@@ -44,7 +44,7 @@ void pager_queue_add(struct pager_queue *q, struct pager_item *item)
 	unsigned l = list_of(item);
 	struct pager_item *before = q->list[l].newest;
 
-	while (before && before->posting->sequence > item->posting->sequence)
+	while (before && before->delivery->sequence > item->delivery->sequence)
 		before = before->older;
 	item->older = before;
 	item->newer = before ? before->newer : q->list[l].oldest;
@@ -83,7 +83,7 @@ void pager_queue_remove(struct pager_queue *q, struct pager_item *item)
 static bool is_of_incident(const struct pager_item *a, const struct pager_item *b)
 {
 	return a->alert_hash == b->alert_hash &&
-	       strcmp(a->posting->page->alert_id, b->posting->page->alert_id) == 0;
+	       strcmp(a->delivery->page->alert_id, b->delivery->page->alert_id) == 0;
 }
 
 /*
@@ -136,8 +136,8 @@ struct pager_item *pager_queue_find(const struct pager_queue *q, const char *pag
 
 	for (unsigned l = 0; l < PAGER_QUEUE_LISTS; l++)
 		for (struct pager_item *i = q->list[l].oldest; i; i = i->newer)
-			if (i->posting->id_hash == hash &&
-			    strcmp(i->posting->page->id, page_id) == 0)
+			if (i->delivery->id_hash == hash &&
+			    strcmp(i->delivery->page->id, page_id) == 0)
 				return i;
 	return NULL;
 }

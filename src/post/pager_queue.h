@@ -15,7 +15,7 @@
 #define PAGER_QUEUE_BUCKETS 4096
 
 struct pager_item {
-	struct posting *posting; /* owned */
+	struct delivery *delivery; /* owned */
 	unsigned attempts;
 	bool minimal; /* the next attempt is with the minimal page */
 	/* Refused twice when so many pages had been taken, and one; 0: never. */
@@ -34,8 +34,8 @@ struct pager_queue {
 	} list[PAGER_QUEUE_LISTS]; /* in the order in which they go */
 };
 
-/* Takes a reference to the posting. NULL without memory. */
-struct pager_item *pager_item_new(struct posting *posting);
+/* Takes a reference to the delivery. NULL without memory. */
+struct pager_item *pager_item_new(struct delivery *delivery);
 void pager_item_free(struct pager_item *item);
 
 /* The queue owns the item until it is removed. */

@@ -8,13 +8,13 @@
 #include "base/moment.h"
 #include "base/text.h"
 
-struct posting *posting_new(struct page *page, unsigned endpoint, uint64_t sequence)
+struct delivery *delivery_new(struct page *page, unsigned endpoint, uint64_t sequence)
 {
-	struct posting *p = malloc(sizeof *p);
+	struct delivery *p = malloc(sizeof *p);
 
 	if (!p)
 		return NULL;
-	*p = (struct posting){
+	*p = (struct delivery){
 		.page = page_ref(page),
 		.endpoint = endpoint,
 		.sequence = sequence,
@@ -27,17 +27,17 @@ struct posting *posting_new(struct page *page, unsigned endpoint, uint64_t seque
 }
 
 /* Relaxed: whoever takes a reference has one already, or a lock over one, so nothing is learnt. */
-struct posting *posting_ref(struct posting *p)
+struct delivery *delivery_ref(struct delivery *p)
 {
 	atomic_fetch_add_explicit(&p->references, 1, memory_order_relaxed);
 	return p;
 }
 
 /*
- * Release: what this thread did with the posting comes before its free. Acquire: the thread that
+ * Release: what this thread did with the delivery comes before its free. Acquire: the thread that
  * frees has seen what all the others did.
  */
-struct posting *posting_unref(struct posting *p)
+struct delivery *delivery_unref(struct delivery *p)
 {
 	if (p && atomic_fetch_sub_explicit(&p->references, 1, memory_order_acq_rel) == 1) {
 		page_unref(p->page);

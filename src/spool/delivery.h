@@ -12,19 +12,19 @@
 #include "page/page.h"
 
 enum {
-	POSTING_DURABLE = 1,    /* its file is on disk */
-	POSTING_DELIVERED = 2,  /* its receiver has taken it */
-	POSTING_UNKEPT = 4,     /* its file could not be written; it lives in memory alone */
-	POSTING_DEAD = 8,       /* its receiver has refused it twice; its file is in dead/ */
-	POSTING_DISCARDED = 16, /* an operator has given it up */
+	DELIVERY_DURABLE = 1,    /* its file is on disk */
+	DELIVERY_DELIVERED = 2,  /* its receiver has taken it */
+	DELIVERY_UNKEPT = 4,     /* its file could not be written; it lives in memory alone */
+	DELIVERY_DEAD = 8,       /* its receiver has refused it twice; its file is in dead/ */
+	DELIVERY_DISCARDED = 16, /* an operator has given it up */
 	/* Nothing more will be tried. */
-	POSTING_ENDED = POSTING_DELIVERED | POSTING_DEAD | POSTING_DISCARDED,
+	DELIVERY_ENDED = DELIVERY_DELIVERED | DELIVERY_DEAD | DELIVERY_DISCARDED,
 };
 
-/* What the keeper is asked about a posting; see disk_thread_tasks.h. */
+/* What the disk thread is asked about a delivery; see disk_thread_tasks.h. */
 struct task {
 	enum task_kind { TASK_KEEP, TASK_DROP, TASK_BURY, TASK_RUN } kind;
-	struct posting *posting; /* a reference; TASK_RUN: NULL */
+	struct delivery *delivery; /* a reference; TASK_RUN: NULL */
 	void (*job)(void *userdata);
 	void *userdata;
 	uint32_t incident; /* a hash of its alert's id */
@@ -33,9 +33,9 @@ struct task {
 };
 
 /* To be kept, and then to be dropped or buried. */
-enum { POSTING_TASKS = 2 };
+enum { DELIVERY_TASKS = 2 };
 
-struct posting {
+struct delivery {
 	atomic_uint references;
 	atomic_uint flags;
 	struct page *page;
@@ -46,18 +46,19 @@ struct posting {
 	/* For those who list pages; the pager writes them, and nothing hangs on their order. */
 	_Atomic uint32_t attempts, http_status; /* of the last one */
 	atomic_bool parked;
-	/* So that asking the keeper takes no memory; each is its asker's that has set the flag. */
-	struct task tasks[POSTING_TASKS];
-	atomic_bool asked[POSTING_TASKS];
+	/* So that asking the disk thread takes no memory; each is its asker's that has set the
+	 * flag. */
+	struct task tasks[DELIVERY_TASKS];
+	atomic_bool asked[DELIVERY_TASKS];
 	/* The dispatcher's own. */
-	struct posting *ledger_next; /* in its bucket of the ledger */
-	bool held;                   /* not yet given to the pager */
+	struct delivery *delivery_index_next; /* in its bucket of the delivery index */
+	bool held;                            /* not yet given to the pager */
 };
 
 /* Takes a reference to the page. NULL without memory. */
-struct posting *posting_new(struct page *page, unsigned endpoint, uint64_t sequence);
-struct posting *posting_ref(struct posting *p);
+struct delivery *delivery_new(struct page *page, unsigned endpoint, uint64_t sequence);
+struct delivery *delivery_ref(struct delivery *p);
 /* Returns NULL; takes NULL. */
-struct posting *posting_unref(struct posting *p);
+struct delivery *delivery_unref(struct delivery *p);
 
 #endif

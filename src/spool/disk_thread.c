@@ -17,8 +17,8 @@
 #define RETRY_FIRST_PART 50 /* of the greatest delay: what passes, mostly passes at once */
 #define MEMORY_TRIES 1000   /* 1 ms apart: short memory is no refusal of the disk's */
 
-struct keeper {
-	struct keeper_options options;
+struct disk_thread {
+	struct disk_thread_options options;
 	pthread_t thread;
 	pthread_mutex_t mutex; /* over the next group; never held while the disk is waited for */
 	pthread_cond_t asked;
@@ -35,7 +35,7 @@ struct keeper {
 	bool joined;          /* the stopper's own */
 };
 
-static void task_done(struct keeper *k, struct task *t)
+static void task_done(struct disk_thread *k, struct task *t)
 {
 	pthread_mutex_lock(&k->mutex);
 	if (t->kind == TASK_KEEP)
@@ -47,35 +47,35 @@ static void task_done(struct keeper *k, struct task *t)
 }
 
 /* Acquire, so that with the flag comes what was done before it was set. */
-static unsigned flags_of(const struct posting *p)
+static unsigned flags_of(const struct delivery *p)
 {
 	return atomic_load_explicit(&p->flags, memory_order_acquire);
 }
 
 /*
  * Release: whoever sees the flag with acquire sees what it speaks of as done. For DURABLE that is a
- * file, which needs no ordering of ours; but the posting's other members must not seem older.
+ * file, which needs no ordering of ours; but the delivery's other members must not seem older.
  */
-static unsigned flag_set(struct posting *p, unsigned flag)
+static unsigned flag_set(struct delivery *p, unsigned flag)
 {
 	return atomic_fetch_or_explicit(&p->flags, flag, memory_order_release);
 }
 
-static void tell(struct keeper *k, struct posting *p, int error)
+static void tell(struct disk_thread *k, struct delivery *p, int error)
 {
 	if (k->options.settled)
 		k->options.settled(k->options.userdata, p, error);
 }
 
 /* Once per posting: a failure that repeats itself is no news. */
-static void tell_unkept(struct keeper *k, struct posting *p, int error)
+static void tell_unkept(struct disk_thread *k, struct delivery *p, int error)
 {
-	if (!(flag_set(p, POSTING_UNKEPT) & POSTING_UNKEPT))
+	if (!(flag_set(p, DELIVERY_UNKEPT) & DELIVERY_UNKEPT))
 		tell(k, p, error);
 }
 
 /* Takes the task, behind all that were asked before. */
-static void failed_add(struct keeper *k, struct task *t, int error)
+static void failed_add(struct disk_thread *k, struct task *t, int error)
 {
 	bool had_turn = t->error < 0;
 
@@ -87,12 +87,12 @@ static void failed_add(struct keeper *k, struct task *t, int error)
 	task_list_append(k->left.first && !had_turn ? &k->left : &k->failed, t);
 }
 
-static const char *endpoint_of(const struct keeper *k, const struct posting *p)
+static const char *endpoint_of(const struct disk_thread *k, const struct delivery *p)
 {
 	return k->options.endpoints[p->endpoint];
 }
 
-static int try_for_memory(struct keeper *k, struct posting *p,
+static int try_for_memory(struct disk_thread *k, struct delivery *p,
 			  int (*act)(struct outbox *o, const struct page *p, const char *endpoint))
 {
 	int r = -ENOMEM;
@@ -107,7 +107,7 @@ static int try_for_memory(struct keeper *k, struct posting *p,
 
 /* Tries once more at once where the outbox was removed under us: it is made again then. But it is
  * told: what else waited in it is in memory alone. */
-static int in_outbox(struct keeper *k, struct posting *p,
+static int in_outbox(struct disk_thread *k, struct delivery *p,
 		     int (*act)(struct outbox *o, const struct page *p, const char *endpoint))
 {
 	int r = try_for_memory(k, p, act);
@@ -120,22 +120,22 @@ static int in_outbox(struct keeper *k, struct posting *p,
 
 /* What keeps an earlier page of the incident from the disk keeps this one: after a crash a
  * resolution that alone is there would go before its raising. */
-static int put_in_order(struct keeper *k, const struct task *t)
+static int put_in_order(struct disk_thread *k, const struct task *t)
 {
 	int r = task_list_earlier(&k->failed, t);
 
 	if (r == 0)
 		r = task_list_earlier(&k->left, t);
-	return r < 0 ? r : in_outbox(k, t->posting, outbox_put);
+	return r < 0 ? r : in_outbox(k, t->delivery, outbox_put);
 }
 
-static void keep(struct keeper *k, struct task *t, uint64_t give_up_ns)
+static void keep(struct disk_thread *k, struct task *t, uint64_t give_up_ns)
 {
-	struct posting *p = t->posting;
+	struct delivery *p = t->delivery;
 	int r = -ENOENT;
 
 	/* Ended meanwhile: its drop or its burial follows, or has come before. */
-	if (flags_of(p) & (POSTING_ENDED | POSTING_DURABLE)) {
+	if (flags_of(p) & (DELIVERY_ENDED | DELIVERY_DURABLE)) {
 		task_done(k, t);
 		return;
 	}
@@ -144,7 +144,7 @@ static void keep(struct keeper *k, struct task *t, uint64_t give_up_ns)
 	else if (k->options.outbox)
 		r = put_in_order(k, t);
 	if (r == 0) {
-		flag_set(p, POSTING_DURABLE);
+		flag_set(p, DELIVERY_DURABLE);
 		tell(k, p, 0);
 		task_done(k, t);
 		return;
@@ -157,9 +157,9 @@ static void keep(struct keeper *k, struct task *t, uint64_t give_up_ns)
 }
 
 /* A page that was never written has no file, and removing that is no error. */
-static void drop(struct keeper *k, struct task *t)
+static void drop(struct disk_thread *k, struct task *t)
 {
-	const struct posting *p = t->posting;
+	const struct delivery *p = t->delivery;
 	int r = 0;
 
 	if (k->options.outbox)
@@ -170,9 +170,9 @@ static void drop(struct keeper *k, struct task *t)
 		task_done(k, t);
 }
 
-static void bury(struct keeper *k, struct task *t, uint64_t give_up_ns)
+static void bury(struct disk_thread *k, struct task *t, uint64_t give_up_ns)
 {
-	struct posting *p = t->posting;
+	struct delivery *p = t->delivery;
 	bool can = k->options.outbox && clock_monotonic_ns() < give_up_ns;
 	int r = can ? in_outbox(k, p, outbox_bury) : k->options.outbox ? -ECANCELED : -ENOENT;
 
@@ -184,7 +184,7 @@ static void bury(struct keeper *k, struct task *t, uint64_t give_up_ns)
 		task_done(k, t);
 }
 
-static void task_do(struct keeper *k, struct task *t, uint64_t give_up_ns)
+static void task_do(struct disk_thread *k, struct task *t, uint64_t give_up_ns)
 {
 	switch (t->kind) {
 	case TASK_KEEP:
@@ -203,7 +203,7 @@ static void task_do(struct keeper *k, struct task *t, uint64_t give_up_ns)
 	}
 }
 
-static bool is_idle(struct keeper *k)
+static bool is_idle(struct disk_thread *k)
 {
 	pthread_mutex_lock(&k->mutex);
 	bool idle = !k->first.first && !k->queue.first && !k->stopping;
@@ -211,14 +211,14 @@ static bool is_idle(struct keeper *k)
 	return idle;
 }
 
-static void round_begin(struct keeper *k)
+static void round_begin(struct disk_thread *k)
 {
 	task_list_join(&k->failed, &k->left);
 	task_list_join(&k->left, &k->failed);
 }
 
 /* Each once; a round is broken off when something is asked meanwhile, and then gone on with. */
-static void failed_retry(struct keeper *k)
+static void failed_retry(struct disk_thread *k)
 {
 	if (!k->left.first)
 		round_begin(k);
@@ -231,7 +231,7 @@ static void failed_retry(struct keeper *k)
 }
 
 /* The disk may have been mended since the last turn, and there is no other. */
-static void failed_retry_last(struct keeper *k)
+static void failed_retry_last(struct disk_thread *k)
 {
 	struct task *t;
 
@@ -242,7 +242,7 @@ static void failed_retry_last(struct keeper *k)
 		task_done(k, t);
 }
 
-static void wait_asked(struct keeper *k)
+static void wait_asked(struct disk_thread *k)
 {
 	uint64_t now = clock_monotonic_ns();
 
@@ -256,7 +256,7 @@ static void wait_asked(struct keeper *k)
 }
 
 /* The next task, NULL to look after those that failed. False: it is over. */
-static bool next_task(struct keeper *k, struct task **ret, uint64_t *ret_give_up_ns)
+static bool next_task(struct disk_thread *k, struct task **ret, uint64_t *ret_give_up_ns)
 {
 	bool go_on = true;
 
@@ -273,9 +273,9 @@ static bool next_task(struct keeper *k, struct task **ret, uint64_t *ret_give_up
 	return go_on;
 }
 
-static void *keeper_main(void *arg)
+static void *disk_thread_main(void *arg)
 {
-	struct keeper *k = arg;
+	struct disk_thread *k = arg;
 	struct task *t;
 	uint64_t give_up_ns;
 
@@ -289,16 +289,16 @@ static void *keeper_main(void *arg)
 	return NULL;
 }
 
-int keeper_new(const struct keeper_options *o, struct keeper **ret)
+int disk_thread_new(const struct disk_thread_options *o, struct disk_thread **ret)
 {
-	_cleanup_free_ struct keeper *k = calloc(1, sizeof *k);
+	_cleanup_free_ struct disk_thread *k = calloc(1, sizeof *k);
 	int r;
 
 	if (!k)
 		return -ENOMEM;
 	k->options = *o;
 	if (k->options.retry_ns == 0)
-		k->options.retry_ns = KEEPER_RETRY_NS;
+		k->options.retry_ns = DISK_THREAD_RETRY_NS;
 	task_list_init(&k->first);
 	task_list_init(&k->queue);
 	task_list_init(&k->failed);
@@ -308,11 +308,11 @@ int keeper_new(const struct keeper_options *o, struct keeper **ret)
 		return r;
 	r = cond_init(&k->asked);
 	if (r == 0) {
-		r = thread_start("tocsin-keeper", o->cpus, keeper_main, k, &k->thread);
+		r = thread_start("tocsin-disk", o->cpus, disk_thread_main, k, &k->thread);
 		if (r < 0)
 			pthread_cond_destroy(&k->asked);
 		if (r < 0)
-			failure_set(o->failure, r, "pthread_create of tocsin-keeper");
+			failure_set(o->failure, r, "pthread_create of tocsin-disk");
 	}
 	if (r < 0) {
 		pthread_mutex_destroy(&k->mutex);
@@ -322,7 +322,7 @@ int keeper_new(const struct keeper_options *o, struct keeper **ret)
 	return 0;
 }
 
-static int submit_to(struct keeper *k, struct task_list *l, struct task like)
+static int submit_to(struct disk_thread *k, struct task_list *l, struct task like)
 {
 	struct task *t = task_new(&like);
 	int r = 0;
@@ -333,7 +333,7 @@ static int submit_to(struct keeper *k, struct task_list *l, struct task like)
 	size_t *n = t->kind == TASK_KEEP ? &k->n_keeps : &k->n_others;
 	if (k->ended)
 		r = -ESHUTDOWN;
-	else if (*n >= KEEPER_KEEPS_MAX)
+	else if (*n >= DISK_THREAD_KEEPS_MAX)
 		r = -ENOBUFS;
 	if (r == 0) {
 		++*n;
@@ -346,46 +346,46 @@ static int submit_to(struct keeper *k, struct task_list *l, struct task like)
 	return r;
 }
 
-static int submit(struct keeper *k, struct task like)
+static int submit(struct disk_thread *k, struct task like)
 {
 	return submit_to(k, &k->queue, like);
 }
 
-static int keep_in(struct keeper *k, struct task_list *l, struct posting *p)
+static int keep_in(struct disk_thread *k, struct task_list *l, struct delivery *p)
 {
-	int r = submit_to(k, l, (struct task){ .kind = TASK_KEEP, .posting = p });
+	int r = submit_to(k, l, (struct task){ .kind = TASK_KEEP, .delivery = p });
 
 	if (r < 0)
-		flag_set(p, POSTING_UNKEPT);
+		flag_set(p, DELIVERY_UNKEPT);
 	return r;
 }
 
-int keeper_keep(struct keeper *k, struct posting *p)
+int disk_thread_keep(struct disk_thread *k, struct delivery *p)
 {
 	return keep_in(k, &k->queue, p);
 }
 
-int keeper_keep_first(struct keeper *k, struct posting *p)
+int disk_thread_keep_first(struct disk_thread *k, struct delivery *p)
 {
 	return keep_in(k, &k->first, p);
 }
 
-int keeper_drop(struct keeper *k, struct posting *p)
+int disk_thread_drop(struct disk_thread *k, struct delivery *p)
 {
-	return submit(k, (struct task){ .kind = TASK_DROP, .posting = p });
+	return submit(k, (struct task){ .kind = TASK_DROP, .delivery = p });
 }
 
-int keeper_bury(struct keeper *k, struct posting *p)
+int disk_thread_bury(struct disk_thread *k, struct delivery *p)
 {
-	return submit(k, (struct task){ .kind = TASK_BURY, .posting = p });
+	return submit(k, (struct task){ .kind = TASK_BURY, .delivery = p });
 }
 
-int keeper_run(struct keeper *k, void (*job)(void *userdata), void *userdata)
+int disk_thread_run(struct disk_thread *k, void (*job)(void *userdata), void *userdata)
 {
 	return submit(k, (struct task){ .kind = TASK_RUN, .job = job, .userdata = userdata });
 }
 
-int keeper_stop(struct keeper *k, uint64_t timeout_ns)
+int disk_thread_stop(struct disk_thread *k, uint64_t timeout_ns)
 {
 	uint64_t now = clock_monotonic_ns();
 	bool for_ever = timeout_ns >= UINT64_MAX - now - GRACE_NS;
@@ -404,7 +404,7 @@ int keeper_stop(struct keeper *k, uint64_t timeout_ns)
 	return r;
 }
 
-void keeper_free(struct keeper *k)
+void disk_thread_free(struct disk_thread *k)
 {
 	if (!k)
 		return;

@@ -10,7 +10,7 @@
 
 struct task *task_new(const struct task *like)
 {
-	struct posting *p = like->posting;
+	struct delivery *p = like->delivery;
 	unsigned place = like->kind != TASK_KEEP;
 	bool own = p && !atomic_exchange(&p->asked[place], true);
 	struct task *t = own ? &p->tasks[place] : malloc(sizeof *t);
@@ -18,9 +18,9 @@ struct task *task_new(const struct task *like)
 	if (!t)
 		return NULL;
 	*t = *like;
-	if (t->posting) {
-		posting_ref(t->posting);
-		t->incident = hash_text(str(t->posting->page->alert_id));
+	if (t->delivery) {
+		delivery_ref(t->delivery);
+		t->incident = hash_text(str(t->delivery->page->alert_id));
 	}
 	return t;
 }
@@ -29,13 +29,13 @@ void task_free(struct task *t)
 {
 	if (!t)
 		return;
-	struct posting *p = t->posting;
+	struct delivery *p = t->delivery;
 
-	if (p && t >= p->tasks && t < p->tasks + POSTING_TASKS)
+	if (p && t >= p->tasks && t < p->tasks + DELIVERY_TASKS)
 		atomic_store(&p->asked[t - p->tasks], false);
 	else
 		free(t);
-	posting_unref(p);
+	delivery_unref(p);
 }
 
 void task_list_init(struct task_list *l)
@@ -74,17 +74,17 @@ void task_list_join(struct task_list *l, struct task_list *from)
 
 static bool is_earlier(const struct task *a, const struct task *b)
 {
-	const struct posting *p = a->posting, *q = b->posting;
+	const struct delivery *p = a->delivery, *q = b->delivery;
 
 	return a->kind == TASK_KEEP && a->incident == b->incident && p->endpoint == q->endpoint &&
 	       page_step(p->page) < page_step(q->page) &&
 	       strcmp(p->page->alert_id, q->page->alert_id) == 0 &&
-	       !(atomic_load_explicit(&p->flags, memory_order_acquire) & POSTING_ENDED);
+	       !(atomic_load_explicit(&p->flags, memory_order_acquire) & DELIVERY_ENDED);
 }
 
 int task_list_earlier(const struct task_list *l, const struct task *t)
 {
-	if (page_step(t->posting->page) == 0)
+	if (page_step(t->delivery->page) == 0)
 		return 0;
 	for (const struct task *i = l->first; i; i = i->next)
 		if (is_earlier(i, t))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the keeper is asked to do, in the order it was asked. disk_thread.c uses it. */
+/* What the disk thread is asked to do, in the order it was asked. disk_thread.c uses it. */
 #ifndef TOCSIN_SPOOL_DISK_THREAD_TASKS_H
 #define TOCSIN_SPOOL_DISK_THREAD_TASKS_H
 
@@ -11,7 +11,7 @@ struct task_list {
 	struct task *first, **end;
 };
 
-/* A copy with a reference of its own: in the posting, unless that was asked the same before. NULL
+/* A copy with a reference of its own: in the delivery, unless that was asked the same before. NULL
  * without memory. */
 struct task *task_new(const struct task *like);
 /* Takes NULL. */

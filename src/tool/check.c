@@ -90,9 +90,9 @@ static int parse_arguments(struct check *c, int argc, char **argv)
 
 static void check_folders(struct findings *f, const struct settings *s)
 {
-	struct places p;
+	struct folders p;
 
-	if (places_find(s, &p) < 0) {
+	if (folders_find(s, &p) < 0) {
 		findings_tell(f, VERDICT_FAILED, "folders", "no memory");
 		return;
 	}
@@ -110,7 +110,7 @@ static void check_folders(struct findings *f, const struct settings *s)
 	if (p.state >= 0 && !folder_can_sync(p.state))
 		findings_tell(f, VERDICT_WARNING, "state folder", "%s " FOLDER_CANNOT_SYNC,
 			      p.state_path);
-	places_done(&p);
+	folders_done(&p);
 }
 
 /* A certificate that ends soon ends on a night when nobody looks. */

@@ -168,14 +168,14 @@ static int send_page(struct page_test *t, const struct settings *s, unsigned end
 		.attempted = attempted,
 		.userdata = t,
 	};
-	struct posting *posting = posting_new(page, 0, 1);
+	struct delivery *delivery = delivery_new(page, 0, 1);
 	struct pager *pager;
-	int r = posting ? pager_new(&options, &pager) : -ENOMEM;
+	int r = delivery ? pager_new(&options, &pager) : -ENOMEM;
 
 	t->done = t->taken = false;
 	if (r == 0) {
 		t->begun_ns = clock_monotonic_ns();
-		r = pager_submit(pager, posting);
+		r = pager_submit(pager, delivery);
 		if (r == 0 && !wait_for_answer(t, e->timeout_ns + SLACK_NS))
 			printf("%s: NOT taken: no answer within %s\n", e->name,
 			       duration_to_text(e->timeout_ns + SLACK_NS,
@@ -186,7 +186,7 @@ static int send_page(struct page_test *t, const struct settings *s, unsigned end
 				break;
 			}
 	}
-	posting_unref(posting);
+	delivery_unref(delivery);
 	if (r < 0)
 		printf("%s: NOT sent: %s\n", e->name, strerror(-r));
 	return r == 0 && t->taken ? TOOL_FINE : TOOL_FAILED;

@@ -27,7 +27,7 @@
 
 DEFINE_CLEANUP(struct outbox *, outbox_free, cleanup_outbox)
 DEFINE_CLEANUP(struct page *, page_unref, cleanup_page)
-DEFINE_CLEANUP(struct posting *, posting_unref, cleanup_posting)
+DEFINE_CLEANUP(struct delivery *, delivery_unref, cleanup_delivery)
 DEFINE_CLEANUP(struct settings *, settings_free, cleanup_settings)
 
 bool pages_wanted(const struct control_request *want, const struct page_row *row)
@@ -118,7 +118,7 @@ static int ask(const struct pages_engine *e, const struct control_request *want)
 static struct entry *audit_entry(const struct settings *s, struct page *page, const char *endpoint,
 				 const char *reason)
 {
-	_cleanup_(cleanup_posting) struct posting *p = posting_new(page, 0, 0);
+	_cleanup_(cleanup_delivery) struct delivery *p = delivery_new(page, 0, 0);
 	struct entry_context c = { .engine = s->engine_name, .replay = s->engine_replay };
 
 	return p ? entry_of_discard(&c, p, endpoint, reason, clock_realtime_ns()) : NULL;

@@ -125,7 +125,8 @@ static void loses_its_rights(struct world *w)
 		    TOCSIN_OK ||
 	    w->plugin->start(i) != TOCSIN_OK || w->plugin->on_session(i, &s) != TOCSIN_OK)
 		_exit(1);
-	/* Once this is over the marker is written: what was asked of the disk before it is done. */
+	/* Once this is over the running file is written: what was asked of the disk before it is
+	 * done. */
 	if (w->plugin->flush(i, TOCSIN_FLUSH_DURABLE, LIMIT_NS) != TOCSIN_OK)
 		_exit(2);
 	char path[160];

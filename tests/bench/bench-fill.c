@@ -49,12 +49,12 @@ static int send_alert(unsigned n)
 		.number = n / 2 + 1,
 		.count = 1,
 	};
-	struct news news = { .kind = NEWS_ALERT, .at = { now_ns, now_ns }, .incident = &i };
+	struct change change = { .kind = CHANGE_ALERT, .at = { now_ns, now_ns }, .incident = &i };
 	struct entry *e;
 	int r;
 
 	snprintf(i.id, sizeof i.id, "0123456789abcdef0123456789abcdef-%u-feed", n / 2 + 1);
-	e = entry_of_news(&context, &news);
+	e = entry_of_change(&context, &change);
 	if (!e)
 		return -1;
 	r = sd_journal_sendv(e->fields, (int)e->n_fields);

@@ -122,7 +122,7 @@ static bool holds_items(const uint8_t *data, size_t at)
 	uint16_t tag;
 
 	memcpy(&tag, data + at, sizeof tag);
-	return tag >= TAG_SESSION && tag <= TAG_STORM;
+	return tag >= TAG_SESSION && tag <= TAG_RATE_LIMIT;
 }
 
 static size_t items_find(const uint8_t *data, size_t from, size_t end, size_t parent,

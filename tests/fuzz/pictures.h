@@ -11,20 +11,20 @@
 #define PICTURE_START_NS (1000 * NS_PER_S)
 #define PICTURE_WALL_NS (UINT64_C(1785750000) * NS_PER_S)
 
-/* Each piece of news must be whole. */
-_unused_ static void picture_hear(void *userdata, const struct news *n)
+/* Each change must be whole. */
+_unused_ static void picture_hear(void *userdata, const struct change *n)
 {
 	uint64_t *told = userdata;
 
 	(*told)++;
-	if (n->kind == NEWS_ALERT)
+	if (n->kind == CHANGE_ALERT)
 		MUST(n->incident && n->incident->id[0] && n->incident->key && n->incident->code &&
 		     n->incident->message);
-	if (n->kind == NEWS_SESSION)
+	if (n->kind == CHANGE_SESSION)
 		MUST(n->session && n->record);
-	if (n->kind == NEWS_TROUBLE)
+	if (n->kind == CHANGE_TROUBLE)
 		MUST(n->text && is_one_line(n->text));
-	if (n->kind == NEWS_SUMMARY)
+	if (n->kind == CHANGE_SUMMARY)
 		MUST(n->summary);
 }
 

@@ -186,7 +186,7 @@ is_sent_again() { [ "$(came)" -eq 6 ]; }
 await is_sent_again
 is 5 "$(grep -c "\"webhook-id\": *\"$feed\"" "$work/came")" "requests under the page's id"
 await grep -q '"pages":\[\]' "$state/pages.json"
-# The list is written before the keeper has taken the file away.
+# The list is written before the disk thread has taken the file away.
 no_file_is_left() { [ -z "$(find "$state/outbox" -name '*@*')" ]; }
 await no_file_is_left
 # It is asked for by name, and nobody has it any more.

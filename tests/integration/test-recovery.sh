@@ -168,7 +168,7 @@ exec 6>&-
 wait "$second" || fail "the second engine did not stop in order"
 second=
 
-# --- The host dies: the marker is all that is left.
+# --- The host dies: the running file is all that is left.
 
 log=one.log
 say '"session":"created","session_id":"s2"'

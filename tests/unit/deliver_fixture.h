@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of delivery share: incidents, pages and postings, made in one line each. */
+/* What the tests of delivery share: incidents, pages and deliveries, made in one line each. */
 #ifndef TOCSIN_TESTS_UNIT_DELIVER_FIXTURE_H
 #define TOCSIN_TESTS_UNIT_DELIVER_FIXTURE_H
 
@@ -63,20 +63,20 @@ __attribute__((unused)) static struct page *fixture_page(const char *alert_id)
 }
 
 /* Its page has no other owner. */
-__attribute__((unused)) static struct posting *fixture_posting(const char *alert_id,
-							       uint32_t priority,
-							       enum page_kind kind,
-							       uint64_t sequence)
+__attribute__((unused)) static struct delivery *fixture_delivery(const char *alert_id,
+								 uint32_t priority,
+								 enum page_kind kind,
+								 uint64_t sequence)
 {
 	struct page *page = fixture_page_at(alert_id, priority, kind, FIXTURE_WALL_NS);
-	struct posting *p = posting_new(page, 0, sequence);
+	struct delivery *p = delivery_new(page, 0, sequence);
 
 	assert_non_null(p);
 	page_unref(page);
 	return p;
 }
 
-__attribute__((unused)) static unsigned fixture_flags(const struct posting *p)
+__attribute__((unused)) static unsigned fixture_flags(const struct delivery *p)
 {
 	return atomic_load_explicit(&p->flags, memory_order_acquire);
 }

@@ -43,7 +43,7 @@ __attribute__((unused)) static void desk_attempted(void *userdata, const struct 
 
 	pthread_mutex_lock(&d->mutex);
 	struct told *t = &d->told[d->n_told++ % TOLD_MAX];
-	snprintf(t->id, sizeof t->id, "%s", a->posting->page->id);
+	snprintf(t->id, sizeof t->id, "%s", a->delivery->page->id);
 	snprintf(t->endpoint, sizeof t->endpoint, "%s", a->endpoint);
 	snprintf(t->error, sizeof t->error, "%s", a->error);
 	t->number = a->number;
@@ -52,13 +52,13 @@ __attribute__((unused)) static void desk_attempted(void *userdata, const struct 
 	t->next_ns = a->next_ns;
 	t->failing_ns = a->failing_ns;
 	d->n_delivered += delivered;
-	if (delivered != ((fixture_flags(a->posting) & POSTING_DELIVERED) != 0))
+	if (delivered != ((fixture_flags(a->delivery) & DELIVERY_DELIVERED) != 0))
 		d->flag_was_missing = true;
 	pthread_cond_broadcast(&d->changed);
 	pthread_mutex_unlock(&d->mutex);
 }
 
-__attribute__((unused)) static void desk_discarded(void *userdata, struct posting *p,
+__attribute__((unused)) static void desk_discarded(void *userdata, struct delivery *p,
 						   const char *reason)
 {
 	struct desk *d = userdata;
@@ -67,7 +67,7 @@ __attribute__((unused)) static void desk_discarded(void *userdata, struct postin
 	d->n_discarded++;
 	snprintf(d->discarded, sizeof d->discarded, "%s", p->page->id);
 	snprintf(d->reason, sizeof d->reason, "%s", reason);
-	if (!(fixture_flags(p) & POSTING_DISCARDED))
+	if (!(fixture_flags(p) & DELIVERY_DISCARDED))
 		d->flag_was_missing = true;
 	pthread_cond_broadcast(&d->changed);
 	pthread_mutex_unlock(&d->mutex);
@@ -171,10 +171,10 @@ __attribute__((unused)) static void desk_submit(struct desk *d, const char *aler
 						uint32_t priority, enum page_kind kind,
 						uint64_t sequence)
 {
-	struct posting *p = fixture_posting(alert_id, priority, kind, sequence);
+	struct delivery *p = fixture_delivery(alert_id, priority, kind, sequence);
 
 	assert_int_equal(pager_submit(d->pager, p), 0);
-	posting_unref(p);
+	delivery_unref(p);
 }
 
 #endif

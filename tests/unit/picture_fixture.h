@@ -83,7 +83,7 @@ struct fixture {
 
 static const char *const page_names[] = { "", " page", " repeat", " resolved-page" };
 
-static void fixture_tell_alert(struct fixture *f, const struct news *n)
+static void fixture_tell_alert(struct fixture *f, const struct change *n)
 {
 	const struct incident *i = n->incident;
 
@@ -103,9 +103,9 @@ static void fixture_tell_alert(struct fixture *f, const struct news *n)
 				   i->opened.wall_ns, n->position);
 }
 
-static void fixture_tell_summary(struct fixture *f, const struct news *n)
+static void fixture_tell_summary(struct fixture *f, const struct change *n)
 {
-	struct storm_summary *s = n->summary;
+	struct rate_limit_summary *s = n->summary;
 
 	text_buffer_printf(&f->told,
 			   "%.3f summary P%" PRIu32 " %s +%" PRIu64 " -%" PRIu64 " since %.3f:",
@@ -124,7 +124,7 @@ static void fixture_tell_summary(struct fixture *f, const struct news *n)
 	s->endpoints |= f->endpoints;
 }
 
-_unused_ static void fixture_tell(void *userdata, const struct news *n)
+_unused_ static void fixture_tell(void *userdata, const struct change *n)
 {
 	struct fixture *f = userdata;
 	double s = (double)n->at.clock_ns / 1e9;
@@ -132,21 +132,21 @@ _unused_ static void fixture_tell(void *userdata, const struct news *n)
 	if (n->at.clock_ns < f->last.clock_ns)
 		f->out_of_order++;
 	f->last = n->at;
-	if (n->kind == NEWS_ALERT) {
+	if (n->kind == CHANGE_ALERT) {
 		fixture_tell_alert(f, n);
 		if (n->page != PAGE_NONE)
 			n->incident->endpoints |= f->endpoints;
-	} else if (n->kind == NEWS_SUMMARY) {
+	} else if (n->kind == CHANGE_SUMMARY) {
 		fixture_tell_summary(f, n);
-	} else if (n->kind == NEWS_TROUBLE) {
+	} else if (n->kind == CHANGE_TROUBLE) {
 		text_buffer_printf(&f->told, "%.3f trouble %s\n", s, n->text);
-	} else if (n->kind == NEWS_NOTE) {
+	} else if (n->kind == CHANGE_NOTE) {
 		f->notes++;
 		snprintf(f->note, sizeof f->note, "%s", n->text);
-	} else if (n->kind == NEWS_SESSION && !f->alerts_only) {
+	} else if (n->kind == CHANGE_SESSION && !f->alerts_only) {
 		text_buffer_printf(&f->told, "%.3f session %s %s\n", s, n->session->id,
 				   n->session->status);
-	} else if (n->kind == NEWS_HEALTH && !f->alerts_only) {
+	} else if (n->kind == CHANGE_HEALTH && !f->alerts_only) {
 		text_buffer_printf(&f->told, "%.3f health %" PRIu32 "\n", s, n->record->kind);
 	}
 }

@@ -218,14 +218,14 @@ static tocsin_str long_id(char id[static TOCSIN_ID_MAX + 1], unsigned n)
 /* As many pages as are remembered within the minute; what comes then is held. */
 static void fill_minute(struct fixture *f)
 {
-	struct storm *s = &f->picture->storm;
+	struct rate_limit *s = &f->picture->rate_limit;
 
-	for (unsigned i = 0; i < STORM_GROUPS_MAX; i++) {
-		storm_note(s, false, at_s(2));
+	for (unsigned i = 0; i < RATE_LIMIT_GROUPS_MAX; i++) {
+		rate_limit_note(s, false, at_s(2));
 		s->all.went[i].n = s->limit;
 		s->all.n_went = (i + 1) * s->limit;
 	}
-	assert_int_equal(s->all.n_groups, STORM_GROUPS_MAX);
+	assert_int_equal(s->all.n_groups, RATE_LIMIT_GROUPS_MAX);
 }
 
 /* Everything there can be, and every text as long as can be. */
@@ -290,7 +290,7 @@ static void a_picture_full_of_the_longest_fits_and_comes_back(void **state)
 	assert_int_equal(alerts_open(picture_alerts(first.picture)),
 			 ALERTS_OPEN_MAX +
 				 3); /* and CAPACITY_REACHED of feeds, sessions, incidents */
-	assert_int_equal(first.picture->storm.held.n_ids, STORM_IDS_MAX);
+	assert_int_equal(first.picture->rate_limit.held.n_ids, RATE_LIMIT_IDS_MAX);
 	encode(&first, &buf);
 	/* A third identifier, which no event has, and a longer alert_id could still come on top. */
 	assert_true(buf.len + ALERTS_OPEN_MAX * (TOCSIN_ID_MAX + 6 + ALERT_ID_SIZE) <=
@@ -361,7 +361,7 @@ static void make_some(struct checkpoint_buffer *buf)
 	fixture_start(&f, &settings);
 	for (unsigned i = 0; i < 300; i++)
 		apply_random(&f, &c);
-	assert_true(storm_waits(&f.picture->storm));
+	assert_true(rate_limit_waits(&f.picture->rate_limit));
 	encode(&f, buf);
 	fixture_done(&f);
 }

@@ -125,11 +125,12 @@ static void or_after_a_rescue_that_had_seen_the_future(void **state)
 	picture_free(p);
 	assert_int_equal(mkdirat(f->fd, "state", 0700), 0);
 	_cleanup_close_ int folder = openat(f->fd, "state", O_RDONLY | O_DIRECTORY);
-	assert_int_equal(carried_write(folder, &(struct carried){ .kind = CARRIED_RESCUED,
-								  .first_position = 1,
-								  .state = buf.ptr,
-								  .len = buf.len }),
-			 0);
+	assert_int_equal(
+		saved_picture_write(folder, &(struct saved_picture){ .kind = SAVED_PICTURE_RESCUED,
+								     .first_position = 1,
+								     .state = buf.ptr,
+								     .len = buf.len }),
+		0);
 	free(buf.ptr);
 	a_feed_falls_silent(f);
 }

@@ -15,25 +15,25 @@
 static atomic_uint kept_first, not_kept_first;
 static char first_page_id[PAGE_ID_SIZE];
 
-int __real_keeper_keep_first(struct keeper *k, struct posting *p);
-int __wrap_keeper_keep_first(struct keeper *k, struct posting *p);
+int __real_disk_thread_keep_first(struct disk_thread *k, struct delivery *p);
+int __wrap_disk_thread_keep_first(struct disk_thread *k, struct delivery *p);
 
-int __wrap_keeper_keep_first(struct keeper *k, struct posting *p)
+int __wrap_disk_thread_keep_first(struct disk_thread *k, struct delivery *p)
 {
 	snprintf(first_page_id, sizeof first_page_id, "%s", p->page->id);
 	atomic_fetch_add(&kept_first, 1);
-	return __real_keeper_keep_first(k, p);
+	return __real_disk_thread_keep_first(k, p);
 }
 
-int __real_pager_submit(struct pager *p, struct posting *posting);
-int __wrap_pager_submit(struct pager *p, struct posting *posting);
+int __real_pager_submit(struct pager *p, struct delivery *delivery);
+int __wrap_pager_submit(struct pager *p, struct delivery *delivery);
 
-int __wrap_pager_submit(struct pager *p, struct posting *posting)
+int __wrap_pager_submit(struct pager *p, struct delivery *delivery)
 {
 	/* Both on the dispatcher's thread. */
-	if (strcmp(first_page_id, posting->page->id) != 0)
+	if (strcmp(first_page_id, delivery->page->id) != 0)
 		atomic_fetch_add(&not_kept_first, 1);
-	return __real_pager_submit(p, posting);
+	return __real_pager_submit(p, delivery);
 }
 
 /* --- How it is lost --- */

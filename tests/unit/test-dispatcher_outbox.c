@@ -24,12 +24,12 @@
 static atomic_bool pager_full;
 static atomic_uint scans, failing_scan; /* so far; which one fails, from 1; 0: none */
 
-int __real_pager_submit(struct pager *p, struct posting *posting);
-int __wrap_pager_submit(struct pager *p, struct posting *posting);
+int __real_pager_submit(struct pager *p, struct delivery *delivery);
+int __wrap_pager_submit(struct pager *p, struct delivery *delivery);
 
-int __wrap_pager_submit(struct pager *p, struct posting *posting)
+int __wrap_pager_submit(struct pager *p, struct delivery *delivery)
 {
-	return atomic_load(&pager_full) ? -ENOBUFS : __real_pager_submit(p, posting);
+	return atomic_load(&pager_full) ? -ENOBUFS : __real_pager_submit(p, delivery);
 }
 
 typedef void found_fn(void *userdata, struct page *p, const char *endpoint);

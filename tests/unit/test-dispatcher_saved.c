@@ -87,17 +87,17 @@ static void start(struct engine *e, const struct test_folder *f)
 	engine_start(e, f, "pages.page_after", "0", 0);
 }
 
-static enum carried_kind saved_kind(const struct test_folder *f, const char *state)
+static enum saved_picture_kind saved_kind(const struct test_folder *f, const char *state)
 {
 	_cleanup_close_ int folder = openat(f->fd, state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct carried c = { 0 };
-	int r = folder < 0 ? -errno : carried_read(folder, &c);
+	struct saved_picture c = { 0 };
+	int r = folder < 0 ? -errno : saved_picture_read(folder, &c);
 
 	free(c.state);
-	return r == 0 ? c.kind : (enum carried_kind)0;
+	return r == 0 ? c.kind : (enum saved_picture_kind)0;
 }
 
-static void await_saved(const struct test_folder *f, enum carried_kind kind)
+static void await_saved(const struct test_folder *f, enum saved_picture_kind kind)
 {
 	for (unsigned n = 0; saved_kind(f, "state") != kind; n++) {
 		assert_true(n < TRIES);
@@ -141,7 +141,7 @@ static void what_nobody_cleared_stays_open_in_the_next_run(void **state)
 		assert_string_not_equal(ids[i], "");
 	}
 	engine_end(&e);
-	assert_int_equal(saved_kind(f, "state"), CARRIED_STOPPED);
+	assert_int_equal(saved_kind(f, "state"), SAVED_PICTURE_STOPPED);
 
 	/* Twice: what a run has not raised itself it hands on all the same. */
 	for (unsigned run = 0; run < 2; run++) {
@@ -225,12 +225,12 @@ static void where_it_cannot_be_saved_the_recorder_stays(void **state)
 	start(&e, f);
 	assert_int_equal(engine_say(&e, TOCSIN_ALERT_RAISE, "i"), 0);
 	_cleanup_free_ char *first = engine_firing(&e, "GENERAL");
-	await_saved(f, CARRIED_RUNNING);
+	await_saved(f, SAVED_PICTURE_RUNNING);
 	/* No file replaces a folder. */
-	assert_int_equal(unlinkat(f->fd, "state/" CARRIED_FILE, 0), 0);
-	assert_int_equal(mkdirat(f->fd, "state/" CARRIED_FILE, 0700), 0);
+	assert_int_equal(unlinkat(f->fd, "state/" SAVED_PICTURE_FILE, 0), 0);
+	assert_int_equal(mkdirat(f->fd, "state/" SAVED_PICTURE_FILE, 0700), 0);
 	engine_end(&e);
-	assert_int_equal(unlinkat(f->fd, "state/" CARRIED_FILE, AT_REMOVEDIR), 0);
+	assert_int_equal(unlinkat(f->fd, "state/" SAVED_PICTURE_FILE, AT_REMOVEDIR), 0);
 	start(&e, f);
 	_cleanup_free_ char *again = engine_firing(&e, "GENERAL");
 	assert_string_equal(again, first);
@@ -249,7 +249,7 @@ static void a_crash_of_the_host_loses_no_open_incident(void **state)
 	start(&e, f);
 	assert_int_equal(engine_say(&e, TOCSIN_ALERT_RAISE, "i"), 0);
 	_cleanup_free_ char *first = engine_firing(&e, "GENERAL");
-	await_saved(f, CARRIED_RUNNING);
+	await_saved(f, SAVED_PICTURE_RUNNING);
 	/* All that a disk would have of it; the folder of the recorder is gone. */
 	char command[256];
 	snprintf(command, sizeof command,

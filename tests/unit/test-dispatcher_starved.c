@@ -108,8 +108,8 @@ static void pages_behind_those_of_a_dead_endpoint_are_read(void **state)
 static void pages_of_a_dead_endpoint_take_no_place_in_the_pager_from_others(void **state)
 {
 	struct http_server *s = http_start(STEPS(HTTP_HANG));
-	struct posting *of_dead = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
-	struct posting *of_well = fixture_posting("b-2-feed", 1, PAGE_RAISED, 2);
+	struct delivery *of_dead = fixture_delivery("a-1-feed", 1, PAGE_RAISED, 1);
+	struct delivery *of_well = fixture_delivery("b-2-feed", 1, PAGE_RAISED, 2);
 	struct desk d;
 
 	(void)state;
@@ -125,8 +125,8 @@ static void pages_of_a_dead_endpoint_take_no_place_in_the_pager_from_others(void
 	of_well->endpoint = 1;
 	int r = pager_submit(d.pager, of_well);
 	desk_end(&d);
-	posting_unref(of_dead);
-	posting_unref(of_well);
+	delivery_unref(of_dead);
+	delivery_unref(of_well);
 	http_stop(s);
 	assert_int_equal(r, 0);
 }

@@ -77,8 +77,8 @@ static struct incident feed_down(void)
 
 static struct entry *entry_of_incident(struct incident *i)
 {
-	struct news n = { .kind = NEWS_ALERT, .at = { 0, WALL_NS }, .incident = i };
-	struct entry *e = entry_of_news(&context, &n);
+	struct change n = { .kind = CHANGE_ALERT, .at = { 0, WALL_NS }, .incident = i };
+	struct entry *e = entry_of_change(&context, &n);
 
 	assert_non_null(e);
 	return e;
@@ -302,7 +302,7 @@ static void a_run_gives_the_log_a_bounded_number_of_names(void **state)
 		struct incident i = feed_down();
 		struct record r = { .type = RECORD_SESSION, .kind = TOCSIN_SESSION_CREATED };
 		struct session session = { .id = text("s"), .id_len = 1 };
-		struct news news = { .at = { 0, WALL_NS } };
+		struct change change = { .at = { 0, WALL_NS } };
 		char keys[RECORD_KV_MAX][16], last[24];
 		tocsin_kv kv[RECORD_KV_MAX];
 		struct entry *e;
@@ -314,17 +314,17 @@ static void a_run_gives_the_log_a_bounded_number_of_names(void **state)
 		}
 		snprintf(last, sizeof last, "\"%s\":\"v\"", keys[n - 1]);
 		if (steps[s].session) {
-			news.kind = NEWS_SESSION;
+			change.kind = CHANGE_SESSION;
 			r.n_kv = n;
 			memcpy(r.kv, kv, n * sizeof *kv);
-			news.record = &r;
-			news.session = &session;
+			change.record = &r;
+			change.session = &session;
 		} else {
-			news.kind = NEWS_ALERT;
+			change.kind = CHANGE_ALERT;
 			i.metadata = (struct metadata){ .kv = kv, .n = n };
-			news.incident = &i;
+			change.incident = &i;
 		}
-		e = entry_of_news(&c, &news);
+		e = entry_of_change(&c, &change);
 		assert_non_null(e);
 		assert_int_equal(meta_fields(e), steps[s].fields);
 		assert_int_equal(names.n, steps[s].names);
@@ -343,7 +343,7 @@ static void no_field_ends_at_a_nul(void **state)
 			    .kind = TOCSIN_HEALTH_FEED_UP,
 			    .source = STR("o\0x"),
 			    .session_id = STR("s\0") };
-	struct news n = { .kind = NEWS_HEALTH, .record = &r };
+	struct change n = { .kind = CHANGE_HEALTH, .record = &r };
 	struct entry *e;
 
 	(void)state;
@@ -353,7 +353,7 @@ static void no_field_ends_at_a_nul(void **state)
 	       "\xef\xbf\xbd"
 	       "a\xef\xbf\xbd");
 	entry_free(e);
-	e = entry_of_news(&context, &n);
+	e = entry_of_change(&context, &n);
 	expect(e, "TOCSIN_SOURCE", "o\xef\xbf\xbdx");
 	expect(e, "TOCSIN_SESSION", "s\xef\xbf\xbd");
 	entry_free(e);
@@ -412,13 +412,15 @@ static void a_session_says_its_status(void **state)
 			    .truncated = true,
 			    .n_kv = 1,
 			    .kv = { { STR("k"), STR("v") } } };
-	struct news n = { .kind = NEWS_SESSION, .at = { 0, WALL_NS }, .session = &s, .record = &r };
+	struct change n = {
+		.kind = CHANGE_SESSION, .at = { 0, WALL_NS }, .session = &s, .record = &r
+	};
 	struct entry_context c = context;
 	struct entry *e;
 
 	(void)state;
 	c.replay = c.recovered = true;
-	e = entry_of_news(&c, &n);
+	e = entry_of_change(&c, &n);
 	assert_int_equal(e->class, ENTRY_CLASS_SESSION);
 	expect(e, "PRIORITY", "5");
 	expect(e, "MESSAGE", "session shadow\\n001: running");
@@ -434,7 +436,7 @@ static void a_session_says_its_status(void **state)
 	expect(e, "TOCSIN_TRUNCATED", "1");
 	entry_free(e);
 	r.status = (tocsin_str){ NULL, 0 };
-	e = entry_of_news(&c, &n);
+	e = entry_of_change(&c, &n);
 	expect(e, "PRIORITY", "6");
 	entry_free(e);
 }
@@ -448,8 +450,8 @@ static void health_is_told_with_its_numbers(void **state)
 			    .value = 0.31,
 			    .limit = 0.25,
 			    .has_value = true };
-	struct news n = { .kind = NEWS_HEALTH, .at = { 0, WALL_NS }, .record = &r };
-	struct entry *e = entry_of_news(&context, &n);
+	struct change n = { .kind = CHANGE_HEALTH, .at = { 0, WALL_NS }, .record = &r };
+	struct entry *e = entry_of_change(&context, &n);
 
 	(void)state;
 	expect(e, "MESSAGE", "health risk drawdown: 0.31 (limit 0.25), session s");
@@ -460,14 +462,14 @@ static void health_is_told_with_its_numbers(void **state)
 	expect(e, "TOCSIN_LIMIT", "0.25");
 	entry_free(e);
 	r = (struct record){ .kind = TOCSIN_HEALTH_FEED_PULSE, .source = STR("x") };
-	e = entry_of_news(&context, &n);
+	e = entry_of_change(&context, &n);
 	assert_int_equal(e->class, ENTRY_CLASS_LEAST);
 	expect(e, "MESSAGE", "health feed_pulse x");
 	expect(e, "PRIORITY", "7");
 	expect(e, "TOCSIN_VALUE", NULL);
 	entry_free(e);
 	r.kind = 12345;
-	e = entry_of_news(&context, &n);
+	e = entry_of_change(&context, &n);
 	expect(e, "MESSAGE", "health event x");
 	entry_free(e);
 }
@@ -475,14 +477,14 @@ static void health_is_told_with_its_numbers(void **state)
 static void a_page_falling_due_is_no_entry(void **state)
 {
 	struct incident i = feed_down();
-	struct news n = {
-		.kind = NEWS_ALERT, .incident = &i, .page = PAGE_RAISED, .page_only = true
+	struct change n = {
+		.kind = CHANGE_ALERT, .incident = &i, .page = PAGE_RAISED, .page_only = true
 	};
 
 	(void)state;
-	assert_null(entry_of_news(&context, &n));
-	n = (struct news){ .kind = NEWS_SESSION };
-	assert_null(entry_of_news(&context, &n));
+	assert_null(entry_of_change(&context, &n));
+	n = (struct change){ .kind = CHANGE_SESSION };
+	assert_null(entry_of_change(&context, &n));
 }
 
 static void trouble_names_who_it_is_about(void **state)
@@ -490,10 +492,11 @@ static void trouble_names_who_it_is_about(void **state)
 	struct record r = { .type = RECORD_SESSION,
 			    .session_id = STR("ghost"),
 			    .status = STR("running") };
-	struct news n = {
-		.kind = NEWS_TROUBLE, .at = { 0, WALL_NS }, .record = &r, .text = "no session ghost"
-	};
-	struct entry *e = entry_of_news(&context, &n);
+	struct change n = { .kind = CHANGE_TROUBLE,
+			    .at = { 0, WALL_NS },
+			    .record = &r,
+			    .text = "no session ghost" };
+	struct entry *e = entry_of_change(&context, &n);
 
 	(void)state;
 	expect(e, "MESSAGE", "no session ghost");
@@ -524,8 +527,8 @@ static void an_attempt_is_audited(void **state)
 			     .code = "DATA_FEED_DOWN",
 			     .type = PAGE_TYPE_RAISED,
 			     .priority = 1 };
-	struct posting posting = { .page = &page };
-	struct attempt a = { .posting = &posting,
+	struct delivery delivery = { .page = &page };
+	struct attempt a = { .delivery = &delivery,
 			     .endpoint = "webhook",
 			     .number = 3,
 			     .http_status = 200,
@@ -576,8 +579,8 @@ static void an_attempt_that_needs_a_person_is_told_loudly(void **state)
 			     .code = "DATA_FEED_DOWN",
 			     .type = PAGE_TYPE_RAISED,
 			     .priority = 1 };
-	struct posting posting = { .page = &page };
-	struct attempt a = { .posting = &posting,
+	struct delivery delivery = { .page = &page };
+	struct attempt a = { .delivery = &delivery,
 			     .endpoint = "webhook",
 			     .number = 2,
 			     .http_status = 404,
@@ -627,9 +630,9 @@ static void a_discarded_page_says_why(void **state)
 			     .code = "DATA_FEED_DOWN",
 			     .type = PAGE_TYPE_RESOLVED,
 			     .priority = 1 };
-	struct posting posting = { .page = &page };
+	struct delivery delivery = { .page = &page };
 	struct entry *e =
-		entry_of_discard(&context, &posting, "webhook", "receiver\nis gone", WALL_NS);
+		entry_of_discard(&context, &delivery, "webhook", "receiver\nis gone", WALL_NS);
 
 	(void)state;
 	assert_int_equal(e->class, ENTRY_CLASS_FIRST);
@@ -648,21 +651,21 @@ static void a_discarded_page_says_why(void **state)
 
 static void a_summary_names_what_was_held_back(void **state)
 {
-	static struct storm_summary s = { .id = "0123-9-storm",
-					  .raised = 4,
-					  .resolved = 1,
-					  .unlisted = 2,
-					  .priority = 1,
-					  .code = "DATA_FEED_DOWN",
-					  .limit = 3,
-					  .n_ids = 2,
-					  .ids = { "0123-7-feed", "0123-8-feed" } };
-	struct news n = { .kind = NEWS_SUMMARY, .at = { 0, WALL_NS }, .summary = &s };
+	static struct rate_limit_summary s = { .id = "0123-9-storm",
+					       .raised = 4,
+					       .resolved = 1,
+					       .unlisted = 2,
+					       .priority = 1,
+					       .code = "DATA_FEED_DOWN",
+					       .limit = 3,
+					       .n_ids = 2,
+					       .ids = { "0123-7-feed", "0123-8-feed" } };
+	struct change n = { .kind = CHANGE_SUMMARY, .at = { 0, WALL_NS }, .summary = &s };
 	struct entry *e;
 
 	(void)state;
 	s.since.wall_ns = WALL_NS;
-	e = entry_of_news(&context, &n);
+	e = entry_of_change(&context, &n);
 	assert_non_null(e);
 	assert_int_equal(e->class, ENTRY_CLASS_P2);
 	expect(e, "PRIORITY", "4");
@@ -680,7 +683,7 @@ static void a_summary_names_what_was_held_back(void **state)
 	assert_null(field(e, "TOCSIN_ALERT_IDS", 2).ptr);
 	entry_free(e);
 	s.n_ids = SIZE_MAX; /* whatever stands there */
-	e = entry_of_news(&context, &n);
+	e = entry_of_change(&context, &n);
 	assert_true(e->n_fields <= ENTRY_FIELDS_MAX);
 	entry_free(e);
 }
@@ -691,20 +694,20 @@ static void everything_told_for_a_dead_run_says_so(void **state)
 	struct incident i = feed_down();
 	struct session s = { .id = text("s"), .id_len = 1, .status = text("x"), .status_len = 1 };
 	struct record r = { .kind = TOCSIN_HEALTH_RISK };
-	struct storm_summary *summary = calloc(1, sizeof *summary);
-	struct news news[] = {
-		{ .kind = NEWS_ALERT, .incident = &i },
-		{ .kind = NEWS_SESSION, .session = &s },
-		{ .kind = NEWS_HEALTH, .record = &r },
-		{ .kind = NEWS_TROUBLE, .text = "x" },
-		{ .kind = NEWS_SUMMARY, .summary = summary },
+	struct rate_limit_summary *summary = calloc(1, sizeof *summary);
+	struct change change[] = {
+		{ .kind = CHANGE_ALERT, .incident = &i },
+		{ .kind = CHANGE_SESSION, .session = &s },
+		{ .kind = CHANGE_HEALTH, .record = &r },
+		{ .kind = CHANGE_TROUBLE, .text = "x" },
+		{ .kind = CHANGE_SUMMARY, .summary = summary },
 	};
 
 	(void)state;
 	assert_non_null(summary);
-	for (size_t n = 0; n < 2 * sizeof news / sizeof *news; n++) {
+	for (size_t n = 0; n < 2 * sizeof change / sizeof *change; n++) {
 		c.recovered = n % 2 == 0;
-		struct entry *e = entry_of_news(&c, &news[n / 2]);
+		struct entry *e = entry_of_change(&c, &change[n / 2]);
 
 		assert_non_null(e);
 		expect(e, "TOCSIN_RECOVERED", c.recovered ? "1" : NULL);

@@ -6,7 +6,7 @@
 #define SUMMARY_ID "00112233445566778899aabbccddeeff-42-storm"
 #define MINUTE_LATER_NS (FIXTURE_WALL_NS + 58 * NS_PER_S)
 
-static void list(struct storm_summary *s, const char *id, const char *code, bool ended)
+static void list(struct rate_limit_summary *s, const char *id, const char *code, bool ended)
 {
 	size_t n = s->n_ids++;
 
@@ -15,9 +15,9 @@ static void list(struct storm_summary *s, const char *id, const char *code, bool
 	s->ended[n] = ended;
 }
 
-static struct storm_summary summary_of_some(void)
+static struct rate_limit_summary summary_of_some(void)
 {
-	struct storm_summary s = {
+	struct rate_limit_summary s = {
 		.id = SUMMARY_ID,
 		.raised = 3,
 		.resolved = 1,
@@ -34,7 +34,7 @@ static struct storm_summary summary_of_some(void)
 	return s;
 }
 
-static struct page *page_of(const struct page_context *c, const struct storm_summary *s)
+static struct page *page_of(const struct page_context *c, const struct rate_limit_summary *s)
 {
 	struct moment at = { 59 * NS_PER_S, MINUTE_LATER_NS };
 	struct page *p = NULL;
@@ -56,7 +56,7 @@ static json_int_t number_of(const json_t *o, const char *name)
 
 static void a_summary_says_how_many_of_what_and_where_to_look(void **state)
 {
-	struct storm_summary s = summary_of_some();
+	struct rate_limit_summary s = summary_of_some();
 	struct page *p = page_of(&fixture_context, &s);
 
 	(void)state;
@@ -76,7 +76,7 @@ static void a_summary_says_how_many_of_what_and_where_to_look(void **state)
 
 static void a_summary_names_the_p1s_that_are_open(void **state)
 {
-	struct storm_summary s = summary_of_some();
+	struct rate_limit_summary s = summary_of_some();
 
 	(void)state;
 	list(&s, "e-4-call", "LOW", false);
@@ -93,7 +93,7 @@ static void a_summary_names_the_p1s_that_are_open(void **state)
 
 static void a_summary_is_a_page_of_its_own(void **state)
 {
-	struct storm_summary s = summary_of_some();
+	struct rate_limit_summary s = summary_of_some();
 	struct page *p = page_of(&fixture_context, &s);
 
 	(void)state;
@@ -111,7 +111,7 @@ static void a_summary_is_a_page_of_its_own(void **state)
 
 static void a_summary_has_the_ids_for_programs(void **state)
 {
-	struct storm_summary s = summary_of_some();
+	struct rate_limit_summary s = summary_of_some();
 	struct page_context replaying = fixture_context;
 	struct page *p;
 
@@ -137,7 +137,7 @@ static void a_summary_has_the_ids_for_programs(void **state)
 
 static void what_does_not_fit_the_list_is_told_of(void **state)
 {
-	struct storm_summary s = summary_of_some();
+	struct rate_limit_summary s = summary_of_some();
 	struct page *p;
 
 	(void)state;
@@ -178,7 +178,7 @@ static void assert_comes_back(const struct page *p)
 static void the_largest_summary_fits_and_its_file_gives_it_again(void **state)
 {
 	static const char fills[] = { 'x', '"', '\x01', '\xff' };
-	struct storm_summary s = summary_of_some();
+	struct rate_limit_summary s = summary_of_some();
 	char id[ALERT_ID_SIZE] = "", code[TOCSIN_CODE_MAX + 1] = "";
 
 	(void)state;
@@ -187,7 +187,7 @@ static void the_largest_summary_fits_and_its_file_gives_it_again(void **state)
 	snprintf(s.id, sizeof s.id, "%s", id);
 	snprintf(s.code, sizeof s.code, "%s", code);
 	s.n_ids = 0;
-	for (unsigned i = 0; i < STORM_IDS_MAX; i++) {
+	for (unsigned i = 0; i < RATE_LIMIT_IDS_MAX; i++) {
 		code[0] = (char)('A' + i % 26);
 		code[1] = (char)('A' + i / 26);
 		list(&s, id, code, true);

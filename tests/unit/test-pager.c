@@ -181,8 +181,8 @@ static void graver_and_older_pages_go_first(void **state)
 static void a_hanging_endpoint_delays_no_other_and_no_stop(void **state)
 {
 	struct http_server *hanging = http_start(STEPS(HTTP_HANG)), *s = http_start(STEPS(200));
-	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
-	struct posting *q = posting_new(p->page, 1, 2);
+	struct delivery *p = fixture_delivery("a-1-feed", 1, PAGE_RAISED, 1);
+	struct delivery *q = delivery_new(p->page, 1, 2);
 	struct desk d;
 
 	(void)state;
@@ -199,12 +199,12 @@ static void a_hanging_endpoint_delays_no_other_and_no_stop(void **state)
 	/* In spite of the request's own limit, which is a minute off. */
 	assert_int_equal(pager_stop(d.pager, NS_PER_MS), 0);
 	assert_int_equal(fixture_flags(p), 0);
-	assert_int_equal(fixture_flags(q), POSTING_DELIVERED);
+	assert_int_equal(fixture_flags(q), DELIVERY_DELIVERED);
 	assert_int_equal(atomic_load(&p->references), 1);
 	assert_true(pager_pending(d.pager) == 1);
 	desk_end(&d);
-	posting_unref(p);
-	posting_unref(q);
+	delivery_unref(p);
+	delivery_unref(q);
 	http_stop(hanging);
 	http_stop(s);
 }
@@ -307,7 +307,7 @@ static void a_stop_delivers_what_it_can_first(void **state)
 static void after_the_stop_nothing_is_taken(void **state)
 {
 	struct http_server *s = http_start(STEPS(200));
-	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct delivery *p = fixture_delivery("a-1-feed", 1, PAGE_RAISED, 1);
 	struct desk d;
 
 	(void)state;
@@ -320,14 +320,14 @@ static void after_the_stop_nothing_is_taken(void **state)
 	assert_int_equal(s->n_seen, 0);
 	desk_end(&d);
 	assert_int_equal(atomic_load(&p->references), 1);
-	posting_unref(p);
+	delivery_unref(p);
 	http_stop(s);
 }
 
 static void more_than_the_maximum_is_refused(void **state)
 {
 	struct http_server *s = http_start(STEPS(HTTP_HANG));
-	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct delivery *p = fixture_delivery("a-1-feed", 1, PAGE_RAISED, 1);
 	struct desk d;
 
 	(void)state;
@@ -337,14 +337,14 @@ static void more_than_the_maximum_is_refused(void **state)
 	assert_int_equal(pager_submit(d.pager, p), -ENOBUFS);
 	desk_end(&d);
 	assert_int_equal(atomic_load(&p->references), 1);
-	posting_unref(p);
+	delivery_unref(p);
 	http_stop(s);
 }
 
-static void a_posting_given_twice_is_posted_once(void **state)
+static void a_delivery_given_twice_is_posted_once(void **state)
 {
 	struct http_server *s = http_start(STEPS(HTTP_GATE, 200));
-	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct delivery *p = fixture_delivery("a-1-feed", 1, PAGE_RAISED, 1);
 	struct desk d;
 
 	(void)state;
@@ -357,7 +357,7 @@ static void a_posting_given_twice_is_posted_once(void **state)
 	assert_int_equal(s->n_seen, 1);
 	assert_true(pager_pending(d.pager) == 0);
 	desk_end(&d);
-	posting_unref(p);
+	delivery_unref(p);
 	http_stop(s);
 }
 
@@ -387,7 +387,7 @@ int main(void)
 		cmocka_unit_test(a_stop_delivers_what_it_can_first),
 		cmocka_unit_test(after_the_stop_nothing_is_taken),
 		cmocka_unit_test(more_than_the_maximum_is_refused),
-		cmocka_unit_test(a_posting_given_twice_is_posted_once),
+		cmocka_unit_test(a_delivery_given_twice_is_posted_once),
 		cmocka_unit_test(without_endpoints_it_starts_and_stops),
 	};
 

@@ -167,7 +167,7 @@ static void what_a_person_must_mend_is_parked(void **state)
 static void a_parked_endpoint_keeps_all_its_pages_and_is_tried_whole(void **state)
 {
 	struct http_server *s = http_start(STEPS(HTTP_GATE, 401, 200));
-	struct posting *p[3];
+	struct delivery *p[3];
 	struct desk d;
 	char id[32];
 
@@ -178,7 +178,7 @@ static void a_parked_endpoint_keeps_all_its_pages_and_is_tried_whole(void **stat
 	assert_int_equal(desk_open(&d), 0);
 	for (unsigned i = 0; i < 3; i++) {
 		snprintf(id, sizeof id, "a-%u-feed", i);
-		p[i] = fixture_posting(id, 1, PAGE_RAISED, i + 1);
+		p[i] = fixture_delivery(id, 1, PAGE_RAISED, i + 1);
 		assert_int_equal(pager_submit(d.pager, p[i]), 0);
 	}
 	http_open_gate(s);
@@ -199,7 +199,7 @@ static void a_parked_endpoint_keeps_all_its_pages_and_is_tried_whole(void **stat
 	assert_int_equal(s->n_seen, 5);
 	desk_end(&d);
 	for (unsigned i = 0; i < 3; i++)
-		posting_unref(p[i]);
+		delivery_unref(p[i]);
 	http_stop(s);
 }
 
@@ -247,7 +247,7 @@ static void what_is_called_malformed_goes_once_more_in_its_minimal_form(void **s
 static void a_dead_page_ends_and_its_resolution_goes(void **state)
 {
 	struct http_server *s = http_start(STEPS(HTTP_GATE, 400, 422, 200));
-	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 2);
+	struct delivery *p = fixture_delivery("a-1-feed", 1, PAGE_RAISED, 2);
 	struct desk d;
 
 	(void)state;
@@ -266,7 +266,7 @@ static void a_dead_page_ends_and_its_resolution_goes(void **state)
 	assert_int_equal(d.told[4].number, 2);
 	assert_string_equal(d.told[4].error, "127.0.0.1: answered 422");
 	assert_true(d.told[4].failing_ns == 0);
-	assert_int_equal(fixture_flags(p), POSTING_DEAD);
+	assert_int_equal(fixture_flags(p), DELIVERY_DEAD);
 	assert_string_equal(s->seen[3].id, "b-2-feed.raised");
 	assert_string_equal(s->seen[4].id, "a-1-feed.resolved");
 	assert_true(pager_dead(d.pager) == 1 && pager_delivered(d.pager) == 3);
@@ -274,7 +274,7 @@ static void a_dead_page_ends_and_its_resolution_goes(void **state)
 	assert_true(pager_failing_since(d.pager, 0) == 0);
 	desk_end(&d);
 	assert_int_equal(atomic_load(&p->references), 1);
-	posting_unref(p);
+	delivery_unref(p);
 	http_stop(s);
 }
 

@@ -34,7 +34,7 @@ static void hurried_a_failing_endpoint_is_tried_at_once(void **state)
 static void a_page_given_up_is_not_posted(void **state)
 {
 	struct http_server *s = http_start(STEPS(HTTP_GATE, 200));
-	struct posting *p = fixture_posting("b-2-feed", 1, PAGE_RAISED, 2);
+	struct delivery *p = fixture_delivery("b-2-feed", 1, PAGE_RAISED, 2);
 	struct desk d;
 
 	(void)state;
@@ -55,20 +55,20 @@ static void a_page_given_up_is_not_posted(void **state)
 	assert_int_equal(d.n_discarded, 1);
 	assert_string_equal(d.discarded, "b-2-feed.raised");
 	assert_string_equal(d.reason, "a test");
-	assert_int_equal(fixture_flags(p), POSTING_DISCARDED);
+	assert_int_equal(fixture_flags(p), DELIVERY_DISCARDED);
 	assert_true(pager_pending(d.pager) == 0 && pager_delivered(d.pager) == 2);
 	assert_int_equal(pager_stop(d.pager, 0), 0);
 	assert_int_equal(pager_discard(d.pager, p->page->id, 0, "late"), -ESHUTDOWN);
 	desk_end(&d);
 	assert_int_equal(atomic_load(&p->references), 1);
-	posting_unref(p);
+	delivery_unref(p);
 	http_stop(s);
 }
 
 static void an_attempt_under_way_is_waited_for_before_it_is_given_up(void **state)
 {
 	struct http_server *s = http_start(STEPS(HTTP_GATE, 200)), *other;
-	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	struct delivery *p = fixture_delivery("a-1-feed", 1, PAGE_RAISED, 1);
 	struct desk d;
 
 	(void)state;
@@ -80,12 +80,12 @@ static void an_attempt_under_way_is_waited_for_before_it_is_given_up(void **stat
 	desk_wait(&d, &d.n_delivered, 1);
 	desk_end(&d);
 	assert_int_equal(d.n_discarded, 0);
-	assert_int_equal(fixture_flags(p), POSTING_DELIVERED);
-	posting_unref(p);
+	assert_int_equal(fixture_flags(p), DELIVERY_DELIVERED);
+	delivery_unref(p);
 	http_stop(s);
 
 	other = http_start(STEPS(HTTP_HANG));
-	p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
+	p = fixture_delivery("a-1-feed", 1, PAGE_RAISED, 1);
 	desk_init(&d);
 	desk_add(&d, other, "/hook");
 	d.endpoints[0].timeout_ns = 300 * NS_PER_MS;
@@ -95,18 +95,18 @@ static void an_attempt_under_way_is_waited_for_before_it_is_given_up(void **stat
 	assert_int_equal(pager_discard(d.pager, p->page->id, 0, "a test"), 0);
 	desk_wait(&d, &d.n_discarded, 1);
 	assert_int_equal(d.told[d.n_told - 1].result, ATTEMPT_RETRY);
-	assert_int_equal(fixture_flags(p), POSTING_DISCARDED);
+	assert_int_equal(fixture_flags(p), DELIVERY_DISCARDED);
 	assert_true(pager_pending(d.pager) == 0);
 	desk_end(&d);
-	posting_unref(p);
+	delivery_unref(p);
 	http_stop(other);
 }
 
 static void a_stop_does_not_forget_what_was_given_up(void **state)
 {
 	struct http_server *s = http_start(STEPS(HTTP_HANG));
-	struct posting *p = fixture_posting("a-1-feed", 1, PAGE_RAISED, 1);
-	struct posting *q = fixture_posting("b-2-feed", 1, PAGE_RAISED, 2);
+	struct delivery *p = fixture_delivery("a-1-feed", 1, PAGE_RAISED, 1);
+	struct delivery *q = fixture_delivery("b-2-feed", 1, PAGE_RAISED, 2);
 	struct desk d;
 
 	(void)state;
@@ -118,10 +118,10 @@ static void a_stop_does_not_forget_what_was_given_up(void **state)
 	assert_int_equal(pager_discard(d.pager, q->page->id, 0, "waiting"), 0);
 	desk_end(&d);
 	assert_int_equal(d.n_discarded, 2);
-	assert_int_equal(fixture_flags(p), POSTING_DISCARDED);
-	assert_int_equal(fixture_flags(q), POSTING_DISCARDED);
-	posting_unref(p);
-	posting_unref(q);
+	assert_int_equal(fixture_flags(p), DELIVERY_DISCARDED);
+	assert_int_equal(fixture_flags(q), DELIVERY_DISCARDED);
+	delivery_unref(p);
+	delivery_unref(q);
 	http_stop(s);
 }
 

@@ -26,17 +26,17 @@ static void the_queue_gives_each_once_and_in_order(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof in / sizeof *in; i++) {
-		struct posting *p =
-			fixture_posting(in[i].alert_id, in[i].priority, in[i].kind, in[i].sequence);
+		struct delivery *p = fixture_delivery(in[i].alert_id, in[i].priority, in[i].kind,
+						      in[i].sequence);
 
 		pager_queue_add(&q, pager_item_new(p));
-		posting_unref(p);
+		delivery_unref(p);
 	}
 	for (size_t i = 0; i < sizeof out / sizeof *out; i++) {
 		struct pager_item *item = pager_queue_next(&q);
 
 		assert_non_null(item);
-		assert_string_equal(item->posting->page->id, out[i]);
+		assert_string_equal(item->delivery->page->id, out[i]);
 		assert_false(pager_queue_is_empty(&q));
 		pager_queue_remove(&q, item);
 		pager_item_free(item);
@@ -48,23 +48,23 @@ static void the_queue_gives_each_once_and_in_order(void **state)
 
 static void a_page_is_found_by_its_id(void **state)
 {
-	struct posting *p = fixture_posting("a-1-x", 1, PAGE_RAISED, 0);
-	struct posting *r = fixture_posting("a-1-x", 2, PAGE_RESOLVED, 2);
+	struct delivery *p = fixture_delivery("a-1-x", 1, PAGE_RAISED, 0);
+	struct delivery *r = fixture_delivery("a-1-x", 2, PAGE_RESOLVED, 2);
 	struct pager_queue q = { 0 };
 
 	(void)state;
 	assert_null(pager_queue_find(&q, "a-1-x.raised"));
 	pager_queue_add(&q, pager_item_new(r));
 	pager_queue_add(&q, pager_item_new(p));
-	assert_ptr_equal(pager_queue_find(&q, "a-1-x.raised")->posting, p);
-	assert_ptr_equal(pager_queue_find(&q, "a-1-x.resolved")->posting, r);
+	assert_ptr_equal(pager_queue_find(&q, "a-1-x.raised")->delivery, p);
+	assert_ptr_equal(pager_queue_find(&q, "a-1-x.resolved")->delivery, r);
 	assert_null(pager_queue_find(&q, "a-1-x"));
 	assert_null(pager_queue_find(&q, ""));
 	pager_queue_done(&q);
 	assert_true(pager_queue_is_empty(&q));
 	assert_int_equal(atomic_load(&p->references), 1);
-	posting_unref(p);
-	posting_unref(r);
+	delivery_unref(p);
+	delivery_unref(r);
 }
 
 int main(void)

@@ -381,12 +381,12 @@ static void when_time_is_told_in_between_changes_nothing(void **state)
 }
 
 /* What must hold of each incident, whatever happened before. */
-static void check_news(void *userdata, const struct news *n)
+static void check_change(void *userdata, const struct change *n)
 {
 	size_t *open = userdata;
 	const struct incident *i = n->incident;
 
-	if (n->kind != NEWS_ALERT)
+	if (n->kind != CHANGE_ALERT)
 		return;
 	if (!n->page_only && i->open && i->count == 1)
 		++*open;
@@ -413,7 +413,7 @@ static void what_must_hold_of_incidents_holds(void **state)
 		struct picture *p;
 		double s = 0;
 
-		assert_int_equal(picture_new(&settings, at_s(0), check_news, &open, &p), 0);
+		assert_int_equal(picture_new(&settings, at_s(0), check_change, &open, &p), 0);
 		for (unsigned i = 1; i <= 3000; i++) {
 			struct record r = random_record(&dice);
 

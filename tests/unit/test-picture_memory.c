@@ -50,7 +50,7 @@ static bool wait_for_memory(void *userdata)
 }
 
 /* What it is told is not the picture's to find room for. */
-static void tell(void *userdata, const struct news *n)
+static void tell(void *userdata, const struct change *n)
 {
 	memory.armed = false;
 	fixture_tell(userdata, n);

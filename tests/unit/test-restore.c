@@ -341,7 +341,7 @@ static void a_clock_that_began_anew_saturates(void **state)
 
 /* --- Damage --- */
 
-static int decode_after(void (*damage)(struct storm *s))
+static int decode_after(void (*damage)(struct rate_limit *s))
 {
 	struct picture_settings settings = settings_limited(1);
 	struct fixture first = { .alerts_only = true }, second = { .alerts_only = true };
@@ -351,7 +351,7 @@ static int decode_after(void (*damage)(struct storm *s))
 	fixture_start(&first, &settings);
 	apply(&first, 1, alert_of(TOCSIN_ALERT_RAISE, 1, "A", NULL, NULL, "m"));
 	apply(&first, 2, alert_of(TOCSIN_ALERT_RAISE, 1, "B", NULL, NULL, "m"));
-	damage(&first.picture->storm);
+	damage(&first.picture->rate_limit);
 	assert_int_equal(checkpoint_encode(first.picture, &buf), 0);
 	fixture_start(&second, &settings);
 	r = checkpoint_decode(second.picture, buf.ptr, buf.len, 0);
@@ -361,53 +361,53 @@ static int decode_after(void (*damage)(struct storm *s))
 	return r;
 }
 
-static void no_damage(struct storm *s)
+static void no_damage(struct rate_limit *s)
 {
 	(void)s;
 }
 
-static void no_id(struct storm *s)
+static void no_id(struct rate_limit *s)
 {
 	s->held.id[0] = 0;
 }
 
-static void a_path_as_id(struct storm *s)
+static void a_path_as_id(struct rate_limit *s)
 {
 	memcpy(s->held.id, "../../x", 8);
 }
 
-static void a_path_in_the_list(struct storm *s)
+static void a_path_in_the_list(struct rate_limit *s)
 {
 	memcpy(s->held.ids[0], "/", 2);
 }
 
-static void no_code(struct storm *s)
+static void no_code(struct rate_limit *s)
 {
 	s->held.codes[0][0] = 0;
 }
 
-static void odd_priority(struct storm *s)
+static void odd_priority(struct rate_limit *s)
 {
 	s->held.priority = 4;
 }
 
-static void wrong_sum(struct storm *s)
+static void wrong_sum(struct rate_limit *s)
 {
 	s->held.raised++;
 }
 
-static void empty_group(struct storm *s)
+static void empty_group(struct rate_limit *s)
 {
 	s->all.went[s->all.first].n = 0;
 }
 
-static void groups_out_of_order(struct storm *s)
+static void groups_out_of_order(struct rate_limit *s)
 {
-	s->all.went[1] = (struct storm_group){ 1, 1 };
+	s->all.went[1] = (struct rate_limit_group){ 1, 1 };
 	s->all.n_groups = 2;
 }
 
-static void a_storm_that_cannot_have_been_is_refused(void **state)
+static void a_rate_limit_that_cannot_have_been_is_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(decode_after(no_damage), 0);
@@ -432,7 +432,7 @@ int main(void)
 		cmocka_unit_test(a_summary_that_waits_knows_its_endpoints_by_name),
 		cmocka_unit_test(all_times_on_the_clock_are_moved_together),
 		cmocka_unit_test(a_clock_that_began_anew_saturates),
-		cmocka_unit_test(a_storm_that_cannot_have_been_is_refused),
+		cmocka_unit_test(a_rate_limit_that_cannot_have_been_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -468,8 +468,8 @@ static void an_entry_has_the_sites_message_id_and_link(void **state)
 				   .runbooks_base_url = "https://r.example",
 				   .runbooks = set };
 	struct incident i = gateway();
-	struct news n = { .kind = NEWS_ALERT, .at = { 1, NS_PER_S }, .incident = &i };
-	struct entry *e = entry_of_news(&c, &n);
+	struct change n = { .kind = CHANGE_ALERT, .at = { 1, NS_PER_S }, .incident = &i };
+	struct entry *e = entry_of_change(&c, &n);
 
 	assert_true(has_field(e, "MESSAGE_ID=" ID));
 	assert_true(has_field(e, "DOCUMENTATION=https://r.example/gateway.md"));

@@ -261,17 +261,17 @@ static void when_nobody_will_be_there_later_the_summary_is_told_at_once(void **s
 
 static void two_summaries_never_have_one_id(void **state)
 {
-	struct storm *s = calloc(1, sizeof *s);
+	struct rate_limit *s = calloc(1, sizeof *s);
 	struct incident i = { .id = "e-7-call", .code = (char[]){ "A" }, .priority = 1 };
 
 	(void)state;
-	storm_init(s, 1);
+	rate_limit_init(s, 1);
 	static const char *const ids[] = { "e-7-storm", "e-8-storm", "e-9-storm", "e-20-storm" };
 	static const uint64_t positions[] = { 7, 7, 8, 20 };
 	for (unsigned n = 0; n < 4; n++) {
-		storm_hold(s, &i, PAGE_RAISED, "e", positions[n], at_s(n));
+		rate_limit_hold(s, &i, PAGE_RAISED, "e", positions[n], at_s(n));
 		assert_string_equal(s->held.id, ids[n]);
-		storm_told(s, at_s(n));
+		rate_limit_told(s, at_s(n));
 	}
 	free(s);
 }
@@ -302,12 +302,12 @@ static void a_summary_that_fails_over_takes_its_incidents_along(void **state)
 static void a_summary_is_known_by_its_id(void **state)
 {
 	(void)state;
-	assert_int_equal(storm_number("abcd-42-storm"), 42);
-	assert_int_equal(storm_number("abcd-42-stall"), 0);
-	assert_int_equal(storm_number("abcd-42-storm-"), 0);
-	assert_int_equal(storm_number("abcd"), 0);
-	assert_int_equal(storm_number("-"), 0);
-	assert_int_equal(storm_number(""), 0);
+	assert_int_equal(rate_limit_number("abcd-42-storm"), 42);
+	assert_int_equal(rate_limit_number("abcd-42-stall"), 0);
+	assert_int_equal(rate_limit_number("abcd-42-storm-"), 0);
+	assert_int_equal(rate_limit_number("abcd"), 0);
+	assert_int_equal(rate_limit_number("-"), 0);
+	assert_int_equal(rate_limit_number(""), 0);
 }
 
 /* 70 lesser pages, then P1s: as many of those as the limit go as if the others were not there. */
@@ -369,7 +369,7 @@ static void a_summary_lists_open_p1s_first_and_flaps_make_room_for_them(void **s
 	(void)state;
 	start(&f, 1);
 	raise_at(&f, 1, 1, "FIRST", NULL);
-	for (unsigned i = 0; i < STORM_IDS_MAX + 6; i++) {
+	for (unsigned i = 0; i < RATE_LIMIT_IDS_MAX + 6; i++) {
 		char instance[16];
 
 		snprintf(instance, sizeof instance, "%u", i);
@@ -396,7 +396,7 @@ static void past_its_room_a_summary_only_counts(void **state)
 	(void)state;
 	start(&f, 1);
 	f.with_ids = true;
-	for (unsigned i = 0; i < STORM_IDS_MAX + 10; i++) {
+	for (unsigned i = 0; i < RATE_LIMIT_IDS_MAX + 10; i++) {
 		char instance[16];
 
 		snprintf(instance, sizeof instance, "%u", i);
@@ -416,7 +416,7 @@ static void past_its_room_a_summary_only_counts(void **state)
 static void within_any_minute_no_more_than_the_limit_go(void **state)
 {
 	static const uint64_t limits[] = { 1, 2, 7, 1023, 1024, 1025, 3000 };
-	struct storm *s = calloc(1, sizeof *s);
+	struct rate_limit *s = calloc(1, sizeof *s);
 	enum { PAGES = 20000 };
 	uint64_t *went = calloc(PAGES, sizeof *went), dice = 3;
 
@@ -424,24 +424,24 @@ static void within_any_minute_no_more_than_the_limit_go(void **state)
 	for (size_t l = 0; l < sizeof limits / sizeof *limits; l++) {
 		size_t n = 0, from = 0;
 		uint64_t now = NS_PER_S;
-		bool exact = limits[l] < STORM_GROUPS_MAX;
+		bool exact = limits[l] < RATE_LIMIT_GROUPS_MAX;
 
-		storm_init(s, limits[l]);
+		rate_limit_init(s, limits[l]);
 		for (unsigned i = 0; i < PAGES; i++) {
 			now += random_next(&dice, 100) * NS_PER_S * 2 / limits[l];
-			while (from < n && went[from] + STORM_MINUTE_NS <= now)
+			while (from < n && went[from] + RATE_LIMIT_MINUTE_NS <= now)
 				from++;
 			struct moment at = { now, now };
-			bool held = storm_holds(s, false, at);
+			bool held = rate_limit_holds(s, false, at);
 
 			if (exact)
 				assert_int_equal(held, n - from >= limits[l]);
 			assert_true(held || n - from < limits[l]);
 			if (held)
 				continue;
-			storm_note(s, false, at);
+			rate_limit_note(s, false, at);
 			went[n++] = now;
-			assert_true(s->all.n_groups < STORM_GROUPS_MAX || exact);
+			assert_true(s->all.n_groups < RATE_LIMIT_GROUPS_MAX || exact);
 		}
 		assert_true(n > PAGES / 4);
 	}
@@ -451,25 +451,25 @@ static void within_any_minute_no_more_than_the_limit_go(void **state)
 
 static void a_limit_changed_meanwhile_is_kept_from_then_on(void **state)
 {
-	struct storm *s = calloc(1, sizeof *s);
+	struct rate_limit *s = calloc(1, sizeof *s);
 	struct incident i = { .id = "e-7-call", .code = (char[]){ "A" }, .priority = 2 };
 
 	(void)state;
-	storm_init(s, 3);
+	rate_limit_init(s, 3);
 	for (unsigned n = 1; n <= 3; n++)
-		storm_note(s, false, at_s(n));
-	storm_hold(s, &i, PAGE_RAISED, "e", 1, at_s(10));
-	assert_int_equal(storm_due(s), SECONDS(61));
+		rate_limit_note(s, false, at_s(n));
+	rate_limit_hold(s, &i, PAGE_RAISED, "e", 1, at_s(10));
+	assert_int_equal(rate_limit_due(s), SECONDS(61));
 	s->limit = 1;
-	assert_int_equal(storm_due(s), SECONDS(63));
+	assert_int_equal(rate_limit_due(s), SECONDS(63));
 	s->limit = 4;
-	assert_int_equal(storm_due(s), SECONDS(10));
+	assert_int_equal(rate_limit_due(s), SECONDS(10));
 	s->limit = 0;
-	assert_int_equal(storm_due(s), SECONDS(10));
-	assert_true(storm_holds(s, false, at_s(11)));
-	storm_told(s, at_s(11));
-	assert_false(storm_holds(s, false, at_s(11)));
-	assert_int_equal(storm_due(s), UINT64_MAX);
+	assert_int_equal(rate_limit_due(s), SECONDS(10));
+	assert_true(rate_limit_holds(s, false, at_s(11)));
+	rate_limit_told(s, at_s(11));
+	assert_false(rate_limit_holds(s, false, at_s(11)));
+	assert_int_equal(rate_limit_due(s), UINT64_MAX);
 	free(s);
 }
 

@@ -46,11 +46,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = { data, size };
 	uint8_t what = input_byte(&in);
 	_cleanup_free_ uint8_t *bytes = exact_copy(in.at, in.left);
-	struct carried c = { .state = NULL };
+	struct saved_picture c = { .state = NULL };
 
 	head_mend(bytes, in.left, what);
-	fuzz_file(CARRIED_FILE, bytes, in.left);
-	int r = carried_read(fuzz_folder(), &c);
+	fuzz_file(SAVED_PICTURE_FILE, bytes, in.left);
+	int r = saved_picture_read(fuzz_folder(), &c);
 	MUST(r == 0 || r == -EBADMSG || r == -EPROTONOSUPPORT);
 	if (r == 0) {
 		MUST(c.len == in.left - sizeof(struct head));

@@ -94,7 +94,7 @@ void dispatcher_look_at_names(struct dispatcher *d, struct moment at)
 		d->meta_names.left_out = false;
 }
 
-static void news_log(struct dispatcher *d, const struct news *news)
+static void change_log(struct dispatcher *d, const struct change *change)
 {
 	const struct entry_context *c =
 		d->recovery.active ? &d->recovered_context : &d->entry_context;
@@ -102,48 +102,48 @@ static void news_log(struct dispatcher *d, const struct news *news)
 	struct entry *e;
 
 	do
-		e = entry_of_news(c, news);
+		e = entry_of_change(c, change);
 	while (!e && dispatcher_memory_wait(d));
 	d->journal_sequence = journal_submit(d->journal, e);
 }
 
-void dispatcher_tell(void *userdata, const struct news *news)
+void dispatcher_tell(void *userdata, const struct change *change)
 {
 	struct dispatcher *d = userdata;
 
 	d->changes++;
-	switch (news->kind) {
-	case NEWS_HEALTH:
+	switch (change->kind) {
+	case CHANGE_HEALTH:
 		if (d->settings->log_health)
-			news_log(d, news);
+			change_log(d, change);
 		break;
-	case NEWS_ALERT:
+	case CHANGE_ALERT:
 		/* The page first: it is what somebody waits for. */
-		if (news->page != PAGE_NONE)
-			dispatcher_page(d, news);
-		if (news->page == PAGE_RAISED || news->page == PAGE_RESOLVED)
+		if (change->page != PAGE_NONE)
+			dispatcher_page(d, change);
+		if (change->page == PAGE_RAISED || change->page == PAGE_RESOLVED)
 			d->page_changes++;
-		if (!news->page_only)
-			news_log(d, news);
+		if (!change->page_only)
+			change_log(d, change);
 		break;
-	case NEWS_TROUBLE:
-		host_log_write(d->host_log, LOG_WARNING, news->text);
-		news_log(d, news);
+	case CHANGE_TROUBLE:
+		host_log_write(d->host_log, LOG_WARNING, change->text);
+		change_log(d, change);
 		break;
-	case NEWS_SUMMARY:
-		dispatcher_page_summary(d, news);
+	case CHANGE_SUMMARY:
+		dispatcher_page_summary(d, change);
 		d->page_changes++;
-		news_log(d, news);
+		change_log(d, change);
 		break;
-	case NEWS_SESSION:
-	case NEWS_NOTE:
-		news_log(d, news);
+	case CHANGE_SESSION:
+	case CHANGE_NOTE:
+		change_log(d, change);
 		break;
 	}
 }
 
-/* On the keeper's thread, or on the dispatcher's where the keeper takes no more. */
-void dispatcher_kept(void *userdata, struct posting *p, int error)
+/* On the disk thread, or on the dispatcher's where the disk thread takes no more. */
+void dispatcher_kept(void *userdata, struct delivery *p, int error)
 {
 	struct dispatcher *d = userdata;
 
@@ -159,7 +159,7 @@ void dispatcher_kept(void *userdata, struct posting *p, int error)
 		d, LOG_ERR,
 		"page %s cannot be written to the outbox in %s: %s; pages are posted from "
 		"memory and would not survive a crash: free the disk or mend the folder",
-		p->page->id, d->places.state_path ? d->places.state_path : "(no folder)",
+		p->page->id, d->folders.state_path ? d->folders.state_path : "(no folder)",
 		strerror(-error));
 }
 

@@ -37,7 +37,7 @@ static void add_alert_message(struct entry *e, const struct incident *i)
 		entry_add_text(e, "TOCSIN_RAW_MESSAGE", message);
 }
 
-static struct entry *entry_of_alert(const struct entry_context *c, const struct news *n)
+static struct entry *entry_of_alert(const struct entry_context *c, const struct change *n)
 {
 	static const int levels[] = { LOG_CRIT, LOG_ERR, LOG_WARNING };
 	static const enum entry_class classes[] = { ENTRY_CLASS_FIRST, ENTRY_CLASS_P2,
@@ -93,7 +93,7 @@ static void add_record_metadata(struct entry *e, struct entry_meta_names *names,
 	entry_add_metadata(e, names, &m);
 }
 
-static struct entry *entry_of_session(const struct entry_context *c, const struct news *n)
+static struct entry *entry_of_session(const struct entry_context *c, const struct change *n)
 {
 	const struct session *s = n->session;
 	const struct record *r = n->record;
@@ -163,7 +163,7 @@ static void add_health_message(struct entry *e, const struct record *r)
 	entry_add_message(e, &b);
 }
 
-static struct entry *entry_of_health(const struct entry_context *c, const struct news *n)
+static struct entry *entry_of_health(const struct entry_context *c, const struct change *n)
 {
 	const struct record *r = n->record;
 	bool frequent = r->kind == TOCSIN_HEALTH_HEARTBEAT || r->kind == TOCSIN_HEALTH_FEED_PULSE;
@@ -188,9 +188,9 @@ static struct entry *entry_of_health(const struct entry_context *c, const struct
 }
 
 /* "5 pages were held back by the limit of 3 a minute and are told by one: ..." */
-static struct entry *entry_of_summary(const struct entry_context *c, const struct news *n)
+static struct entry *entry_of_summary(const struct entry_context *c, const struct change *n)
 {
-	const struct storm_summary *s = n->summary;
+	const struct rate_limit_summary *s = n->summary;
 	struct text_buffer b = { 0 };
 	char since[TIME_TEXT_SIZE];
 	struct entry *e;
@@ -213,15 +213,15 @@ static struct entry *entry_of_summary(const struct entry_context *c, const struc
 	entry_addf(e, "TOCSIN_PRIORITY", "P%u", entry_priority(s->priority));
 	entry_addf(e, "TOCSIN_COUNT", "%llu", (unsigned long long)(s->raised + s->resolved));
 	entry_add(e, "TOCSIN_SINCE", str(time_to_rfc3339(s->since.wall_ns, since)));
-	for (size_t i = 0; i < s->n_ids && i < STORM_IDS_MAX; i++)
+	for (size_t i = 0; i < s->n_ids && i < RATE_LIMIT_IDS_MAX; i++)
 		entry_add_text(e, "TOCSIN_ALERT_IDS", s->ids[i]);
 	return e;
 }
 
-static struct entry *entry_of_trouble(const struct entry_context *c, const struct news *n)
+static struct entry *entry_of_trouble(const struct entry_context *c, const struct change *n)
 {
 	struct entry *e = entry_of_note(c, ENTRY_KIND_TROUBLE,
-					n->kind == NEWS_NOTE ? LOG_NOTICE : LOG_WARNING,
+					n->kind == CHANGE_NOTE ? LOG_NOTICE : LOG_WARNING,
 					n->at.wall_ns, n->text);
 
 	if (!e || !n->record)
@@ -233,26 +233,26 @@ static struct entry *entry_of_trouble(const struct entry_context *c, const struc
 	return e;
 }
 
-static struct entry *make_entry(const struct entry_context *c, const struct news *n)
+static struct entry *make_entry(const struct entry_context *c, const struct change *n)
 {
 	switch (n->kind) {
-	case NEWS_SESSION:
+	case CHANGE_SESSION:
 		return n->session ? entry_of_session(c, n) : NULL;
-	case NEWS_HEALTH:
+	case CHANGE_HEALTH:
 		return n->record ? entry_of_health(c, n) : NULL;
-	case NEWS_ALERT:
+	case CHANGE_ALERT:
 		/* That a page fell due shows in the attempts to deliver it. */
 		return n->incident && !n->page_only ? entry_of_alert(c, n) : NULL;
-	case NEWS_TROUBLE:
-	case NEWS_NOTE:
+	case CHANGE_TROUBLE:
+	case CHANGE_NOTE:
 		return n->text ? entry_of_trouble(c, n) : NULL;
-	case NEWS_SUMMARY:
+	case CHANGE_SUMMARY:
 		return n->summary ? entry_of_summary(c, n) : NULL;
 	}
 	return NULL;
 }
 
-struct entry *entry_of_news(const struct entry_context *c, const struct news *n)
+struct entry *entry_of_change(const struct entry_context *c, const struct change *n)
 {
 	struct entry *e = make_entry(c, n);
 

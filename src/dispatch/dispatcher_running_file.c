@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The dispatcher's marker: see running_file.h. */
+/* The dispatcher's running file: see running_file.h. */
 #include "config.h"
 #include "dispatch/dispatcher_parts.h"
 
@@ -12,30 +12,30 @@
 #include "base/hash.h"
 #include "base/text.h"
 
-/* Sessions come and go in bursts, and each writing is an fsync of the keeper's. */
+/* Sessions come and go in bursts, and each writing is an fsync of the disk thread's. */
 #define MARK_EVERY_NS NS_PER_S
 
-/* On the keeper's thread. */
+/* On the disk thread. */
 static void mark_write(void *userdata)
 {
 	struct dispatcher *d = userdata;
 
 	pthread_mutex_lock(&d->mark_lock);
-	_cleanup_free_ struct marker *m = atomic_exchange(&d->to_mark, NULL);
-	int r = m ? marker_write(places_state(&d->places), m) : 0;
+	_cleanup_free_ struct running_file *m = atomic_exchange(&d->to_mark, NULL);
+	int r = m ? running_file_write(folders_state(&d->folders), m) : 0;
 	if (m && r == 0)
-		marker_keep(places_state(&d->places),
-			    &d->mark_file); /* else a stop can only remove it */
+		running_file_keep(folders_state(&d->folders),
+				  &d->mark_file); /* else a stop can only remove it */
 	pthread_mutex_unlock(&d->mark_lock);
 	if (r < 0 && !atomic_exchange(&d->unmarked_told, true))
 		dispatcher_note_from_afar(
 			d, LOG_WARNING,
-			"the marker that a run goes on cannot be written into %s: "
+			"the file that says that a run goes on cannot be written into %s: "
 			"%s; a crash of the host would not be told of",
-			d->places.state_path, strerror(-r));
+			d->folders.state_path, strerror(-r));
 }
 
-static void marker_fill(const struct dispatcher *d, struct marker *m, uint64_t *ret_sum)
+static void running_file_fill(const struct dispatcher *d, struct running_file *m, uint64_t *ret_sum)
 {
 	const struct session *s = d->picture ? sessions_newest(picture_sessions(d->picture)) : NULL;
 	uint64_t sum = 1;
@@ -47,9 +47,9 @@ static void marker_fill(const struct dispatcher *d, struct marker *m, uint64_t *
 	for (; s; s = s->older) {
 		if (!session_runs(s))
 			continue;
-		if (m->sessions < MARKER_SESSIONS_MAX) {
-			tocsin_str id =
-				text_cut((tocsin_str){ s->id, s->id_len }, MARKER_ID_SIZE - 1);
+		if (m->sessions < RUNNING_FILE_SESSIONS_MAX) {
+			tocsin_str id = text_cut((tocsin_str){ s->id, s->id_len },
+						 RUNNING_FILE_ID_SIZE - 1);
 
 			/* What is not UTF-8 becomes U+FFFD in the file, and so does a NUL. */
 			for (size_t i = 0; i < id.len; i++) {
@@ -68,26 +68,26 @@ static void marker_fill(const struct dispatcher *d, struct marker *m, uint64_t *
 void dispatcher_mark(struct dispatcher *d, uint64_t now_ns)
 {
 	/* What a dead run has left is not overwritten before a checkpoint has it. */
-	if (d->rescue || d->places.state < 0 || d->recovery.pending ||
+	if (d->rescue || d->folders.state < 0 || d->recovery.pending ||
 	    (d->marked &&
-	     (d->changes == d->changes_marked || now_ns - d->marker_at_ns < MARK_EVERY_NS)))
+	     (d->changes == d->changes_marked || now_ns - d->running_file_at_ns < MARK_EVERY_NS)))
 		return;
-	struct marker *m = calloc(1, sizeof *m);
+	struct running_file *m = calloc(1, sizeof *m);
 	uint64_t sum;
 
 	if (!m)
 		return;
-	marker_fill(d, m, &sum);
+	running_file_fill(d, m, &sum);
 	d->changes_marked = d->changes;
-	d->marker_at_ns = now_ns;
-	if (d->marked && sum == d->marker_sum) {
+	d->running_file_at_ns = now_ns;
+	if (d->marked && sum == d->running_file_sum) {
 		free(m);
 		return;
 	}
 	d->marked = true;
-	d->marker_sum = sum;
+	d->running_file_sum = sum;
 	free(atomic_exchange(&d->to_mark, m));
-	if (keeper_run(d->keeper, mark_write, d) < 0) {
+	if (disk_thread_run(d->disk_thread, mark_write, d) < 0) {
 		free(atomic_exchange(&d->to_mark, NULL));
 		d->marked = false; /* so that it is tried again */
 	}
@@ -95,18 +95,18 @@ void dispatcher_mark(struct dispatcher *d, uint64_t now_ns)
 
 void dispatcher_unmark(struct dispatcher *d)
 {
-	if (!d->marked || d->places.state < 0)
+	if (!d->marked || d->folders.state < 0)
 		return;
 	/* One that was asked for and is not yet written is not wanted any more. */
 	pthread_mutex_lock(&d->mark_lock);
 	free(atomic_exchange(&d->to_mark, NULL));
-	int r = marker_remove(places_state(&d->places));
-	bool said = r < 0 && marker_end(&d->mark_file) == 0;
-	marker_file_done(&d->mark_file);
+	int r = running_file_remove(folders_state(&d->folders));
+	bool said = r < 0 && running_file_end(&d->mark_file) == 0;
+	running_file_copy_done(&d->mark_file);
 	pthread_mutex_unlock(&d->mark_lock);
 	if (r < 0 && !said)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
-				"%s/" MARKER_FILE " can be neither removed nor changed: %s; the "
+				"%s/" RUNNING_FILE " can be neither removed nor changed: %s; the "
 				"next start will take this clean stop for a crash",
-				d->places.state_path, strerror(-r));
+				d->folders.state_path, strerror(-r));
 }
