@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# What README.md shows works as it stands there: its program in C and the one in Python raise an
-# alert that journalctl finds by its fields, run until SIGTERM and stop their notifier then, and both
-# go on without a notifier when there is none; the events it shows can be played; its settings are right.
+# What README.md shows works as it stands there. Its five first commands lead from the build to the
+# pages of the sample. Its program in C and the one in Python raise an alert that journalctl finds by
+# its fields, run until SIGTERM and stop their notifier then. Both run on without a notifier when there
+# is none. The events it shows can be played; its settings are right.
 if [ "${1:-}" != --inside ]; then
 	exec "$top_srcdir/tests/integration/private-journald" /bin/sh "$0" --inside
 fi
@@ -122,6 +123,46 @@ if find_python; then
 	works sample-py $with_python "$python" "$work/engine.py"
 	is kraken "$(field sample-py TOCSIN_INSTANCE)" "the instance"
 fi
+
+# --- the five commands
+
+# The tests run after the first command, so the other four run here, in a folder with what they use of
+# a checkout that is built. The port is a free one, and the compiler that of the build.
+block sh "## The first page in five commands"
+mv "$work/block" "$work/five"
+is 5 "$(wc -l <"$work/five")" "the number of commands to the first page"
+is ./bootstrap "$(head -n 1 "$work/five")" "the first of the five commands"
+[ -x "$top_srcdir/bootstrap" ] || fail "there is no ./bootstrap"
+is 2 "$(grep -cE '(--port |127\.0\.0\.1:)8080\b' "$work/five")" "the commands that name port 8080"
+checkout=$work/checkout
+mkdir -p "$checkout/build/plugin/.libs" "$work/bin"
+ln -s "$readme" "$top_srcdir/plugin" "$checkout/"
+ln -s "$TOCSIN" "$checkout/build/tocsin"
+ln -s "$TOCSIN_PLUGIN" "$checkout/build/plugin/.libs/tocsin.so"
+printf '#!/bin/sh\nexec %s %s "$@"\n' "${CC:-cc}" "${SANITIZERS:-}" >"$work/bin/cc"
+chmod +x "$work/bin/cc"
+start_receiver
+port=${url##*:}
+port=${port%%/*}
+stop_receiver
+{
+	sed -e 1d -e "s/8080/$port/" "$work/five"
+	# shellcheck disable=SC2016
+	echo 'kill $!; wait $!'
+} >"$checkout/commands"
+(cd "$checkout" && PATH=$work/bin:$PATH exec sh ./commands) >"$work/out" 2>"$work/err"
+tells out "raised number "
+tells out "page 1: P1 DATA_FEED_DOWN firing"
+tells out "page 2: P1 DATA_FEED_DOWN resolved"
+
+# The page at the head of README.md is a part of the first one. Its runbook is that of an installation.
+sed -n '1,/^## /s/^  \([a-z].*\)/\1/p' "$readme" | grep -v '^do  ' >"$work/page"
+is 3 "$(wc -l <"$work/page")" "the lines of the page at the head that were compared"
+while read -r line; do
+	tells out "$line"
+done <"$work/page"
+
+# --- the rest
 
 # What is shown of the demo is what it runs.
 sed -n '/^## What the demo shows/,/^## /s/^\$ //p' "$readme" >"$work/commands"
