@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "base/descriptor.h"
 
 #define OWN_GROUPS "/proc/self/cgroup"
@@ -194,7 +195,7 @@ static char *unit_of(const char *path)
 	}
 	if (!ends_with(path, len, UNIT_SUFFIX) || strncmp(path, "user@", strlen("user@")) == 0)
 		return NULL;
-	return strndup(path, len - strlen(UNIT_SUFFIX));
+	return str_dup((tocsin_str){ path, len - strlen(UNIT_SUFFIX) });
 }
 
 char *cgroup_unit(const char *root)
