@@ -45,7 +45,7 @@ function alert_entry(code) {
 	printf "Subject: %s: %s\n", code, head[code, "title"]
 	print "Defined-By: tocsin\n"
 	print "Engine @TOCSIN_ENGINE@, incident @TOCSIN_KEY@, at @TOCSIN_TIME@."
-	printf "Take it within %s; then to %s.\n", head[code, "ack-within"], head[code, "escalate-to"]
+	printf "Acknowledge within %s, then escalate to %s.\n", head[code, "ack-within"], head[code, "escalate-to"]
 	print "Runbook: @DOCUMENTATION@\n"
 	printf "%s\n", section(code, "Meaning")
 	printf "First minutes:\n%s", section(code, "First minutes")

@@ -10,7 +10,7 @@ function section(priority, title,    i, code, n) {
 			continue
 		if (!n++) {
 			printf "\n## %s\n\n", title
-			print "| Code | What it says | Take it within | Then to |"
+			print "| Code | Meaning | Acknowledge within | Escalate to |"
 			print "|---|---|---|---|"
 		}
 		printf "| [%s](%s.md) | %s | %s | %s |\n", code, tolower(code),
@@ -43,7 +43,7 @@ function quick_action(code,    i, line, inside, taking, text) {
 
 function quick_actions(    p, i, code) {
 	print "\n## Quick actions\n"
-	print "The first step is always to ask: shadow or live? What comes next, in one line:\n"
+	print "The first step is always the question: shadow or live? The second step of each runbook:\n"
 	for (p = 1; p <= 3; p++)
 		for (i = 1; i <= n_codes; i++) {
 			code = codes[i]
@@ -56,13 +56,13 @@ function quick_actions(    p, i, code) {
 function finish() {
 	print "# Runbooks"
 	print ""
-	print "One page for each alert code: what it means and what to do first. A code that is not"
-	print "listed here has [GENERAL](general.md)'s. What stands as {{role}} is the site's own:"
-	print "`tocsin runbook CODE` shows a page with the `[contacts]` of the settings filled in."
+	print "Each alert code has one runbook: what the code means and what to do first. For a code that"
+	print "is not listed here, [GENERAL](general.md) applies. A word such as {{role}} differs from site"
+	print "to site: `tocsin runbook CODE` replaces it by its entry in `[contacts]` of the settings."
 	section("P1", "P1: now")
 	section("P2", "P2: today")
 	section("P3", "P3: in working hours")
 	quick_actions()
 	print ""
-	print "This page is made from the heads of the others; `make update-index` makes it again."
+	print "`make update-index` makes this page from the other runbooks."
 }
