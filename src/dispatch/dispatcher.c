@@ -311,11 +311,14 @@ static void stopped_tell(struct dispatcher *d)
 			    pending > 0 && d->outbox ? d->folders.state_path : "");
 }
 
-/* On the disk thread, which has it: nothing is posted any more. */
+/* On the disk thread, which has it: nothing is posted any more, and what was taken is removed. */
 static void outbox_give_back(void *userdata)
 {
 	struct dispatcher *d = userdata;
 
+	/* While it is ours: whoever posts next has notes of his own. */
+	if (d->clean && !d->recorder_stays)
+		taken_notes_remove(d->taken, folders_runtime(&d->folders));
 	if (d->outbox && atomic_load(&d->outbox_claim) >= 0 &&
 	    atomic_load(&d->outbox_claim) < CLAIM_ASKED)
 		outbox_release(d->outbox);
@@ -371,6 +374,7 @@ void dispatcher_free(struct dispatcher *d)
 	if (!d)
 		return;
 	pager_free(d->pager);
+	taken_notes_free(d->taken);
 	disk_thread_free(d->disk_thread);
 	outbox_free(d->outbox);
 	journal_free(d->journal);

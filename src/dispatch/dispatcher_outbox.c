@@ -170,6 +170,8 @@ void dispatcher_found(struct dispatcher *d, struct page *page, const char *endpo
 		dispatcher_orphan_add(d, page, endpoint);
 		return;
 	}
+	if (dispatcher_found_taken(d, page, i))
+		return;
 	struct delivery *p;
 	int r;
 

@@ -64,11 +64,13 @@ static void page_keep(struct dispatcher *d, struct delivery *p,
 
 /*
  * Hands the page to one endpoint: to the pager first, which waits for no disk; in a recovery only
- * at its end. One that is drawn again after a crash and waits already is left alone.
+ * at its end. One that is drawn again after a crash and waits already, or was taken, is left alone.
  */
 static void page_post(struct dispatcher *d, struct page *page, unsigned endpoint)
 {
 	if (d->recovery.active && delivery_index_find(&d->delivery_index, page, endpoint))
+		return;
+	if (dispatcher_was_taken(d, page, endpoint))
 		return;
 	struct delivery *p;
 
@@ -329,6 +331,9 @@ void dispatcher_attempted(void *userdata, const struct attempt *a)
 {
 	struct dispatcher *d = userdata;
 
+	/* First of all: from here on a kill does not repeat it. */
+	if (a->result == ATTEMPT_DELIVERED)
+		dispatcher_note_taken(d, a->delivery);
 	journal_submit(d->journal, entry_of_attempt(&d->entry_context, a, clock_realtime_ns()));
 	if (a->result == ATTEMPT_DELIVERED) {
 		atomic_store_explicit(&a->delivery->page->taken, true, memory_order_relaxed);

@@ -22,6 +22,7 @@
 #include "engine/folders.h"
 #include "engine/saved_picture.h"
 #include "record/dead_runs.h"
+#include "record/taken_notes.h"
 #include "dispatch/rescue.h"
 #include "base/text.h"
 #include "codes/runbooks.h"
@@ -140,6 +141,7 @@ struct dispatcher {
 	struct outbox *outbox;
 	struct disk_thread *disk_thread;
 	struct pager *pager;
+	struct taken_notes *taken; /* NULL: none; what it notes is the pager's thread's */
 	struct entry_context entry_context, recovered_context;
 	struct page_context page_context;
 	const char *endpoint_names[SETTINGS_ENDPOINTS_MAX];
@@ -381,6 +383,18 @@ void dispatcher_hand(struct dispatcher *d, struct handed_list *l, struct page *p
 /* The first of the list, both for the caller to free; NULL: it is empty. */
 struct page *dispatcher_handed(struct handed_list *l, char **ret_endpoint);
 void handed_done(struct handed_list *l);
+
+/*
+ * dispatcher_taken.c: what receivers had taken when a former run died. On the thread: read once
+ * nobody else posts, before the outbox is.
+ */
+void dispatcher_taken_read(struct dispatcher *d);
+/* On the pager's thread: notes that it was taken. */
+void dispatcher_note_taken(struct dispatcher *d, const struct delivery *p);
+/* Is that so of this page? Then the log is told, and the page is not posted there again. */
+bool dispatcher_was_taken(struct dispatcher *d, struct page *page, unsigned endpoint);
+/* The same of one that was found in the outbox: its file goes too. */
+bool dispatcher_found_taken(struct dispatcher *d, struct page *page, unsigned endpoint);
 
 /*
  * dispatcher_orphans.c: pages of the outbox for endpoints that are not configured. Adding and

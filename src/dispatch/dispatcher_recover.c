@@ -2,6 +2,7 @@
 /*
  * What former runs have left, taken over in this order:
  *
+ *	taken          what receivers had taken is not posted again
  *	the outbox     one at a time posts from it. It is claimed first and read only after the
  *	               dead runs are claimed, since their pages may be on their way there
  *	STATE/picture  where a rescue or a clean stop has left a picture, it is gone on from; that
@@ -348,6 +349,7 @@ bool dispatcher_recover(struct dispatcher *d)
 	}
 	/* Only now: whoever was at work on a run lets go of it when its pages are in the outbox. */
 	recovery->active = true;
+	dispatcher_taken_read(d);
 	dispatcher_outbox_read(d);
 	saved_picture_find(d, &saved_picture);
 	runs_take(d, &saved_picture);

@@ -110,6 +110,24 @@ struct entry *entry_of_attempt(const struct entry_context *c, const struct attem
 	return e;
 }
 
+struct entry *entry_of_taken(const struct entry_context *c, const struct page *p,
+			     const char *endpoint, uint64_t wall_ns)
+{
+	struct entry *e = entry_begin(c, ENTRY_CLASS_SESSION, LOG_INFO, "page",
+				      entry_kind_message_id(ENTRY_KIND_PAGE), wall_ns);
+	struct text_buffer b = { 0 };
+
+	if (!e)
+		return NULL;
+	text_buffer_printf(&b, "page %s to ", p->id);
+	message_add_clean(&b, str(endpoint));
+	text_buffer_add(&b, STR(": delivered by a former run, and not sent again"));
+	entry_add_message(e, &b);
+	add_page(e, p, endpoint);
+	entry_add(e, "TOCSIN_RESULT", STR("delivered"));
+	return e;
+}
+
 struct entry *entry_of_discard(const struct entry_context *c, const struct delivery *p,
 			       const char *endpoint, const char *reason, uint64_t wall_ns)
 {

@@ -11,6 +11,10 @@
 /* The audit line of an attempt to deliver a page; NULL without memory. */
 struct entry *entry_of_attempt(const struct entry_context *c, const struct attempt *a,
 			       uint64_t wall_ns);
+/* The audit line of a page that an endpoint had taken before its run was killed, which may have
+ * lost that attempt's line; NULL without memory. */
+struct entry *entry_of_taken(const struct entry_context *c, const struct page *p,
+			     const char *endpoint, uint64_t wall_ns);
 /* The audit line of a page that an operator has given up; NULL without memory. */
 struct entry *entry_of_discard(const struct entry_context *c, const struct delivery *p,
 			       const char *endpoint, const char *reason, uint64_t wall_ns);
