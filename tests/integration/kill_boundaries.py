@@ -77,6 +77,7 @@ class Scenario:
             book.complain(f"LOST: {kind} of {token}")
         for token, state in book.unlogged(self.lab.entries()):
             book.complain(f"not in the log: {state} of {token}")
+        book.judge_repeats()
         if not book.wrong:
             return
         self.failed += 1

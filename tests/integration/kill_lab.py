@@ -41,6 +41,7 @@ class Page:
         self.taken = 0  # posts that the receiver has taken
         self.answered = 0  # of those, with an answer that got away
         self.again = 0  # taken once more after such an answer
+        self.term = None  # of whom that answer went to
 
 
 class Book:
@@ -56,10 +57,36 @@ class Book:
         self.numbers = 0  # the highest so far
         self.alerts = {}  # token: alert_id
         self.tokens = set()  # all that came
+        # Who delivers: a term ends when a process does. A page may be repeated when an answer had
+        # come and could not be noted any more: at most one for each process of a term.
+        self.term = 0
+        self.living = 0
+        self.may_repeat = {}  # term: processes
+        self.repeated = {}  # term: ids of pages that were answered in it and taken again
 
     def complain(self, text):
         with self.lock:
             self.wrong.append(text)
+
+    # --- who delivers
+
+    def process_began(self):
+        with self.lock:
+            self.living += 1
+            self.may_repeat[self.term] = self.may_repeat.get(self.term, 0) + 1
+
+    def process_ended(self):
+        with self.lock:
+            self.living -= 1
+            self.term += 1
+            self.may_repeat[self.term] = self.living
+
+    def judge_repeats(self):
+        with self.lock:
+            for term, ids in sorted(self.repeated.items()):
+                if len(ids) > self.may_repeat.get(term, 0):
+                    self.wrong.append(f"{len(ids)} pages that were taken came again after the end "
+                                      f"of one process: {ids[:3]}")
 
     # --- the engine's side
 
@@ -96,8 +123,9 @@ class Book:
 
     # --- the receiver's side
 
-    def posted(self, headers, body, taken):
-        """Returns the page; called with what came, before it is answered."""
+    def posted(self, headers, body, taken, term):
+        """Returns the page; called with what came, before it is answered. `term`: in which the
+        connection was made."""
         page_id = headers.get("webhook-id", "")
         try:
             message = json.loads(body)
@@ -117,7 +145,12 @@ class Book:
             page.posts += 1
             if taken:
                 page.taken += 1
-                page.again += page.answered > 0
+                if page.answered > 0:
+                    page.again += 1
+                    # Who posts it again himself has not heard the answer in time.
+                    if page.term != term:
+                        self.repeated.setdefault(page.term, []).append(page_id)
+                page.term = term
         return page
 
     def _judge(self, page, page_id, identity, alert_id, kind, token, data):
@@ -208,7 +241,8 @@ class Receiver:
                 return
             with self.lock:
                 self.connections.add(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(connection, self.book.term),
+                             daemon=True).start()
 
     def set(self, mode):
         was, self.mode = self.mode, mode
@@ -239,13 +273,13 @@ class Receiver:
         except OSError:
             pass
 
-    def _serve(self, connection):
+    def _serve(self, connection, term):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         rest = b""
         try:
             while True:
                 request, rest = self._request(connection, rest)
-                if request is None or not self._answer(connection, *request):
+                if request is None or not self._answer(connection, term, *request):
                     break
         except OSError:
             pass
@@ -275,10 +309,10 @@ class Receiver:
             body += more
         return (headers, body[:size]), body[size:]
 
-    def _answer(self, connection, headers, body):
+    def _answer(self, connection, term, headers, body):
         mode, changed = self.mode, self.changed
         taken = mode in ("take", "slow", "lose")
-        page = self.book.posted(headers, body, taken)
+        page = self.book.posted(headers, body, taken, term)
         if taken:
             self.arrivals.append(time.monotonic())
         if mode == "slow":
@@ -310,6 +344,7 @@ class Run:
         os.close(theirs)
         self.pipe = ours
         self.book = book
+        book.process_began()
         self.rest = b""
         self.lines = []
         self.at_end = False
@@ -350,6 +385,7 @@ class Run:
             self.pump(10)
             self.book.complain(f"a process hangs: {self.process.args}")
         status = self.process.wait()
+        self.book.process_ended()
         self.out = self.process.stdout.read().decode()
         self.process.stdout.close()
         os.close(self.pipe)

@@ -3,8 +3,9 @@
                [--no-rescue] [--keep]
 
 Kills an engine at random moments, N times, while its receiver takes pages, fails, hangs, resets, is
-away or loses its own answers, and shows that no P1 is lost. A campaign of rounds ends with a run
-that has a good receiver; then what was promised must have come. The seed draws what is done, and
+away or loses its own answers, and shows that no P1 is lost, and that of the pages that were taken at
+most one comes again after the end of each process. A campaign of rounds ends with a run that has a
+good receiver; then what was promised must have come. The seed draws what is done, and
 is printed; when the kernel runs whom is not ours to draw.
 """
 
@@ -36,7 +37,7 @@ class Totals:
         print(f"lost {self.lost}, not in the log {self.unlogged}")
         loop_kills = self.kills - self.calm_kills
         loop_duplicates = self.duplicates - self.calm_duplicates
-        print(f"duplicate posts a kill: {self.calm_duplicates / max(1, self.calm_kills):.2f} where "
+        print(f"duplicate posts: {self.duplicates}; a kill: {self.calm_duplicates / max(1, self.calm_kills):.2f} where "
               f"each death was recovered before the next, "
               f"{loop_duplicates / max(1, loop_kills):.2f} in crash loops; besides, "
               f"{self.unanswered} after answers that never came")
@@ -167,6 +168,7 @@ class Campaign:
         for token, state in unlogged[:5]:
             book.complain(f"not in the log: {state} of {token}")
         self.judge_downs()
+        book.judge_repeats()
         self.count(lost, unlogged, entries)
 
     def judge_downs(self):
