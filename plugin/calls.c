@@ -2,8 +2,8 @@
 /*
  * The hot calls: each reads the state word, checks the event, encodes it on the stack (the host's
  * memory may fault or block: never between reserve and commit) and pushes it. No syscall, lock,
- * allocation or thread-local word; what a push costs and why it is right stands in
- * record/recorder_push.c, how the time is read in base/tick_clock.h.
+ * allocation or thread-local word. record/recorder_push.c says what a push costs and why it is
+ * correct; base/tick_clock.h says how the time is read.
  */
 #include "config.h"
 #include "instance.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the host and the log are told of a control call that is refused: which call, why, and what
- * to do, once for each call and reason of an instance. A host that polls is not told again.
+ * Reports a refused control call to the host and to the log: which call, why, and what to do. This
+ * is done once for each call and reason of an instance, so a host that polls gets one line.
  */
 #include "config.h"
 #include "instance.h"

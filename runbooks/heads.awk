@@ -3,8 +3,8 @@
 # Reads the runbooks named on the command line and checks their heads. The program given beside this
 # one defines finish(), called when all are right. It finds the codes in order in codes[1..n_codes],
 # head[code, key], and the lines below the head in body[code, 1..n_body[code]]. What is right and what
-# is told of a wrong head is the same as in src/runbook_head.c, which reads a site's own.
-# What is wrong is told with file and line, and the exit status is 1.
+# is reported of a wrong head is the same as in src/codes/runbook_file.c, which reads a site's own.
+# An error is reported with file and line, and the exit status is 1.
 
 BEGIN {
 	n_keys = split("code priority message-id title ack-within escalate-to page-after", keys, " ")

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The dispatcher: how the threads meet. Its own thread is the recorder's one reader; it owns the
- * picture, makes log entries and pages of its news, and moves the checkpoint on. The journal
- * writer, the disk thread and the pager have threads of their own, none of which it waits for.
+ * The dispatcher connects the threads. Its own thread is the only reader of the recorder. It owns
+ * the picture, makes log entries and pages of its changes, and advances the checkpoint. The journal
+ * writer, the disk thread and the pager have threads of their own; the dispatcher waits for none.
  *
  *	hot call -> recorder -> dispatcher -> picture -> journal
  *	                                             `-> disk thread (outbox), pager (receivers)

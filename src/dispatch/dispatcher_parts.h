@@ -72,7 +72,7 @@ struct memory_reserve {
 
 /* What is to be done once nothing depends on what was recovered from any more. */
 struct recovery {
-	bool active;         /* news are a dead run's */
+	bool active;         /* changes are those of a dead run */
 	atomic_bool refused; /* it could not be done: somebody else is at it, or time is over */
 	bool claimed;        /* the outbox is ours */
 	bool pending;        /* the files below wait for the first checkpoint */
@@ -266,23 +266,23 @@ void *dispatcher_main(void *arg);
 /* The present; with the events' clock, the latest event's. */
 struct moment dispatcher_now(const struct dispatcher *d);
 
-/* A new picture that tells its news to the dispatcher. -ENOMEM. */
+/* A new picture that reports its changes to the dispatcher. -ENOMEM. */
 int dispatcher_picture_new(struct dispatcher *d, const uint8_t epoch[static RECORDER_EPOCH_SIZE],
 			   struct moment at, struct picture **ret);
 
 /*
- * dispatcher_recover.c: on the thread, before its first turn: takes over the outbox and all that
- * former runs have left; and once a checkpoint has it all, lets go of what they have left. False:
- * it could not, and this run's events are for the next one to apply too.
+ * dispatcher_recover.c: on the thread, before its first turn: takes over the outbox and all files
+ * of former runs. When a checkpoint contains it all, dispatcher_recovered releases these files.
+ * False: it could not, and the next run has to apply this run's events too.
  */
 bool dispatcher_recover(struct dispatcher *d);
 void dispatcher_recovered(struct dispatcher *d);
-/* A rescuer who finds the engine started makes room for it; one who hangs is not waited for. */
+/* A rescue that finds the engine started ends; the engine does not wait for one that hangs. */
 #define ROOM_NS (3 * NS_PER_S)
 #define ROOM_LOOK_NS (2 * NS_PER_MS)
-/* A stop leaves time to take over what is there; when that is over, the next run has to do it. */
+/* A stop leaves time for the take-over; when that is over, the next run has to do it. */
 bool dispatcher_is_over(struct dispatcher *d);
-/* Sleeps so long at most; for what has no other way to wait. */
+/* Sleeps at most that long; for code that has no other way to wait. */
 void dispatcher_pause(struct dispatcher *d, uint64_t ns);
 
 /* dispatcher_recover_run.c: what is known of the end of a run. */
@@ -306,7 +306,7 @@ struct death {
  */
 int64_t dispatcher_clock_shift(const struct dispatcher *d, bool other_boot, int64_t wall_offset_ns,
 			       const uint8_t *state, size_t len);
-/* Goes on with the picture from where the run's checkpoint is and tells its news. -errno. */
+/* Continues the picture from the run's checkpoint and reports its changes. -errno. */
 int dispatcher_recover_run(struct dispatcher *d, struct dead_run *run, struct death *ret);
 /* The moment at which what a former run has left counts as found. */
 struct moment dispatcher_found_at(const struct dispatcher *d);

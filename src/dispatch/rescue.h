@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A rescue: what the next start of an engine would do for its dead runs, done without an engine. It
- * claims them, tells what they left to the log, posts the pages, and leaves the picture in the
- * state folder for the next start to go on from. While the engine lives there is nothing to do;
- * when it starts meanwhile, what is not posted yet is left to it.
+ * A rescue does for an engine's dead runs what its next start would do, without an engine. It
+ * claims the runs, logs their last events, posts the pages, and saves the picture in the state
+ * folder for the next start. While the engine lives it does nothing. When the engine starts
+ * meanwhile, the rescue leaves the remaining pages to it.
  */
 #ifndef TOCSIN_DISPATCH_RESCUE_H
 #define TOCSIN_DISPATCH_RESCUE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The running file: a small durable file in the state folder that says that a run goes on, and is
- * removed by a clean stop. It tells of a death that took the recorder along: the host's.
+ * The running file: a small durable file in the state folder. It says that a run has not ended, and
+ * a clean stop removes it. It reveals a death that destroyed the recorder too: that of the host.
  */
 #ifndef TOCSIN_ENGINE_RUNNING_FILE_H
 #define TOCSIN_ENGINE_RUNNING_FILE_H

@@ -45,7 +45,7 @@ struct entry {
  * The TOCSIN_META_ field names that a run has given the log. journald indexes each name for good,
  * so an engine that invents keys would fill it: the first names keep their fields, the metadata
  * under any other key is in TOCSIN_METADATA alone. It belongs to the run, and only the one thread
- * that makes entries of news may use it.
+ * that makes entries of changes may use it.
  */
 #define ENTRY_META_NAMES_MAX 64
 #define ENTRY_NAME_MAX 64 /* journald takes none longer */

@@ -4,16 +4,16 @@
  * stderr, because a send blocks for as long as journald is stopped. Nothing that calls
  * journal_submit waits for it.
  *
- * At most JOURNAL_QUEUE_BYTES wait. When more come, the oldest of the least class is shed, counted
- * and reported once the log takes entries again; entries of ENTRY_CLASS_FIRST are not shed, unless
- * they alone are more than JOURNAL_FIRST_BYTES, and those on disk by then are not lost.
+ * At most JOURNAL_QUEUE_BYTES wait. When more come, the oldest entry of the least class is dropped,
+ * counted, and reported when the log takes entries again. Entries of ENTRY_CLASS_FIRST are dropped
+ * only when they alone are more than JOURNAL_FIRST_BYTES; those that are on disk are not lost.
  *
- * A send's success proves nothing where no journald listens, so the socket is looked at first:
- * while it is absent or refuses, entries wait. So they do for syslog's.
+ * When no journald listens, a successful send proves nothing. So the writer checks the socket
+ * first: while it is absent or refuses, entries wait. It does the same for syslog's socket.
  *
- * With a state folder, nothing of ENTRY_CLASS_FIRST is lost to a crash or a stop either: what the
- * log has not taken can be kept in STATE/owed (owed.h), and the next run tells it before all else,
- * with TOCSIN_RECOVERED=1. Of several runs that share a state folder, one at a time does.
+ * With a state folder, no entry of ENTRY_CLASS_FIRST is lost in a crash or a stop: an owed entry,
+ * which the log has not taken, is kept in STATE/owed (owed.h). The next run writes it before all
+ * else, with TOCSIN_RECOVERED=1. Of several runs that share a state folder, one at a time does.
  *
  * AUTO is decided once, at the start: journald where something listens on its socket, else syslog
  * where something listens on /dev/log, else stderr. A journald that comes up later changes nothing

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the end of an incident is told: how long it lasted, and what is true now. The journal's
- * entry and the page say the same.
+ * The text of a resolution: how long the incident lasted, and what is true now. The journal's entry
+ * and the page have the same text.
  */
 #ifndef TOCSIN_PAGE_RESOLUTION_H
 #define TOCSIN_PAGE_RESOLUTION_H

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Alerts and the incidents they open. An incident is known by its key; raised again while open it
- * counts up. Which of its changes is paged is decided here: once when it opens (or when it has
- * stayed open for its page_after), again after repeat_interval, and when it is resolved, if it was
- * ever paged. Its priority is that of its last raise. A rise is paged at once when it is above what
+ * Alerts and the incidents that they open. A key identifies an incident; a raise of an open one
+ * adds to its count. This module decides which changes are paged: the opening (or staying open for
+ * page_after), a repeat after repeat_interval, and the resolution when the incident was paged. The
+ * priority is that of the last raise. A rise is paged at once when it is above the priority that
  * was last paged, or when the priority had been lower for rise_again_after.
  *
- * What is an event, and what nothing else can end any more, ends by itself event_expires after its
- * last raise.
+ * An event, and an incident that nothing else can end, expires event_expires after its last raise.
  *
- * At most ALERTS_OPEN_MAX incidents are open; of those of the least priority the one raised longest
- * ago goes first, an open P1 never: one that finds no room is told and paged at once and not
- * remembered. At most ALERTS_RECENT_MAX resolved ones are remembered, for 24 hours.
+ * At most ALERTS_OPEN_MAX incidents are open. When one more comes, the oldest of the least priority
+ * is dropped, but never an open P1. A P1 that finds no room is logged and paged at once and not
+ * kept. At most ALERTS_RECENT_MAX resolved incidents are kept, for 24 hours.
  */
 #ifndef TOCSIN_PICTURE_ALERTS_H
 #define TOCSIN_PICTURE_ALERTS_H
@@ -77,11 +76,11 @@ static inline uint32_t incident_worst(const struct incident *i)
 struct raise {
 	const char *rule; /* "call", "feed", "stall", ...: part of the alert_id */
 	bool by_rule;
-	bool at_once;      /* whatever page_after says */
-	bool page_again;   /* an open incident is paged again at once: this is news of its own */
-	bool unpaged;      /* for the log alone */
-	bool expires;      /* it ends by itself when it is not raised again for event_expires */
-	tocsin_str code;   /* as given; unusable ones become GENERAL */
+	bool at_once;    /* whatever page_after says */
+	bool page_again; /* an open incident is paged again at once: this is a change of its own */
+	bool unpaged;    /* for the log alone */
+	bool expires;    /* it ends by itself when it is not raised again for event_expires */
+	tocsin_str code; /* as given; unusable ones become GENERAL */
 	uint32_t priority; /* 0 = the code's own; above 3 is 3 */
 	tocsin_str message, session_id, source, instance;
 	const tocsin_kv *kv;

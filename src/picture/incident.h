@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One incident as alerts keeps it: its key, its texts and its places in the lists.
+ * One incident as alerts keeps it: its key, its texts and its positions in the lists.
  */
 #ifndef TOCSIN_PICTURE_INCIDENT_H
 #define TOCSIN_PICTURE_INCIDENT_H

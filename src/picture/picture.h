@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The operators' picture: sessions, status and alerts, with the rules that turn health into alerts.
- * It is a pure machine: records and time go in, news come out through one callback, and the same
- * records at the same times give the same news. One thread uses it.
+ * It depends on nothing else: records and time go in, changes come out through one callback. The
+ * same records at the same times give the same changes. One thread uses it.
  *
  * A deadline at or before a record's time fires before that record, at the deadline's own time;
  * deadlines fire in the order of (time, key).

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The limit of pages a minute. Pages of single incidents go out while fewer than the limit have
- * done so within the last minute on the clock; the others are held, and as soon as a page may go
- * again one summary takes them all. Until then every further page is held too, so that none
- * overtakes: a resolution is never told before the page that told of its raising.
+ * The rate limit: the most pages in a minute. A page of a single incident is sent while fewer than
+ * the limit were sent within the last minute of the clock. The others are held back. As soon as a
+ * page may be sent again, one summary replaces them all. Until then every further page is held too,
+ * so that none overtakes: a resolution never comes before the page of its raise.
  *
- * - What is urgent, a P1's raising, repeats among them, is never held for lesser pages: it is held
- *   when as many urgent ones as the limit have gone within the minute, and then the summary waits
- *   for these alone.
- * - A held incident counts as paged: its repeats and its resolution are held or paged likewise.
- *   Raised and resolved within one summary, it is counted in both.
- * - The summary is one page of those that count. It is told at the deadline, after all else that
- *   is due then.
- * - ENGINE_DOWN, EVENTS_BLOCKED and PAGER_DEGRADED, where a rule raised them, are never held and
- *   count for nothing: they say that pages may be missing, and EVENTS_BLOCKED quotes alerts that
- *   have no page yet. Pages that nobody gets (paged_priorities) count for nothing either.
+ * - The raise of a P1, a repeat too, is urgent. It is never held for lesser pages, only when as
+ * many urgent pages as the limit were sent within the minute. The summary then waits for these
+ * alone.
+ * - A held incident counts as paged: its repeats and its resolution are held or paged as others.
+ *   An incident that is raised and resolved within one summary is counted in both.
+ * - The summary counts as one page. It is made at the deadline, after all else that is due then.
+ * - ENGINE_DOWN, EVENTS_BLOCKED and PAGER_DEGRADED of a rule are never held and are not counted:
+ *   they say that pages may be missing, and EVENTS_BLOCKED quotes alerts that have no page yet.
+ *   Pages that nobody gets (paged_priorities) are not counted either.
  * - The minute is exact for limits up to RATE_LIMIT_GROUPS_MAX - 1. Above, pages are counted in
- * groups that leave the minute together, when their last one does: never more than the limit go.
+ *   groups that leave the minute together with their last page, so the limit is never exceeded.
  */
 #ifndef TOCSIN_PICTURE_RATE_LIMIT_H
 #define TOCSIN_PICTURE_RATE_LIMIT_H

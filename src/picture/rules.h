@@ -3,8 +3,8 @@
  * The rules that turn health into alerts: one table of events that raise and clear, and two
  * deadlines, a feed's next pulse and the engine's next heartbeat.
  *
- * A deadline in whose interval the recorder refused events raises EVENTS_DROPPED, and a new
- * interval begins there: what is silent in that one too is judged without our losses.
+ * When the recorder refused events before a deadline, the deadline raises EVENTS_DROPPED instead
+ * and a new interval begins: a feed that is silent in that one too is judged without our losses.
  */
 #ifndef TOCSIN_PICTURE_RULES_H
 #define TOCSIN_PICTURE_RULES_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sessions the engine has told of. At most SESSIONS_MAX are kept; when one more comes, the one
- * that goes is the least recently updated of those that no longer run, else of all. Ids and
- * statuses are cut at TOCSIN_ID_MAX bytes.
+ * The sessions that the engine reported. At most SESSIONS_MAX are kept. When one more comes, the
+ * least recently updated one that no longer runs is dropped, else the least recently updated of
+ * all. Ids and statuses are cut at TOCSIN_ID_MAX bytes.
  *
- * A session belongs to the run that told of it. One of a former run does not run any more, whatever
- * its status says, until the engine tells of it again.
+ * A session belongs to the run that reported it. A session of a former run does not run any more,
+ * whatever its status says, until the engine reports it again.
  */
 #ifndef TOCSIN_PICTURE_SESSIONS_H
 #define TOCSIN_PICTURE_SESSIONS_H

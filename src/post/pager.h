@@ -3,25 +3,26 @@
  * The pager: the thread that posts pages, on libcurl's multi interface, one kept-alive connection
  * an endpoint and one request at a time on each. An endpoint that fails is tried again with one
  * page, the oldest of the highest priority, after the time that retry.h says; the others wait for
- * it. Pages of one incident go in order, whatever their priorities: a graver one that must wait for
- * an earlier one of its incident lends it its place. Pages found in the outbox (sequence 0) are
- * older than those of this run, and among themselves as they were submitted.
+ * it. Pages of one incident are sent in order, whatever their priorities: when a graver page waits
+ * for an earlier page of its incident, the earlier one takes its rank. Pages found in the outbox
+ * (sequence 0) are older than those of this run; their own order is that of submission.
  *
- * What each answer means is up to retry.h. A page called malformed is sent once more in its minimal
- * form; called so again, the next page, of another incident, goes at once. Where that is taken the
- * first is dead; where it is refused, or there is none, the endpoint is parked. A parked endpoint
- * is tried with its pages by turns, and at once when there is a first other one.
+ * retry.h decides what each answer means. A page that the receiver calls malformed is retried once
+ * in minimal form. If it is refused again, the next page, of another incident, is sent at once.
+ * When that one is taken, the first is dead. When it is refused, or there is none, the endpoint is
+ * parked. A parked endpoint is tried with its pages by turns, and at once when a first other page
+ * comes.
  *
- * Secrets, tokens, certificates and keys are read again when their files change; while one cannot
- * be read the last good one is used, and it is told. An endpoint that is parked is tried early when
+ * Secrets, tokens, certificates and keys are read again when their files change. While one cannot
+ * be read, the pager uses the last good one and reports it. A parked endpoint is tried early when
  * one of them changes.
  *
- * At most PAGER_PENDING_MAX pages wait. Of an answer the first PAGER_ANSWER_MAX bytes are read, and
- * as many of its head. The head decides: for the rest the pager waits PAGER_BODY_NS at most, and a
- * body that breaks off, is garbled or never ends changes nothing. A redirect is not followed.
+ * At most PAGER_PENDING_MAX pages wait. The pager reads the first PAGER_ANSWER_MAX bytes of an
+ * answer's body, and as many of its head. The head decides. For the body the pager waits at most
+ * PAGER_BODY_NS; a body that is cut, garbled or endless changes nothing. No redirect is followed.
  *
- * A connection is used for PAGER_CONNECTION_MAX_S at most, and not again after an attempt that was
- * in vain: the endpoint's name is looked up anew for the next one.
+ * A connection is used for at most PAGER_CONNECTION_MAX_S, and not again after a failed attempt:
+ * the next attempt looks up the endpoint's name again.
  */
 #ifndef TOCSIN_POST_PAGER_H
 #define TOCSIN_POST_PAGER_H

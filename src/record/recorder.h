@@ -6,8 +6,8 @@
  *
  * The file holds a header page, a page of counters, two checkpoint areas used in turn and the
  * slots. A slot is reused only when the checkpoint has passed it: released <= checkpoint <=
- * durable. Beside the file stands a small lock file whose robust mutex the reader holds: its
- * owner's death is what tells a dead run from a living one.
+ * durable. Beside the file is a small lock file with a robust mutex that the reader holds. When the
+ * mutex's owner has died, the run is dead.
  */
 #ifndef TOCSIN_RECORD_RECORDER_H
 #define TOCSIN_RECORD_RECORDER_H

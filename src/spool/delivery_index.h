@@ -23,8 +23,7 @@ struct delivery_index {
 		*bucket[DELIVERY_INDEX_BUCKETS]; /* by id_hash, chained by `delivery_index_next` */
 };
 
-/* A new posting with the next sequence, one reference of which the delivery index keeps. NULL: no
- * memory.
+/* A new delivery with the next sequence. The delivery index keeps one reference. NULL: no memory.
  */
 struct delivery *delivery_index_add(struct delivery_index *l, struct page *page, unsigned endpoint);
 /* Takes a reference to one that was found in the outbox, at any time: its sequence is 0, so that it

@@ -4,13 +4,13 @@
  * that neither the dispatcher nor the pager waits for a disk. A page taken before its file was
  * begun is never written.
  *
- * What is asked is done in the order it is asked. At most DISK_THREAD_KEEPS_MAX pages wait to be
- * written, those counted whose writing failed; as many removals, burials and jobs again find room
- * beyond them. A page that cannot be written, or no longer asked for, is marked DELIVERY_UNKEPT.
- * What the disk has refused is tried again whenever nothing else is to do, first after a fiftieth
- * of DISK_THREAD_RETRY_NS, then after twice as long each time up to the whole, and once more at the
- * stop. Asking about a delivery takes no memory; where writing a page finds none, it is tried for a
- * second at once. A page that has ended is not written any more.
+ * Tasks are done in their order. At most DISK_THREAD_KEEPS_MAX pages wait to be written, including
+ * those whose writing failed. There is room for as many removals, burials and jobs beside them. A
+ * page that cannot be written, or whose writing was cancelled, is marked DELIVERY_UNKEPT. When the
+ * disk refused a page, it is tried again while there is no other task: first after a fiftieth of
+ * DISK_THREAD_RETRY_NS, then after twice as long each time up to the whole, and once more at the
+ * stop. Asking about a delivery takes no memory. When there is no memory to write a page, it is
+ * tried again for a second. A page that has ended is not written any more.
  */
 #ifndef TOCSIN_SPOOL_DISK_THREAD_H
 #define TOCSIN_SPOOL_DISK_THREAD_H

@@ -5,13 +5,13 @@
  *
  *	outbox/ID@ENDPOINT          waits
  *	outbox/dead/ID@ENDPOINT     refused twice: an operator may have it sent again
- *	outbox/NAME.corrupt         could not be read, set aside
- *	outbox/.lock                held by whoever posts from here
+ *	outbox/NAME.corrupt         could not be read
+ *	outbox/.lock                held by the process that posts from here
  *
- * Where the folder was removed under us, it is made again, and the claim renewed: the first call to
- * find it so gives -ENOENT, the next one makes it.
+ * When somebody removes the folder, the first call that notices it returns -ENOENT. The next call
+ * makes the folder again and renews the claim.
  *
- * One thread at a time, and whoever has the claim is the one who puts, buries and revives.
+ * One thread at a time uses it. Only the process that has the claim puts, buries and revives.
  */
 #ifndef TOCSIN_SPOOL_OUTBOX_H
 #define TOCSIN_SPOOL_OUTBOX_H

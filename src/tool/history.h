@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Incidents as the log tells of them: entries go in, oldest first, and fold into one incident for
- * each alert id. An entry told twice changes nothing.
+ * Incidents, read from the log: entries go in, the oldest first, and become one incident for each
+ * alert id. A repeated entry changes nothing.
  */
 #ifndef TOCSIN_TOOL_HISTORY_H
 #define TOCSIN_TOOL_HISTORY_H

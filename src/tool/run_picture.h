@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One run of an engine as the journal tells of it: sessions with their last status, incidents,
- * pages, and what went wrong. A run is known by its start; where that entry is gone, by a sign of
- * life or by anything else that its process has written.
+ * One run of an engine, read from the journal: sessions with their last status, incidents, pages
+ * and troubles. The entry of its start identifies a run. When the journal has lost that entry, a
+ * sign of life does, or any other entry of its process.
  *
  * Open incidents outlive their run, as in the engine itself: those of former runs are among them.
- * Only what was played, or had the events' clock, ends with its run.
+ * Only incidents of a replay, or of a run with the events' clock, end with their run.
  */
 #ifndef TOCSIN_TOOL_RUN_PICTURE_H
 #define TOCSIN_TOOL_RUN_PICTURE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sessions as the log tells of them: entries go in, oldest first, and fold into one row for each
+ * Sessions, read from the log: entries go in, the oldest first, and become one row for each
  * engine, session id and start. A replay's process counts too, so that a recording played twice is
  * two sessions.
  */
