@@ -278,7 +278,7 @@ static bool perished_tell(struct dispatcher *d)
 			"engine %s stops and %" PRIu64 " of its pages, %" PRIu64
 			" of them P1, are in memory alone and go with it: not every endpoint has "
 			"taken them, and they could not be written to a file; tell people by hand "
-			"(tocsin alerts), and mend the folders: tocsin check",
+			"(tocsin alerts), and repair the folders: tocsin check",
 			d->settings->engine_name, pages, p1);
 	return true;
 }

@@ -174,18 +174,18 @@ static size_t message_make(struct dispatcher *d, struct text_buffer *m)
 			   b->n_gaps == BLOCKAGE_GAPS_MAX ? "at least " : "", b->waiting, b->p1);
 	while (n < b->n_unquoted && m->len < QUOTES_ROOM && !m->failed)
 		quote(d, b->unquoted[n++], m);
-	text_buffer_add(m, STR("; until that call goes on, no event is applied, no rule is judged "
-			       "and no feed or heartbeat is watched"));
+	text_buffer_add(m,
+			STR("; until that call continues, no event is applied, no rule is judged "
+			    "and no feed or heartbeat is watched"));
 	return n;
 }
 
 static void announce_without_picture(struct dispatcher *d)
 {
-	dispatcher_note(
-		d, ENTRY_KIND_TROUBLE, LOG_CRIT,
-		"a thread of engine %s is stopped inside its first call to tocsin: no event "
-		"is applied until it goes on",
-		d->settings->engine_name);
+	dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
+			"a thread of engine %s is stopped inside its first call to tocsin: no "
+			"event is applied until it continues",
+			d->settings->engine_name);
 	d->blockage.told = true;
 }
 
@@ -246,7 +246,7 @@ static void blockage_end(struct dispatcher *d)
 		dispatcher_note(
 			d, ENTRY_KIND_TROUBLE, LOG_NOTICE,
 			"the thread that was stopped inside a call to tocsin (event #%" PRIu64
-			") has gone on after %s: what waited behind it is applied",
+			") continued after %s: the events that waited behind it are applied",
 			b->position, duration_to_text(b->waited_ns, lasted));
 		d->changes++;
 	}
@@ -340,8 +340,8 @@ void dispatcher_end_blockages(struct dispatcher *d, const struct recorder_image_
 			.at_once = true,
 			.code = STR(BLOCKED_CODE),
 			.message = STR("a thread of the engine was stopped inside a call to tocsin "
-				       "when that run ended; what waited behind it was applied "
-				       "afterwards"),
+				       "when that run ended; the events that waited behind it were "
+				       "applied afterwards"),
 			.cause = position,
 		};
 

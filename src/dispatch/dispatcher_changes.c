@@ -158,7 +158,7 @@ void dispatcher_kept(void *userdata, struct delivery *p, int error)
 	dispatcher_note_from_afar(
 		d, LOG_ERR,
 		"page %s cannot be written to the outbox in %s: %s; pages are posted from "
-		"memory and would not survive a crash: free the disk or mend the folder",
+		"memory and would not survive a crash: free the disk or repair the folder",
 		p->page->id, d->folders.state_path ? d->folders.state_path : "(no folder)",
 		strerror(-error));
 }
@@ -168,5 +168,6 @@ void dispatcher_endpoint_trouble(void *userdata, const char *endpoint, const cha
 {
 	dispatcher_note_from_afar(
 		userdata, LOG_ERR,
-		"endpoint %s: %s; what was read before is used until it is mended", endpoint, text);
+		"endpoint %s: %s; tocsin uses the former content until you repair it", endpoint,
+		text);
 }

@@ -174,9 +174,9 @@ static void refusals_tell(struct dispatcher *d)
 	static const char *const calls[REFUSAL_CALLS] = { "on_session", "on_health", "on_alert",
 							  "stats" };
 	static const char *const reasons[REFUSALS] = {
-		[REFUSAL_KIND] = "its kind is none this version knows",
+		[REFUSAL_KIND] = "this version does not know its kind",
 		[REFUSAL_SIZE] = "its size is below the first version's",
-		[REFUSAL_NULL] = "a pointer is NULL where there is a length, or a struct is",
+		[REFUSAL_NULL] = "a pointer is NULL although it has a length, or a struct is NULL",
 		[REFUSAL_ID] = "its session_id is empty",
 	};
 	uint32_t kinds = atomic_load_explicit(&d->refusals->kinds, memory_order_relaxed);
@@ -184,8 +184,8 @@ static void refusals_tell(struct dispatcher *d)
 	for (unsigned bit = 0; kinds != d->refusals_told && bit < REFUSAL_CALLS * REFUSALS; bit++)
 		if (kinds & ~d->refusals_told & (1u << bit))
 			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
-					"%s %s was refused: %s; mend the engine's "
-					"call (further ones like it are counted, not told)",
+					"%s %s was refused: %s; correct the engine's call (further "
+					"calls like it are counted, not reported)",
 					bit / REFUSALS == REFUSAL_STATS ? "a call of"
 									: "an event given to",
 					calls[bit / REFUSALS], reasons[bit % REFUSALS]);

@@ -79,10 +79,11 @@ void dispatcher_watch_recorder(struct dispatcher *d, uint64_t now_ns)
 	if (r == -ENOENT)
 		d->lost = true;
 	else if (r < 0 && !d->unseen_told)
-		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
-				"whether the recorder is still in %s cannot be seen: %s; does the "
-				"engine close descriptors that are not its own?",
-				d->folders.runtime_path, strerror(-r));
+		dispatcher_note(
+			d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+			"tocsin cannot check whether the recorder is still in %s: %s; does the "
+			"engine close descriptors that are not its own?",
+			d->folders.runtime_path, strerror(-r));
 	d->unseen_told |= r < 0 && r != -ENOENT;
 	if (d->lost && !d->lost_told)
 		lost_raise(d);

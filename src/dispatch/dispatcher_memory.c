@@ -135,12 +135,14 @@ void dispatcher_memory_tell(struct dispatcher *d, uint64_t now_ns)
 	    (d->memory.told_ns > 0 && now_ns - d->memory.told_ns < TELL_EVERY_NS) ||
 	    !reserve_fill(&d->memory))
 		return;
-	dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
-			"%" PRIu64 " events were passed over because for a second there was no "
-			"memory (so far: P2 %" PRIu64 ", P3 %" PRIu64 ", other %" PRIu64
-			"): give the engine more memory, or find out what uses it up",
-			sum - d->memory.told, passed[RECORDER_LOSS_P2], passed[RECORDER_LOSS_P3],
-			passed[RECORDER_LOSS_OTHER]);
+	dispatcher_note(
+		d, ENTRY_KIND_TROUBLE, LOG_ERR,
+		"%" PRIu64
+		" events were skipped because there was no memory for a second (so far: P2 %" PRIu64
+		", P3 %" PRIu64 ", other %" PRIu64
+		"): give the engine more memory, or find out what uses it up",
+		sum - d->memory.told, passed[RECORDER_LOSS_P2], passed[RECORDER_LOSS_P3],
+		passed[RECORDER_LOSS_OTHER]);
 	d->memory.told = sum;
 	d->memory.told_ns = now_ns;
 }

@@ -73,10 +73,11 @@ bool dispatcher_outbox_claim(struct dispatcher *d)
 	if (!d->recovery.claimed) {
 		if (d->rescue || dispatcher_is_over(d))
 			return false;
-		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
-				"somebody else has been posting from %s/outbox for too long: pages "
-				"that wait there may be posted twice",
-				d->folders.state_path);
+		dispatcher_note(
+			d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+			"another process has been posting from %s/outbox for too long: pages "
+			"that wait there may be posted twice",
+			d->folders.state_path);
 	}
 	return true;
 }
@@ -244,7 +245,7 @@ void dispatcher_outbox_read(struct dispatcher *d)
 	if (d->unread > 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
 				"%" PRIu64 " pages wait in %s/outbox; %" PRIu64
-				" of them are read when those before them are taken",
+				" of them are loaded when earlier ones are delivered",
 				d->unread + (uint64_t)r, d->folders.state_path, d->unread);
 }
 
@@ -350,8 +351,8 @@ static void read_on_failed(struct dispatcher *d, uint64_t now_ns)
 	if (d->reading.again_ns == 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
 				"%s/outbox cannot be read on: %s; %" PRIu64
-				" pages wait in it unread, and so do the resolutions of what was "
-				"raised before this start; it is tried again",
+				" pages wait in it unread, and so do the resolutions of alerts "
+				"raised before this start; tocsin tries again",
 				d->folders.state_path, strerror(-d->reading.error), d->unread);
 	d->reading.again_ns = now_ns + READ_AGAIN_NS;
 }

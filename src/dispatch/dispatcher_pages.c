@@ -346,7 +346,7 @@ void dispatcher_attempted(void *userdata, const struct attempt *a)
 		dispatcher_note_from_afar(
 			d, LOG_CRIT,
 			"endpoint %s refuses page %s and takes others (%s): nobody there has seen "
-			"it; tell people by hand, or mend the receiver and send it again: tocsin "
+			"it; tell people by hand, or repair the receiver and send it again: tocsin "
 			"pages resend %s",
 			a->endpoint, a->delivery->page->id, a->error, a->delivery->page->id);
 	}

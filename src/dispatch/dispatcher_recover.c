@@ -81,8 +81,8 @@ static bool runs_claim(struct dispatcher *d)
 					d->folders.runtime_path, strerror(-r));
 		if (r == 0 && runs->busy == 0 && runs->left > 0)
 			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
-					"%s has %zu more recorders of former runs than are taken "
-					"over at a time; they wait for the next start",
+					"%s has %zu more recorders of former runs than one start "
+					"recovers; they wait for the next start",
 					d->folders.runtime_path, runs->left);
 		if (r < 0 || runs->busy == 0)
 			return true;
@@ -92,8 +92,8 @@ static bool runs_claim(struct dispatcher *d)
 		}
 		if (clock_monotonic_ns() >= until_ns) {
 			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
-					"somebody else has been at work on a former run for too "
-					"long; this one goes on without it");
+					"another process has been recovering a former run for too "
+					"long; this run starts without it");
 			return true;
 		}
 		dead_runs_release(runs);
@@ -197,11 +197,10 @@ static void run_take(struct dispatcher *d, struct dead_run *run)
 		return;
 	}
 	if (run->damaged)
-		dispatcher_note(
-			d, ENTRY_KIND_TROUBLE, LOG_CRIT,
-			"a former run's recorder %s/%s is damaged: what could be read of it is "
-			"told, and it is kept as NAME.corrupt",
-			d->folders.runtime_path, run->name);
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_CRIT,
+				"a former run's recorder %s/%s is damaged: the events that could "
+				"be read are logged, and it is kept as NAME.corrupt",
+				d->folders.runtime_path, run->name);
 	if (death.unclean) {
 		dispatcher_tell_death(d, &death);
 		picture_lose_sessions(d->picture, dispatcher_found_at(d));
@@ -239,12 +238,12 @@ static const char *host_story(const struct dispatcher *d, const struct running_f
 
 	boot_id_read(boot_id);
 	if (m->boot_id[0] && boot_id[0] && strcmp(m->boot_id, boot_id) != 0)
-		return "the host has been started anew since, and its recorder is gone";
+		return "the host was restarted since, and its recorder is lost";
 	if (d->picture && alerts_find(picture_alerts(d->picture), true, STR(LOST_CODE), str(NULL),
 				      str(NULL), str(NULL)))
 		return "its recorder had been removed while it ran: events of its last moments are "
 		       "lost";
-	return "its recorder is gone";
+	return "its recorder is lost";
 }
 
 static void running_file_death(const struct dispatcher *d, const struct running_file *m,

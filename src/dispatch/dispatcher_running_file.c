@@ -28,11 +28,10 @@ static void mark_write(void *userdata)
 				  &d->mark_file); /* else a stop can only remove it */
 	pthread_mutex_unlock(&d->mark_lock);
 	if (r < 0 && !atomic_exchange(&d->unmarked_told, true))
-		dispatcher_note_from_afar(
-			d, LOG_WARNING,
-			"the file that says that a run goes on cannot be written into %s: "
-			"%s; a crash of the host would not be told of",
-			d->folders.state_path, strerror(-r));
+		dispatcher_note_from_afar(d, LOG_WARNING,
+					  "the running file cannot be written into %s: %s; a crash "
+					  "of the host would not be reported: repair the folder",
+					  d->folders.state_path, strerror(-r));
 }
 
 static void running_file_fill(const struct dispatcher *d, struct running_file *m, uint64_t *ret_sum)

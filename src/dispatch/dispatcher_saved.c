@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * STATE/picture, the saved picture of a living run (record/carried.h). While the engine runs it is
- * rewritten when a paged incident has opened or ended, at most once a second, for a crash of the
- * host, which takes the recorder along. A clean stop writes it a last time: incidents that nobody
- * has cleared stay open in the next run.
+ * Writes STATE/picture, the saved picture of a living run (saved_picture.h). While the engine runs,
+ * the file is rewritten when a paged incident has opened or ended, at most once a second: a crash
+ * of the host destroys the recorder. A clean stop writes it a last time: incidents that nobody has
+ * cleared stay open in the next run.
  */
 #include "config.h"
 #include "dispatch/dispatcher_parts.h"
@@ -71,7 +71,7 @@ static void saved_keep(void *userdata)
 			d, LOG_WARNING,
 			"the open incidents cannot be saved in %s/" SAVED_PICTURE_FILE
 			": %s; after a "
-			"crash of the host they would be forgotten: mend the folder",
+			"crash of the host they would be lost: repair the folder",
 			d->folders.state_path, strerror(-r));
 	if (r == 0)
 		atomic_store(&d->unsaved_told, false);

@@ -98,7 +98,7 @@ static void share_write(void *userdata)
 	text_buffer_printf(&b,
 			   "%s/" SNAPSHOT_FILE
 			   " cannot be written: %s; operators do not see this engine's "
-			   "picture: free the disk or mend the folder",
+			   "picture: free the disk or repair the folder",
 			   d->folders.state_path, strerror(-r));
 	if (!b.failed)
 		journal_submit(d->journal, entry_of_note(&d->entry_context, ENTRY_KIND_TROUBLE,

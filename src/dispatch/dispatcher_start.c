@@ -46,10 +46,10 @@ static void bad_runbooks_tell(struct dispatcher *d, const struct bad_runbooks *b
 			dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
 					"the site's runbooks: %s", bad->lines[i]);
 	if (bad->n > RUNBOOKS_BAD_MAX)
-		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
-				"%u more is wrong with the site's runbooks in %s; tocsin check "
-				"tells it",
-				bad->n - RUNBOOKS_BAD_MAX, d->settings->runbooks_dir);
+		dispatcher_note(
+			d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+			"%u more errors are in the site's runbooks in %s; tocsin check lists them",
+			bad->n - RUNBOOKS_BAD_MAX, d->settings->runbooks_dir);
 }
 
 static void bad_runbooks_done(struct bad_runbooks *bad)
@@ -152,8 +152,8 @@ static void troubles_tell(struct dispatcher *d, int numbers_error, const struct 
 				d->folders.operators_trouble);
 	if (numbers_error < 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
-				"%s/numbers cannot be used: %s; numbers of alerts go on from the "
-				"time of day",
+				"%s/numbers cannot be used: %s; the numbers of alerts continue "
+				"from the time of day",
 				d->folders.state_path, strerror(-numbers_error));
 }
 
@@ -177,7 +177,7 @@ static int delivery_start(struct dispatcher *d)
 	if (r < 0 && d->folders.state >= 0)
 		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_ERR,
 				"%s/outbox cannot be used: %s; pages that wait are kept in memory "
-				"alone: mend the folder",
+				"alone: repair the folder",
 				d->folders.state_path, strerror(-r));
 	struct disk_thread_options disk_thread = {
 		.outbox = d->outbox,
@@ -412,11 +412,10 @@ static void settings_leave(struct dispatcher *d)
 		r = settings_kept_write(p->state, true, d->settings, p->runtime_path,
 					p->state_path);
 	if (r < 0)
-		dispatcher_note(
-			d, ENTRY_KIND_TROUBLE, LOG_WARNING,
-			"the settings in force cannot be kept in %s: %s; tocsin rescue will "
-			"not know what this engine was told",
-			p->state_path ? p->state_path : p->runtime_path, strerror(-r));
+		dispatcher_note(d, ENTRY_KIND_TROUBLE, LOG_WARNING,
+				"the settings in force cannot be kept in %s: %s; tocsin rescue "
+				"will not know this engine's settings",
+				p->state_path ? p->state_path : p->runtime_path, strerror(-r));
 }
 
 #define FAILURE_TEXT_SIZE 1024
@@ -426,9 +425,9 @@ static void failure_text(char text[static FAILURE_TEXT_SIZE], const struct setti
 {
 	snprintf(text, FAILURE_TEXT_SIZE, "tocsin cannot start for %s %s: %s; %s",
 		 rescue ? "the rescue of" : "engine", s->engine_name, why,
-		 rescue ? "what dead runs have left stays as it is"
-			: "the engine runs without alerts until this is mended and it is "
-			  "started again");
+		 rescue ? "the files of dead runs stay as they are"
+			: "the engine runs without any alerts until you repair this and start it "
+			  "again");
 }
 
 void dispatcher_tell_failure_alone(const struct settings *s, struct host_log *host_log, bool rescue,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where an engine's files are. Recorders want memory that outlives the process (tmpfs); pages that
- * wait want a disk.
+ * The folders of an engine's files. Recorders need memory that outlives the process (tmpfs); pages
+ * that wait need a disk.
  */
 #ifndef TOCSIN_ENGINE_FOLDERS_H
 #define TOCSIN_ENGINE_FOLDERS_H

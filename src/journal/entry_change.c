@@ -80,7 +80,7 @@ static struct entry *entry_of_alert(const struct entry_context *c, const struct 
 	return e;
 }
 
-/* What the event itself carried, not all that the session has gathered. */
+/* The metadata of this event, not all that the session has gathered. */
 static void add_record_metadata(struct entry *e, struct entry_meta_names *names,
 				const struct record *r)
 {
@@ -187,7 +187,7 @@ static struct entry *entry_of_health(const struct entry_context *c, const struct
 	return e;
 }
 
-/* "5 pages were held back by the limit of 3 a minute and are told by one: ..." */
+/* "5 pages were held back by the limit of 3 a minute; one summary replaces them: ..." */
 static struct entry *entry_of_summary(const struct entry_context *c, const struct change *n)
 {
 	const struct rate_limit_summary *s = n->summary;
@@ -199,12 +199,12 @@ static struct entry *entry_of_summary(const struct entry_context *c, const struc
 			entry_kind_message_id(ENTRY_KIND_HELD), n->at.wall_ns);
 	if (!e)
 		return NULL;
-	text_buffer_printf(
-		&b,
-		"%llu pages were held back by the limit of %llu a minute and are told by "
-		"one: %llu raised, %llu resolved; see TOCSIN_ALERT_IDS",
-		(unsigned long long)(s->raised + s->resolved), (unsigned long long)s->limit,
-		(unsigned long long)s->raised, (unsigned long long)s->resolved);
+	text_buffer_printf(&b,
+			   "%llu pages were held back by the limit of %llu a minute; one summary "
+			   "replaces them: %llu raised, %llu resolved; see TOCSIN_ALERT_IDS",
+			   (unsigned long long)(s->raised + s->resolved),
+			   (unsigned long long)s->limit, (unsigned long long)s->raised,
+			   (unsigned long long)s->resolved);
 	if (s->unlisted > 0)
 		text_buffer_printf(&b, ", where %llu had no room", (unsigned long long)s->unlisted);
 	entry_add_message(e, &b);

@@ -56,16 +56,15 @@ static void file_bad(struct journal *j, const struct owed_name *n, int error)
 
 	owed_name_text(n, name);
 	if (error == -EPROTONOSUPPORT)
-		say(j,
-		    journal_trouble(j,
-				    OWED_FOLDER "/%s in the state folder holds P1 entries of a "
-						"later version, which has to tell them: it stays",
-				    name));
+		say(j, journal_trouble(j,
+				       OWED_FOLDER "/%s in the state folder holds P1 entries of a "
+						   "later version, which will log them: it stays",
+				       name));
 	else
 		say(j, journal_trouble(j,
 				       OWED_FOLDER "/%s in the state folder, P1 entries of an "
-						   "earlier run, cannot be read whole: %s; what "
-						   "could be read was told, %s",
+						   "earlier run, cannot be read whole: %s; the "
+						   "entries that could be read were logged, %s",
 				       name, strerror(-error),
 				       aside ? "the rest is kept there as NAME.corrupt"
 					     : "the file stays"));
@@ -142,8 +141,9 @@ void journal_adopt(struct journal *j)
 	while (r >= 0 && (r = adopt_one(j)) > 0)
 		;
 	if (r < 0 && r != -ETIMEDOUT)
-		say(j, journal_trouble(j,
-				       "what earlier runs have left in the folder " OWED_FOLDER
-				       " of the state folder cannot be told: %s",
-				       strerror(-r)));
+		say(j,
+		    journal_trouble(j,
+				    "the entries that earlier runs left in the folder " OWED_FOLDER
+				    " of the state folder cannot be logged: %s",
+				    strerror(-r)));
 }

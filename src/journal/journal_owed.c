@@ -26,7 +26,7 @@ void journal_owed_init(struct journal *j, int state)
 			j, journal_trouble(j,
 					   "the folder " OWED_FOLDER " in the state folder cannot "
 					   "be used: %s; P1 entries that the log does not take "
-					   "will not survive a stop: mend the folder",
+					   "will not survive a stop: repair the folder",
 					   strerror(-r)));
 	j->adopting = r == 0;
 }
@@ -216,8 +216,8 @@ static struct entry *keep_judge(struct journal *j, int r)
 	return journal_trouble(
 		j,
 		"P1 entries that the log does not take cannot be kept in the folder " OWED_FOLDER
-		" of the state folder: %s; they are in memory alone: mend "
-		"the folder or make room",
+		" of the state folder: %s; they are in memory alone: repair the folder or make "
+		"room",
 		strerror(-r));
 }
 

@@ -106,11 +106,11 @@ static void say_summary(struct text_buffer *b, const struct page_context *c,
 	uint64_t since_ns = s->since.clock_ns;
 
 	text_buffer_printf(
-		b, "This page stands for %" PRIu64 " that were held back for %s",
+		b, "This page replaces %" PRIu64 " that were held back for %s",
 		s->raised + s->resolved,
 		duration_to_text(at.clock_ns > since_ns ? at.clock_ns - since_ns : 0, text));
 	if (s->limit > 0)
-		text_buffer_printf(b, ", because more than %" PRIu64 " a minute fell due",
+		text_buffer_printf(b, ", because more than %" PRIu64 " a minute were due",
 				   s->limit);
 	text_buffer_printf(b, ": %" PRIu64 " raised, %" PRIu64 " resolved", s->raised, s->resolved);
 	say_priorities(b, s);

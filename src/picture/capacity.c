@@ -113,7 +113,7 @@ static int look_at_summary(struct picture *p, uint64_t unlisted, struct moment a
 
 	snprintf(text, sizeof text,
 		 "a summary page names at most %d incidents: %" PRIu64
-		 " pages that it stands for are of others; the log has an entry of each",
+		 " pages that it replaces are of others; the log has an entry of each",
 		 RATE_LIMIT_IDS_MAX, unlisted);
 	return capacity_raise(p, "summary", 3, text, at);
 }
@@ -156,6 +156,6 @@ int capacity_look(struct picture *p, const struct record *r, struct moment at)
 		error |= look_at_metadata(p, subject, at);
 	if (now.unlisted > seen.unlisted)
 		error |= look_at_summary(p, now.unlisted - seen.unlisted, at);
-	/* Its own have places of their own, and take none from others. */
+	/* CAPACITY_REACHED has slots of its own, and takes none from others. */
 	return error < 0 ? -ENOMEM : 0;
 }

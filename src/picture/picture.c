@@ -270,10 +270,10 @@ static void apply_session(struct picture *p, const struct record *r, struct mome
 	while (picture_tries_again(&p->settings, error));
 
 	if (error == -EEXIST)
-		tell_trouble(p, at, "a session was created again and left as it was",
+		tell_trouble(p, at, "a session was created again; tocsin keeps it as it was",
 			     r->session_id);
 	else if (error == -ENOENT)
-		tell_trouble(p, at, "the status of an unknown session was told", r->session_id);
+		tell_trouble(p, at, "a status came for an unknown session", r->session_id);
 	else if (error < 0)
 		tell_no_memory(p, at);
 	else

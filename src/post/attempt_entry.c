@@ -43,11 +43,12 @@ static void add_next(struct text_buffer *b, const struct attempt *a)
 
 	duration_to_text(a->next_ns, next);
 	if (a->result == ATTEMPT_DEAD)
-		text_buffer_add(b, STR(", given up: it lies in dead/ until somebody sends it "
+		text_buffer_add(b, STR(", given up: it is in dead/ until somebody sends it "
 				       "again or discards it (tocsin pages)"));
 	else if (a->result == ATTEMPT_PARKED)
-		text_buffer_printf(b, ", parked: mend the receiver or the settings; again in %s",
-				   next);
+		text_buffer_printf(
+			b, ", parked: repair the receiver or the settings; next attempt in %s",
+			next);
 	else if (a->asks_next)
 		text_buffer_add(b, STR(" in its minimal form too: the next page shows whether the "
 				       "receiver refuses this one alone"));

@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/moment.h"
 
-/* While an endpoint is parked its files are looked at this often: a person may have mended them. */
+/* While an endpoint is parked its files are checked this often: a person may have repaired them. */
 #define LOOK_EVERY_NS NS_PER_S
 
 /* So that engines and endpoints do not knock in step; any bits do that. */
@@ -268,7 +268,7 @@ static struct pager_item *endpoint_choose(const struct endpoint *l)
 	return item ? item : pager_queue_next(&l->queue);
 }
 
-/* Someone else may have delivered it, when the same posting was submitted twice. */
+/* When the same delivery was submitted twice, the first may have delivered it. */
 static struct pager_item *endpoint_next(struct endpoint *l)
 {
 	struct pager_item *item;
@@ -283,7 +283,7 @@ static struct pager_item *endpoint_next(struct endpoint *l)
 	return item;
 }
 
-/* Is it time, or has a person mended what it was parked for? */
+/* Is it time, or has a person repaired the cause? */
 static bool endpoint_is_due(struct endpoint *l, uint64_t now_ns)
 {
 	if (now_ns >= l->next_ns)

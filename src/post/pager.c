@@ -24,7 +24,7 @@
 #define POLL_AGAIN_MS 20
 #define STOP_GRACE_NS NS_PER_S
 
-/* What others ask of the thread beside posting. */
+/* What other threads ask of the pager beside posting. */
 struct command {
 	char *page_id, *reason; /* owned; NULL: try that endpoint at once */
 	unsigned endpoint;

@@ -179,7 +179,7 @@ static int file_set(void *userdata, const char *section, const char *key, const 
 	int r;
 
 	if (*section == 0) {
-		text_buffer_printf(why, "%s: it stands before any [section]", shown ? shown : "");
+		text_buffer_printf(why, "%s: it comes before any [section]", shown ? shown : "");
 		return -EINVAL;
 	}
 	text_buffer_printf(why, "%s.%s: ", in ? in : "", shown ? shown : "");

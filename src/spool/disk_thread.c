@@ -67,7 +67,7 @@ static void tell(struct disk_thread *k, struct delivery *p, int error)
 		k->options.settled(k->options.userdata, p, error);
 }
 
-/* Once per posting: a failure that repeats itself is no news. */
+/* Reported once per delivery: a repeated failure says nothing new. */
 static void tell_unkept(struct disk_thread *k, struct delivery *p, int error)
 {
 	if (!(flag_set(p, DELIVERY_UNKEPT) & DELIVERY_UNKEPT))

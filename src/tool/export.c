@@ -115,7 +115,7 @@ static int find_session(const struct query *q, struct journal_query *j, struct s
 		status = query_explain_nothing(q, j);
 		return status != TOOL_FINE
 			       ? status
-			       : tool_failed("export", "the journal tells of no session %s then",
+			       : tool_failed("export", "the journal has no session %s in that time",
 					     q->session);
 	}
 	if (others > 0)

@@ -335,7 +335,7 @@ const char *journal_query_gap(struct journal_query *q, char *buf, size_t size)
 	else if (skipped > 0)
 		snprintf(buf, size,
 			 "%zu journal file%s passed over: damaged, or too few file descriptors; "
-			 "journalctl --verify tells",
+			 "journalctl --verify shows which",
 			 skipped, skipped > 1 ? "s were" : " was");
 	else if (forbidden > 0)
 		snprintf(buf, size,

@@ -109,7 +109,7 @@ static int ask(const struct pages_engine *e, const struct control_request *want)
 				   e->name, want->page_id);
 	printf("engine %s: asked to %s ", e->name, control_verb_name(want->verb));
 	tool_print_text(stdout, want->page_id ? str(want->page_id) : STR("all its pages"));
-	puts("; the journal tells what comes of it");
+	puts("; the journal will have the result");
 	return TOOL_FINE;
 }
 
@@ -226,8 +226,8 @@ static int change_rows(const struct pages_engine *e, const struct rescue_engine 
 		r = outbox_claim(o);
 	if (r == -EBUSY)
 		return tool_failed("pages",
-				   "engine %s: somebody posts its pages just now, its next start "
-				   "or a rescue; look again in a moment",
+				   "engine %s: another process posts its pages, its next start or "
+				   "a rescue; look again in a moment",
 				   e->name);
 	if (r < 0)
 		return tool_failed("pages", "%s/outbox cannot be claimed: %s", e->state_dir,

@@ -210,7 +210,7 @@ static void tell_stale(const struct pages_engine *e)
 
 	if (!e->lives && e->told)
 		fprintf(stderr,
-			"tocsin pages: engine %s is gone, and only its user may look into "
+			"tocsin pages: engine %s does not run, and only its user may read "
 			"%s/outbox; this is how it was at %s\n",
 			e->name, e->state_dir, time_to_local(e->pages.wall_ns, false, time));
 }

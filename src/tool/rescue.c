@@ -147,7 +147,7 @@ static int rescue_engine(const struct rescue *v, const struct rescue_engine *e, 
 				   strerror(-r));
 	if (v->run.service_result && strcmp(v->run.service_result, "success") == 0 &&
 	    !rescue_engine_has_recorder(e)) {
-		printf("engine %s: it has stopped in good order\n", e->name);
+		printf("engine %s: it stopped cleanly\n", e->name);
 		return TOOL_FINE;
 	}
 	r = rescue_engine_settings(e, &v->options, err, sizeof(err), &why, &s);
@@ -167,7 +167,7 @@ static int rescue_engine(const struct rescue *v, const struct rescue_engine *e, 
 	run.host = &host;
 	r = rescue_run(s, &run, &report);
 	if (r == -EBUSY)
-		printf("engine %s: it lives, or somebody else is at it\n", s->engine_name);
+		printf("engine %s: it lives, or another process rescues it\n", s->engine_name);
 	else if (r < 0)
 		tool_failed("rescue", "%s: %s", s->engine_name, strerror(-r));
 	else
@@ -221,7 +221,7 @@ static int rescue_names(const struct rescue *v, char *const *names, size_t n)
 		if (r == 0)
 			pids[i] = start_child(v, &e);
 		if (r == -ENOENT && v->by_systemd)
-			printf("engine %s: it has left nothing here\n", name);
+			printf("engine %s: it left no files here\n", name);
 		else if (r == -ENOENT && !v->all)
 			status = tool_failed("rescue", "there is no engine %s here", names[i]);
 		else if ((r < 0 && r != -ENOENT) || pids[i] < 0)

@@ -242,6 +242,6 @@ int run_find_failed(const struct query *q, int error)
 	}
 	return status != TOOL_FINE
 		       ? status
-		       : tool_failed(q->verb->name, "the journal tells of no run%s%s",
+		       : tool_failed(q->verb->name, "the journal has no run%s%s",
 				     q->engine ? " of engine " : "", q->engine ? q->engine : "");
 }

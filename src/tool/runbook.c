@@ -295,8 +295,8 @@ static int show(const struct verb_runbook *v, const struct runbook *r)
 	runbook_file_done(&f);
 	if (!filled)
 		return tool_failed("runbook", "no memory");
-	printf("%s, P%u: take it within %s; then to %s%s", r->code, (unsigned)r->priority,
-	       r->ack_within, r->escalate_to, who ? ": " : "");
+	printf("%s, P%u: acknowledge within %s, then escalate to %s%s", r->code,
+	       (unsigned)r->priority, r->ack_within, r->escalate_to, who ? ": " : "");
 	tool_print_text(stdout, str(who ? who : ""));
 	fputs("\n\n", stdout);
 	print_page(str(filled), tool_columns(stdout) > 0);

@@ -80,7 +80,7 @@ static void section_begin(struct checker *c, struct page *p, tocsin_str title)
 		return;
 	}
 	if (p->last < SECTIONS && i < p->last)
-		tell(c, true, c->line, "the section \"## %s\" must stand before \"## %s\"",
+		tell(c, true, c->line, "the section \"## %s\" must come before \"## %s\"",
 		     sections[i], sections[p->last]);
 	p->lines[i] = c->line;
 	p->last = i;

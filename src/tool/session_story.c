@@ -184,7 +184,8 @@ int session_story_read(const struct query *q, struct journal_query *j, struct se
 		return status != TOOL_FINE
 			       ? status
 			       : tool_failed(q->verb->name,
-					     "the journal tells of no session %s then", q->session);
+					     "the journal has no session %s in that time",
+					     q->session);
 	}
 	*reading = (struct reading){ .query = q, .journal = j, .story = s };
 	r = read_happenings(reading);

@@ -67,14 +67,14 @@ static void print_engine(const struct run_picture *p, const char *name, bool utc
 		printf(" as process %" PRIu64 "\n", p->pid);
 		break;
 	case RUN_ENDED:
-		printf(": process %" PRIu64 " is gone without a stop;\n"
+		printf(": process %" PRIu64 " ended without a clean stop;\n"
 		       "          look for a core file and its last entries\n",
 		       p->pid);
 		break;
 	case RUN_UNKNOWN:
 		puts(p->pid > 0 ? " whether it runs: this journal is another machine's"
-				: " whether it runs: the journal tells of nothing that it has "
-				  "written itself");
+				: " whether it runs: the journal has no entry that the engine "
+				  "wrote itself");
 		break;
 	}
 	if (p->started_ns > 0)
@@ -126,7 +126,7 @@ static int print_sessions(const struct run_picture *p, bool utc)
 
 	printf("sessions  %zu", n);
 	if (p->missing.sessions > 0)
-		printf(", and %" PRIu64 " that run and of which the journal no longer tells",
+		printf(", and %" PRIu64 " that run and that the journal has lost",
 		       p->missing.sessions);
 	putchar('\n');
 	if (n == 0)
@@ -184,7 +184,7 @@ static int print_alerts(const struct run_picture *p, bool utc)
 	       open[0], open[1], open[2], open[3], all[0], all[1], all[2], all[3]);
 	for (unsigned priority = 1; priority <= 3; priority++)
 		if (p->missing.open[priority] > 0)
-			printf("  and %" PRIu64 " open P%u of which the journal no longer tells\n",
+			printf("  and %" PRIu64 " open P%u that the journal has lost\n",
 			       p->missing.open[priority], priority);
 	if (history_left_out(p->history) > 0)
 		printf("  %" PRIu64 " more, the oldest and least, were not looked at\n",
@@ -239,7 +239,7 @@ static void print_pages(const struct run_picture *p, bool utc)
 
 	if (p->journal_error)
 		printf("pages     not known: %s\n",
-		       p->journal_error == -ENOENT ? "the journal does not tell of this run"
+		       p->journal_error == -ENOENT ? "the journal has no entry of this run"
 						   : journal_query_error(p->journal_error));
 	else
 		printf("pages     %" PRIu64 " delivered, %zu tried and waiting, %zu dead\n",

@@ -75,7 +75,7 @@ static void judge_incidents(struct status_verdict *v, const struct run_picture *
 		if (open == 0 || levels[priority] == CHECK_OK)
 			continue;
 		add_problem(v, levels[priority], "%s: %" PRIu64 " open P%u, %s%s", name, open,
-			    priority, code[0] ? code : "of which the journal no longer tells",
+			    priority, code[0] ? code : "that the journal has lost",
 			    open > 1 && code[0] ? " and others" : "");
 	}
 }
@@ -115,7 +115,7 @@ static void judge_gaps(struct status_verdict *v, const struct run_picture *p, co
 			    time_to_local(p->snapshot_ns, false, made));
 	if (p->journal_error)
 		add_problem(v, CHECK_UNKNOWN, "%s: its pages are not known: %s", name,
-			    p->journal_error == -ENOENT ? "the journal does not tell of it"
+			    p->journal_error == -ENOENT ? "the journal has no entry of it"
 							: journal_query_error(p->journal_error));
 	if (history_left_out(p->history) + session_list_left_out(p->sessions) > 0)
 		add_problem(v, CHECK_UNKNOWN, "%s: not all alerts and sessions were looked at",
@@ -200,13 +200,13 @@ int status_check(const struct query *q)
 			status_verdict_add(&v, p);
 		/* A recording may tell of trouble, but that nothing is wrong it cannot. */
 		if (p->replay && v.level == CHECK_OK)
-			add_problem(&v, CHECK_UNKNOWN,
-				    "only a recording that was played tells of %s", p->engine);
+			add_problem(&v, CHECK_UNKNOWN, "only a played recording has entries of %s",
+				    p->engine);
 	}
 	if (v.engines == 0 && list.journal_error)
 		return unknown(journal_query_error(list.journal_error));
 	run_list_gaps(&list, add_gap, &v);
 	if (v.engines == 0 && v.problems.len == 0)
-		return unknown("nothing tells of an engine");
+		return unknown("there is no trace of an engine");
 	return print_verdict(&v);
 }

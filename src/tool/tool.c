@@ -42,7 +42,7 @@ int tool_wrong_use(const char *verb, const char *format, ...)
 	va_start(ap, format);
 	complain(verb, format, ap);
 	va_end(ap);
-	fprintf(stderr, "tocsin %s --help tells how it is used\n", verb);
+	fprintf(stderr, "tocsin %s --help shows how to use it\n", verb);
 	return TOOL_WRONG_USE;
 }
 

@@ -197,7 +197,7 @@ static void session_not_found(void **state)
 	/* The engine is told by the host's log too. */
 	assert_int_equal(d->world->plugin->flush(d->engine, TOCSIN_FLUSH_DURABLE, UINT64_MAX),
 			 TOCSIN_OK);
-	assert_non_null(strstr(d->world->log, "unknown session was told: unknown"));
+	assert_non_null(strstr(d->world->log, "unknown session: unknown"));
 }
 
 static void session_updated(void **state)

@@ -193,7 +193,7 @@ is 4 "$(dead)" "files in dead/ of nine pages, four of which are refused"
 is 0 "$(waiting)" "files that wait of nine pages"
 is 5 "$(grep -c 'result="delivered"' "$work/err")" "delivered of nine pages"
 is 4 "$(grep -c 'result="dead"' "$work/err")" "dead of nine pages"
-tells err "given up: it lies in dead/"
+tells err "given up: it is in dead/"
 tells err "nobody there has seen it"
 grep -q PAGER_DEGRADED "$work/err" && fail "the endpoint was blamed for four pages"
 # Those of an earlier play are none of a later one's.

@@ -66,7 +66,7 @@ plays() {
 	tells out '"code":"RISK_LIMIT_BREACH"'
 	is "accepted 8 refused 0 delivered 1" "$(tail -n 1 "$work/out")" "the counters of $name"
 	# From a thread of the plugin's, through the host's own function.
-	tells err "notifier <4> the status of an unknown session was told: nobody"
+	tells err "notifier <4> a status came for an unknown session: nobody"
 	stop_receiver
 	is 1 "$(grep -c '"type": *"alert.raised"' "$work/pages")" "pages of $name"
 	tells pages "\"session_id\":\"live_$name\""

@@ -137,7 +137,7 @@ await grep -q RISK_LIMIT_BREACH "$state/snapshot.json"
 mv "$state/snapshot.json" "$work/snapshot.json"
 rm -f "$state/pages.json"
 status 1 "$TOCSIN" pages --state-dir "$state" resend --all
-tells err "somebody posts its pages just now"
+tells err "another process posts its pages"
 mv "$work/snapshot.json" "$state/snapshot.json"
 kill_engine
 

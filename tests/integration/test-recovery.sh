@@ -186,8 +186,8 @@ down() {
 }
 soon down
 page ENGINE_DOWN raised | grep "$epoch" | grep -q 's2' || fail "the session that ran is not named"
-page ENGINE_DOWN raised | grep "$epoch" | grep -q 'its recorder is gone' ||
-	fail "it is not told that the recorder is gone"
+page ENGINE_DOWN raised | grep "$epoch" | grep -q 'its recorder is lost' ||
+	fail "the page does not say that the recorder is lost"
 log=host.log
 soon logged 'recovered="1".*session="s2" status="lost" started='
 stop

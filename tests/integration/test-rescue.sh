@@ -73,7 +73,7 @@ begin_engine clean
 start_engine -o webhook.url="$url"
 stop_engine
 status 0 env SERVICE_RESULT=success EXIT_CODE=exited EXIT_STATUS=0 "$TOCSIN" rescue clean
-tells out "stopped in good order"
+tells out "it stopped cleanly"
 status 0 "$TOCSIN" rescue clean
 is 2 "$(grep -c '"webhook-id"' "$work/pages")" "pages after a clean stop"
 

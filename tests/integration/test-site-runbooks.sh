@@ -137,7 +137,7 @@ tells out "GATEWAY_DOWN"
 tells out "$folder/gateway_down.md"
 tells out "$top_srcdir/runbooks/drift_high.md"
 status 0 "$TOCSIN" runbook --config "$conf" gateway_down
-tells out "GATEWAY_DOWN, P1: take it within 7m; then to gateway-desk: +1 555 0100 (desk phone)"
+tells out "GATEWAY_DOWN, P1: acknowledge within 7m, then escalate to gateway-desk: +1 555 0100 (desk phone)"
 tells out "2. Call +1 555 0100 (desk phone), then (trading-desk: not set, see [contacts])."
 tells err "not set in 2 places"
 grep -q '^message-id' "$work/out" && fail "the head is shown"
@@ -179,7 +179,7 @@ wrong 4 "message-id: is GENERAL's already" '4s/: .*/: 25a921e8f355bf11842be768b8
 wrong 45 'there is no section "## Impact"' '/^## Impact/d'
 wrong 16 'the section "## Impact" has no text' '/^- Live/d'
 wrong 36 'the section "## Impact" is there already, at line 16' 's/^## Do not/## Impact/'
-wrong 36 'the section "## Diagnosis" must stand before "## Mitigation"' \
+wrong 36 'the section "## Diagnosis" must come before "## Mitigation"' \
 	's/^## Diagnosis/## X/; s/^## Mitigation/## Y/; s/^1. Wait/## Mitigation\nx\n## Diagnosis\nx/'
 wrong 14 'the link to absent.md points to nothing' 's/README.md/absent.md/'
 wrong 14 'the link to ../absent.md#x points to nothing' 's/README.md/..\/absent.md#x/'

@@ -35,7 +35,7 @@ check() {
 	is 1 "$(wc -l <"$work/out")" "lines"
 }
 
-check 3 "TOCSIN UNKNOWN - nothing tells of an engine"
+check 3 "TOCSIN UNKNOWN - there is no trace of an engine"
 check 3 "TOCSIN UNKNOWN - " --directory "$work/tmp"
 
 play quiet "$created" "$running" "$p3" "$p1" "$clear"

@@ -113,10 +113,10 @@ in_journal TOCSIN_EVENT=alert && fail "the alert is not forgotten"
 check 2 "old: 1 open P1, RISK_LIMIT_BREACH" --engine old
 kill_engine
 check 2 "old is dead with 1 session running" --engine old
-tells out "old: 1 open P1, of which the journal no longer tells"
+tells out "old: 1 open P1, that the journal has lost"
 status 0 "$TOCSIN" status --engine old
-tells out "is gone without a stop"
-tells out "and 1 open P1 of which the journal no longer tells"
+tells out "ended without a clean stop"
+tells out "and 1 open P1 that the journal has lost"
 status 0 "$TOCSIN" status
 tells out "old: dead"
 

@@ -594,8 +594,8 @@ static void an_attempt_that_needs_a_person_is_told_loudly(void **state)
 	expect(e, "PRIORITY", "4");
 	expect(e, "TOCSIN_RESULT", "parked");
 	expect(e, "MESSAGE",
-	       "page 0123-7-feed.raised to webhook: answer 404, parked: mend the receiver or the "
-	       "settings; again in 5 min (attempt 2)");
+	       "page 0123-7-feed.raised to webhook: answer 404, parked: repair the receiver or the "
+	       "settings; next attempt in 5 min (attempt 2)");
 	entry_free(e);
 
 	a.result = ATTEMPT_DEAD;
@@ -606,7 +606,7 @@ static void an_attempt_that_needs_a_person_is_told_loudly(void **state)
 	expect(e, "TOCSIN_RESULT", "dead");
 	expect(e, "TOCSIN_HTTP_STATUS", "400");
 	expect(e, "MESSAGE",
-	       "page 0123-7-feed.raised to webhook: answer 400, given up: it lies in dead/ until "
+	       "page 0123-7-feed.raised to webhook: answer 400, given up: it is in dead/ until "
 	       "somebody sends it again or discards it (tocsin pages) (attempt 2)");
 	entry_free(e);
 	page.priority = 2;
@@ -671,7 +671,8 @@ static void a_summary_names_what_was_held_back(void **state)
 	expect(e, "PRIORITY", "4");
 	expect(e, "MESSAGE_ID", entry_kind_message_id(ENTRY_KIND_HELD));
 	expect(e, "MESSAGE",
-	       "5 pages were held back by the limit of 3 a minute and are told by one: 4 raised, 1 "
+	       "5 pages were held back by the limit of 3 a minute; one summary replaces them: 4 "
+	       "raised, 1 "
 	       "resolved; see TOCSIN_ALERT_IDS, where 2 had no room");
 	expect(e, "TOCSIN_EVENT", "tocsin");
 	expect(e, "TOCSIN_ALERT_ID", "0123-9-storm");

@@ -62,8 +62,8 @@ static void a_summary_says_how_many_of_what_and_where_to_look(void **state)
 	(void)state;
 	assert_string_equal(text_of(p, "title"), "Many alerts at once: 4 more pages in one");
 	assert_string_equal(text_of(p, "message"),
-			    "This page stands for 4 that were held back for 58.0 s, because more "
-			    "than 60 a minute fell due: 3 raised, 1 resolved; P1 3, P2 1. Alerts: "
+			    "This page replaces 4 that were held back for 58.0 s, because more "
+			    "than 60 a minute were due: 3 raised, 1 resolved; P1 3, P2 1. Alerts: "
 			    "DRIFT_HIGH 1, DATA_FEED_DOWN 2. See each of them: tocsin alerts "
 			    "--engine shadow-1 --since 2026-08-03T09:56:36.584631Z");
 	assert_string_equal(text_of(p, "runbook_url"),

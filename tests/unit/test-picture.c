@@ -52,8 +52,8 @@ static void what_cannot_be_right_is_told_as_trouble(void **state)
 	apply(f, 2, session_of(TOCSIN_SESSION_CREATED, "s", "paused"));
 	apply(f, 3, session_of(TOCSIN_SESSION_STATUS, "t\n\x1b[2J", "running"));
 	assert_told(f, "1.000 session s running\n"
-		       "2.000 trouble a session was created again and left as it was: s\n"
-		       "3.000 trouble the status of an unknown session was told: t\\n\\x1b[2J\n");
+		       "2.000 trouble a session was created again; tocsin keeps it as it was: s\n"
+		       "3.000 trouble a status came for an unknown session: t\\n\\x1b[2J\n");
 	assert_string_equal(sessions_newest(picture_sessions(f->picture))->status, "running");
 }
 

@@ -197,8 +197,8 @@ static void what_is_not_known_is_unknown_at_least(void **state)
 		{ WHETHER_IT_RUNS, CHECK_UNKNOWN, "it is not known whether e runs" },
 		{ WHAT_IS_NEW, CHECK_UNKNOWN, "e: its snapshot is stale, of 2026-" },
 		{ PAGES, CHECK_UNKNOWN, "e: its pages are not known: you may not read" },
-		{ P1, CHECK_CRITICAL, "e: 2 open P1, of which the journal no longer tells" },
-		{ P2, CHECK_WARNING, "e: 1 open P2, of which the journal no longer tells" },
+		{ P1, CHECK_CRITICAL, "e: 2 open P1, that the journal has lost" },
+		{ P2, CHECK_WARNING, "e: 1 open P2, that the journal has lost" },
 		{ SESSIONS, CHECK_CRITICAL,
 		  "e is dead with 3 sessions running, last sign of life 20" },
 	};
