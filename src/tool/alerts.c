@@ -16,9 +16,9 @@
 static const struct query_verb verb = {
 	.name = "alerts",
 	.usage = "alerts [OPTION]...",
-	.about =
-		"Lists the incidents in the journal, the newest last. --since are those that were\n"
-		"open at or after a time, --until those raised at or before it.\n",
+	.about = "Lists the incidents in the journal, the newest last. --since shows incidents "
+		 "that\n"
+		 "were open at or after a time, --until those raised at or before it.\n",
 	.options = QUERY_SINCE | QUERY_UNTIL | QUERY_PRIORITY | QUERY_CODE | QUERY_SESSION |
 		   QUERY_ENGINE | QUERY_DIRECTORY | QUERY_NAMESPACE | QUERY_JSON | QUERY_UTC,
 };

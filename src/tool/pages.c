@@ -26,7 +26,7 @@ static const struct query_verb verb = {
 	.about = "Lists the pages that no receiver has taken: those that wait, those that are\n"
 		 "parked until their endpoint is mended, and dead ones, which their receiver has\n"
 		 "refused. resend tries at once, a dead one too; discard gives one up, for good.\n"
-		 "A living engine is asked to do it; where none lives it is done here.\n",
+		 "A living engine is asked to do it; for a dead one, this command does it.\n",
 	.options =
 		QUERY_ENGINE | QUERY_STATE_DIR | QUERY_ALL | QUERY_REASON | QUERY_JSON | QUERY_UTC,
 	.arguments_max = 2,

@@ -19,17 +19,16 @@ static const struct row {
 	size_t field;
 } rows[] = {
 	{ QUERY_SINCE, "since", "TIME",
-	  "what was so at or after TIME, by the events' own times:\n"
+	  "at or after TIME, by the events' own times:\n"
 	  "RFC 3339, \"2026-11-22 10:00\", today, yesterday, -24h",
 	  offsetof(struct query, since_text) },
-	{ QUERY_UNTIL, "until", "TIME", "what was so at or before TIME",
-	  offsetof(struct query, until_text) },
+	{ QUERY_UNTIL, "until", "TIME", "at or before TIME", offsetof(struct query, until_text) },
 	{ QUERY_PRIORITY, "priority", "P1",
-	  "P1, P2 or P3: those that have it now, or had it at their worst",
+	  "P1, P2 or P3: alerts that have it now, or had it at their worst",
 	  offsetof(struct query, priority_text) },
 	{ QUERY_CODE, "code", "CODE", "of this code", offsetof(struct query, code) },
 	{ QUERY_SESSION, "session", "ID", "of this session", offsetof(struct query, session) },
-	{ QUERY_STATUS, "status", "STATUS", "those whose status this is now",
+	{ QUERY_STATUS, "status", "STATUS", "sessions that have this status now",
 	  offsetof(struct query, status) },
 	{ QUERY_ENGINE, "engine", "NAME", "of this engine", offsetof(struct query, engine) },
 	{ QUERY_STATE_DIR, "state-dir", "DIR",

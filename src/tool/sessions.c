@@ -16,13 +16,11 @@
 static const struct query_verb verb = {
 	.name = "sessions",
 	.usage = "sessions [OPTION]... [ID]",
-	.about = "Lists the sessions in the journal, the newest first. With an ID, what happened "
-		 "in\n"
-		 "that session, in the order of the events' times: its changes, its alerts, those "
-		 "of\n"
-		 "its engine meanwhile, and their pages. --since are the sessions, or what "
-		 "happened\n"
-		 "in one, at or after a time.\n",
+	.about = "Lists the sessions in the journal, the newest first. With an ID, shows all that\n"
+		 "happened in that session, in the order of the events' times: its changes, its\n"
+		 "alerts, its engine's alerts while it ran, and their pages. --since shows "
+		 "sessions,\n"
+		 "or what happened in the one, at or after a time.\n",
 	.options = QUERY_SINCE | QUERY_UNTIL | QUERY_STATUS | QUERY_ENGINE | QUERY_DIRECTORY |
 		   QUERY_NAMESPACE | QUERY_JSON | QUERY_UTC,
 	.arguments_max = 1,

@@ -18,11 +18,10 @@
 static const struct query_verb verb = {
 	.name = "snapshot",
 	.usage = "snapshot [OPTION]...",
-	.about = "Prints the picture of an engine as JSON: sessions, status, alerts. A living "
-		 "engine's\n"
-		 "own snapshot comes first, else it is made of what the journal tells of the "
-		 "newest\n"
-		 "run; which of them it was is said on stderr and by the member \"source\".\n",
+	.about = "Prints the picture of an engine as JSON: sessions, status, alerts. For a living\n"
+		 "engine this is its own snapshot, else it is made from the newest run in the "
+		 "journal.\n"
+		 "stderr and the member \"source\" say which.\n",
 	.options = QUERY_ENGINE | QUERY_STATE_DIR | QUERY_DIRECTORY | QUERY_NAMESPACE |
 		   QUERY_EVIDENCE | QUERY_UTC,
 };

@@ -21,11 +21,11 @@
 static const struct query_verb verb = {
 	.name = "status",
 	.usage = "status [OPTION]...",
-	.about = "Shows how the engines stand, the worst first: sessions, open alerts, pages, and "
-		 "what to\n"
-		 "do next. A living engine is asked by its snapshot.json, else the journal tells "
-		 "of the\n"
-		 "newest run. With --check, --since leaves out engines that died or stopped "
+	.about = "Shows the state of each engine, the worst first: sessions, open alerts, pages, "
+		 "and\n"
+		 "what to do next. For a living engine it reads snapshot.json, else the newest run "
+		 "in\n"
+		 "the journal. With --check, --since leaves out engines that died or stopped "
 		 "before.\n",
 	.options = QUERY_SINCE | QUERY_ENGINE | QUERY_STATE_DIR | QUERY_DIRECTORY |
 		   QUERY_NAMESPACE | QUERY_CHECK | QUERY_JSON | QUERY_UTC,
