@@ -91,7 +91,7 @@ static void contexts_fill(struct dispatcher *d)
  */
 static uint64_t first_position(struct dispatcher *d, uint64_t slots, int *ret_error)
 {
-	uint64_t first;
+	uint64_t first = 0;
 
 	*ret_error = 0;
 	atomic_store(&d->reserved, UINT64_MAX);
