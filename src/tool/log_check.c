@@ -349,14 +349,15 @@ static void judge_one(const struct judge *j, const char *name)
 	fine = judge_storage(j, &c);
 	fine = judge_level(j, &c) && fine;
 	fine = judge_rate(j, &c) && fine;
+	rate_text(&c, rate);
 	if (c.unread[0])
 		findings_tell(j->findings, VERDICT_WARNING, j->what,
 			      "what it loses is not all known: cannot read %s", c.unread);
 	else if (fine)
 		findings_tell(j->findings, VERDICT_OK, j->what,
 			      "its configuration keeps every entry%s%s%s",
-			      rate_text(&c, rate)[0] ? ", of one service and level up to " : "",
-			      rate, rate[0] ? ", unless the unit says otherwise" : "");
+			      rate[0] ? ", of one service and level up to " : "", rate,
+			      rate[0] ? ", unless the unit says otherwise" : "");
 }
 
 static void judge_namespace(void *userdata, const char *name)
