@@ -127,6 +127,14 @@ static bool has_file(const struct world *w, const char *name)
 
 /* --- The tests --- */
 
+static void needs_engines_in_children(void)
+{
+#if defined(__SANITIZE_THREAD__)
+	print_message("# ThreadSanitizer runs no engine in a forked child\n");
+	skip();
+#endif
+}
+
 /* Whatever keeps the page: the event alone, the file alone, both. And the one after the next, which
  * finds what two dead runs have left. */
 static void what_was_taken_comes_once(void **state)
@@ -136,6 +144,7 @@ static void what_was_taken_comes_once(void **state)
 		bool no_checkpoint, no_removal;
 	} rows[] = { { true, false }, { false, true }, { true, true } };
 
+	needs_engines_in_children();
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct world w;
 
@@ -190,6 +199,7 @@ static void what_was_refused_comes_again(void **state)
 	static const long steps[] = { 503, 503, 200 };
 	struct world w;
 
+	needs_engines_in_children();
 	begin(&w, state, steps, 3);
 	refused_and_die(&w);
 	assert_int_equal(w.server->n_seen, 2);
@@ -302,6 +312,7 @@ static void a_summary_comes_again_only_when_it_tells_of_more(void **state)
 		unsigned times;
 	} rows[] = { { 3, 1 }, { 4, 2 } };
 
+	needs_engines_in_children();
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct world w;
 
