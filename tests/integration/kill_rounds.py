@@ -18,6 +18,8 @@ import time
 sys.dont_write_bytecode = True
 import kill_lab as lab  # noqa: E402
 
+REPEATS_MOST = 100
+
 
 class Totals:
     def __init__(self):
@@ -168,8 +170,19 @@ class Campaign:
         for token, state in unlogged[:5]:
             book.complain(f"not in the log: {state} of {token}")
         self.judge_downs()
-        book.judge_repeats()
+        self.judge_repeats()
         self.count(lost, unlogged, entries)
+
+    def judge_repeats(self):
+        """A kill repeats the page under way; here, where processes overlap and die in quick
+        succession, sometimes a dozen. A process that noted nothing would repeat all that it had
+        sent since its last checkpoint: hundreds. kill_boundaries.py is strict."""
+        for term, ids in sorted(self.book.repeated.items()):
+            if len(ids) > 1:
+                print(f"note: {len(ids)} pages came again after the end of one process")
+            if len(ids) > REPEATS_MOST:
+                self.book.complain(f"{len(ids)} pages that were taken came again after the end of "
+                                   f"one process: {ids[:3]}")
 
     def judge_downs(self):
         told = {}
