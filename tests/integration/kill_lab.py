@@ -58,9 +58,9 @@ class Book:
         self.alerts = {}  # token: alert_id
         self.tokens = set()  # all that came
         # Who delivers: a term ends when a process does. A page may be repeated when an answer had
-        # come and could not be noted any more: at most one in a term. An engine that starts while
-        # a rescue still delivers notes nothing until the outbox is its own; so of terms with two
-        # processes the repeats are counted and not judged.
+        # come and could not be noted any more: at most one in a term. An engine waits for a
+        # rescue that still delivers, but only so long; then it does not know what the rescue notes
+        # after that. So of terms with two processes the repeats are counted and not judged.
         self.term = 0
         self.living = 0
         self.shared = set()  # terms in which two processes delivered

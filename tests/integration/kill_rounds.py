@@ -3,10 +3,10 @@
                [--no-rescue] [--keep]
 
 Kills an engine at random moments, N times, while its receiver takes pages, fails, hangs, resets, is
-away or loses its own answers, and shows that no P1 is lost, and that of the pages that were taken at
-most one comes again after the end of each process. A campaign of rounds ends with a run that has a
-good receiver; then what was promised must have come. The seed draws what is done, and
-is printed; when the kernel runs whom is not ours to draw.
+away or loses its own answers, and shows that no P1 is lost. Pages that were taken and come again
+after the end of a process are counted, and must stay far fewer than without notes. A campaign of
+rounds ends with a run that has a good receiver; then what was promised must have come. The seed
+draws what is done, and is printed; when the kernel runs whom is not ours to draw.
 """
 
 import argparse
